@@ -1,0 +1,103 @@
+"""Small real towers, small real images, and the real data where it is present."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from PIL import Image
+
+from vip_core.backbone import Backbone
+from vip_core.files import tensor_bytes
+from vip_core.symptoms import SymptomSet
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("VIP_DATA", PROJECT.parent / "shared" / "data"))
+
+# D = 8, W = 12: towers where the two differ catch a matrix sized by the wrong one.
+TINY = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 16, "head_width": 8, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 12, "heads": 2, "layers": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or fills the user's cache."""
+    monkeypatch.setenv("VIP_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def tiny_folder(folder: Path, custom_text: bool) -> Path:
+    """A tiny CLIP in open_clip's local-dir form, text modules on the model or under `.text`."""
+    config = {"model_cfg": {**TINY, "custom_text": custom_text}, "preprocess_cfg": {"size": 32}}
+    torch.manual_seed(3)
+    clip = (CustomTextCLIP if custom_text else CLIP)(**TINY)
+    for parameter in clip.parameters():  # as initialised the features of all texts are nearly the same
+        torch.nn.init.normal_(parameter, std=0.3) if parameter.ndim > 1 else None
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (folder / "open_clip_model.safetensors").write_bytes(tensor_bytes(clip.state_dict()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_native(tmp_path_factory) -> str:
+    return f"local-dir:{tiny_folder(tmp_path_factory.mktemp('native'), custom_text=False)}"
+
+
+@pytest.fixture(scope="session")
+def tiny_custom(tmp_path_factory) -> str:
+    return f"local-dir:{tiny_folder(tmp_path_factory.mktemp('custom'), custom_text=True)}"
+
+
+@pytest.fixture(scope="session")
+def vip_mini() -> Backbone:
+    return Backbone.load("vip-mini")
+
+
+@pytest.fixture
+def backbone(tiny_native) -> Backbone:
+    return Backbone.load(tiny_native)
+
+
+@pytest.fixture
+def symptoms() -> SymptomSet:
+    """Classes of one, three and five symptoms."""
+    return SymptomSet.from_dict(
+        {
+            "normal": ["clear lungs"],
+            "bacterial": ["one white lobe", "air bronchograms", "a sharp fissure"],
+            "viral": ["streaks", "haze in both lungs", "thick bronchial walls", "flat diaphragms", "many dark areas"],
+        }
+    )
+
+
+@pytest.fixture
+def image_folder(tmp_path) -> Path:
+    """Forty images in two classes that differ in brightness, one folder a class, the later class name first."""
+    rng = np.random.default_rng(0)
+    for name, tone in (("white", 170), ("dark", 90)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = np.clip(rng.normal(tone, 40, (40, 48, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{name}{i:02d}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def symptom_file(tmp_path) -> Path:
+    path = tmp_path / "symptoms.json"
+    path.write_text(json.dumps({"dark": ["black areas", "low brightness"], "white": ["bright areas"]}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with the real data; tests that need it are skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set VIP_DATA to its folder")
+    return DATA

@@ -1,0 +1,172 @@
+"""The command lines as a person meets them: output, exit status, one sentence for every mistake."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tests.conftest import PROJECT
+from vip_core.checkpoint import load_checkpoint
+from vip_core.cli import run
+from vip_core.evaluate import main as evaluate
+from vip_core.score import main as score
+from vip_core.train import main as train
+
+
+def shell(*arguments: str, **more) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, **more)
+
+
+def leaves_with(main, argv, capsys) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command, as `python -m` would give them."""
+    before = sys.argv
+    sys.argv = ["command", *map(str, argv)]
+    try:
+        with pytest.raises(SystemExit) as left:
+            run(main)
+    finally:
+        sys.argv = before
+    out, err = capsys.readouterr()
+    return left.value.code, out, err
+
+
+@pytest.fixture
+def checkpoint(image_folder, symptom_file, tiny_native, tmp_path):
+    out = tmp_path / "runs" / "tiny"
+    given = ["--data", "folder", "--root", str(image_folder), "--symptoms", str(symptom_file), "--out", str(out)]
+    train([*given, "--backbone", tiny_native, "--epochs", "2", "--views", "1"])
+    return out
+
+
+@pytest.mark.parametrize("module", ["train", "evaluate", "score", "pretrain"])
+def test_help_has_a_sentence_for_every_option(module):
+    done = shell("-m", f"vip_core.{module}", "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert f"usage: python -m vip_core.{module}" in done.stdout
+    assert "{" not in done.stdout.replace("{pneumonia,isic2017,derm7pt,folder,csv}", "").replace("{train,val,test}", "")
+
+
+def test_importing_the_package_brings_neither_the_page_nor_a_client_for_llms():
+    done = shell("-c", "import sys, vip_core; print(*sys.modules)", check=True)
+    assert not {"gradio", "demo", "openai", "pydicom", "transformers.modeling_utils"} & set(done.stdout.split())
+
+
+def test_score_prints_json_lines_in_the_order_given(checkpoint, image_folder, tmp_path, capsys):
+    bad = tmp_path / "bad.png"
+    bad.write_text("not an image")
+    given = [image_folder / "white" / "white03.png", bad, tmp_path / "none.png", image_folder / "dark" / "dark01.png"]
+    status, out, _ = leaves_with(score, [*given, "--checkpoint", checkpoint, "--json"], capsys)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert status == 1
+    assert [record["image"] for record in records] == [str(path) for path in given]
+    assert ["error" in record for record in records] == [False, True, True, False]
+    assert set(records[1]) == {"image", "error"} and records[1]["error"].startswith("bad.png")
+    good = records[0]
+    assert list(good)[:2] == ["image", "prediction"]
+    assert sum(good["probabilities"].values()) == pytest.approx(1)
+    for name, logit in good["logits"].items():
+        own = sum(symptom["contribution"] for symptom in good["symptoms"] if symptom["class"] == name)
+        assert good["class_terms"][name] + own == pytest.approx(logit, abs=1e-4)
+    temperature = load_checkpoint(checkpoint).temperature
+    expected = (torch.tensor(list(good["logits"].values())) / temperature).softmax(-1).tolist()
+    assert list(good["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_score_takes_folders_and_globs_and_says_research_use(checkpoint, image_folder, capsys):
+    status, out, _ = leaves_with(score, [image_folder, "--checkpoint", checkpoint, "--json"], capsys)
+    assert status == 0 and len(out.splitlines()) == 40
+    status, out, _ = leaves_with(score, [image_folder / "*" / "*0.png", "--checkpoint", checkpoint], capsys)
+    assert status == 0 and "Research use, not a medical device." in out
+    assert sum(".png:" in line for line in out.splitlines()) == 4
+
+
+def test_score_with_other_symptoms(checkpoint, image_folder, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"white": ["snow"], "dark": ["coal", "soot [tar]"]}))
+    image = image_folder / "dark" / "dark01.png"
+    given = [image, "--checkpoint", checkpoint, "--symptoms", other]
+    _, out, _ = leaves_with(score, [*given, "--json"], capsys)
+    assert [symptom["symptom"] for symptom in json.loads(out)["symptoms"]] == ["coal", "soot [tar]", "snow"]
+    _, out, _ = leaves_with(score, given, capsys)
+    assert "soot [tar]" in out
+
+
+def test_evaluate_prints_the_fields_that_people_script_against(checkpoint, image_folder, capsys):
+    given = ["--checkpoint", checkpoint, "--data", "folder", "--root", image_folder, "--split", "val"]
+    status, out, _ = leaves_with(evaluate, [*given, "--json"], capsys)
+    result = json.loads(out)
+    assert status == 0
+    assert {"n", "accuracy", "balanced_accuracy", "f1_macro", "auroc", "ece", "confusion", "intervals"} <= set(result)
+    assert result["n"] == 4
+    card = load_checkpoint(checkpoint).card
+    assert result["accuracy"] == card.figures["val"]["accuracy"]
+    status, out, _ = leaves_with(evaluate, given, capsys)
+    assert "n = 4" in out and "95 % interval" in out and "Research use" in out
+
+
+@pytest.mark.parametrize(
+    ("main", "argv", "sentence"),
+    [
+        (train, ["--data", "folder"], "The following arguments are required: --root"),
+        (train, ["--data", "mri", "--root", "x"], "invalid choice: 'mri'"),
+        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "0"], "0 is too small, 1 is the least"),
+        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "many"], "invalid whole_number value"),
+        (train, ["--data", "pneumonia", "--root", "/nowhere"], "/nowhere does not exist"),
+        (train, ["--data", "pneumonia", "--root", ".", "--symptoms", "/none.json"], "cannot be read"),
+        (evaluate, ["--checkpoint", "none", "--data", "folder", "--root", ".", "--split", "val"], "no checkpoint none"),
+        (score, ["x.png", "--checkpoint", "/nowhere"], "There is no checkpoint /nowhere"),
+        (score, ["--checkpoint", "pneumonia"], "arguments are required"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_two(main, argv, sentence, capsys):
+    status, out, err = leaves_with(main, argv, capsys)
+    assert status == 2 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert sentence in err
+
+
+def test_bad_symptom_files_are_refused_before_any_image_is_read(checkpoint, image_folder, tmp_path, capsys):
+    cases = {
+        "long": ({"white": ["word " * 500], "dark": ["x"]}, "makes a prompt of"),
+        "many": ({"white": ["x"] * 200, "dark": ["x"]}, "has 200 symptoms"),
+        "empty": ({"white": [], "dark": ["x"]}, "has no symptom"),
+        "other": ({"pale": ["x"], "dark": ["x"]}, "The classes do not match"),
+    }
+    for name, (content, sentence) in cases.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content))
+        given = ["--checkpoint", checkpoint, "--symptoms", path, "--json"]
+        status, out, err = leaves_with(score, [image_folder, *given], capsys)
+        assert (status, out) == (2, "") and sentence in err and err.count("\n") == 1
+
+
+def test_labels_with_an_unknown_class_are_refused(tmp_path, image_folder, symptom_file, tiny_native, capsys):
+    labels = image_folder / "labels.csv"
+    labels.write_text("image,label\nwhite/white01.png,white\ndark/dark01.png,grey\n")
+    given = ["--data", "csv", "--root", labels, "--symptoms", symptom_file, "--backbone", tiny_native]
+    status, _, err = leaves_with(train, [*given, "--out", tmp_path / "run"], capsys)
+    assert status == 2 and "grey" in err and "white" in err and err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_standard_output_holds_json_alone_in_a_process_of_its_own(checkpoint, image_folder, tmp_path):
+    """Progress, warnings and library chatter go elsewhere; and the folder one stands in does not matter."""
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(70):
+        shutil.copy(image_folder / "dark" / f"dark{i % 20:02d}.png", many / f"{i:03d}.png")
+    done = shell("-m", "vip_core.score", "many", "--checkpoint", str(checkpoint), "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [f"many/{i:03d}.png" for i in range(70)]
+
+
+def test_a_reader_that_stops_early_causes_no_traceback(checkpoint, image_folder):
+    command = f"{sys.executable} -m vip_core.score {image_folder} --checkpoint {checkpoint} --json | head -1"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr and len(done.stdout.splitlines()) == 1

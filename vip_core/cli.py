@@ -1,0 +1,58 @@
+"""What the command lines share: one place that turns an error into a sentence and an exit status."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import torch
+
+from vip_core.errors import UsageError, ViPError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are ours: one sentence, exit status 2."""
+
+    def __init__(self, module: str, description: str):
+        super().__init__(
+            prog=f"python -m vip_core.{module}",
+            description=description,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of printing the usage and leaving."""
+        raise UsageError(f"{message[0].upper()}{message[1:]}; see {self.prog} --help.")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least` on."""
+
+    def whole_number(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is too small, {least} is the least")
+        return number
+
+    return whole_number
+
+
+def run(main: Callable[[list[str]], int]) -> NoReturn:
+    """Run a command with the process's arguments and leave with its status: 2 after an error, 130 after Ctrl-C."""
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except ViPError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = error.exit_status
+    except torch.OutOfMemoryError:
+        print("error: The device has too little memory for this; give a smaller --batch-size.", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `… | head`; leave nothing for the interpreter to flush into it.
+        sys.stdout = None  # type: ignore[assignment]
+        status = 1
+    sys.exit(status)

@@ -1,0 +1,22 @@
+"""Which processor to run on, and whether bfloat16 is fast there."""
+
+import torch
+
+
+def best_device() -> torch.device:
+    """CUDA where present, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """True where bfloat16 autocast of an image tower is faster than float32, not merely possible."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # Emulated bf16 is slower than fp32, so ask for the instructions themselves.
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return False

@@ -1,0 +1,101 @@
+"""python -m vip_core.evaluate: measure a checkpoint on a split of a data set."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn import functional as F
+
+from vip_core.backbone import Backbone
+from vip_core.checkpoint import load_checkpoint
+from vip_core.cli import Parser, run
+from vip_core.datasets import DATASETS, Row, load_dataset
+from vip_core.device import best_device
+from vip_core.features import image_features
+from vip_core.metrics import expected_calibration_error, figures
+from vip_core.model import ViP
+from vip_core.symptoms import SymptomSet
+from vip_core.training import Split, predict
+
+
+def main(argv: list[str]) -> int:
+    """Parse the arguments, measure, print. Returns 0."""
+    parser = Parser("evaluate", "Measure a checkpoint on a split of a data set. Research use only.")
+    parser.add_argument("--checkpoint", required=True, help="a name in checkpoints/, a folder, or a Hugging Face id")
+    parser.add_argument("--data", required=True, choices=list(DATASETS), help="the layout of the data set")
+    parser.add_argument("--root", required=True, type=Path, help="the folder of the data set")
+    parser.add_argument("--split", required=True, choices=["train", "val", "test"], help="the images to measure on")
+    parser.add_argument("--symptoms", type=Path, help="score with these symptoms instead of the checkpoint's own")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args(argv)
+    vip = load_checkpoint(arguments.checkpoint).to(best_device())
+    if arguments.symptoms:
+        vip.symptoms = SymptomSet.load(arguments.symptoms).ordered(vip.symptoms.classes)
+    data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)
+    rows = data.split(arguments.split)
+    result = measure(vip, plain_split(vip.backbone, rows, "Images"), rows, arguments.seed)
+    if arguments.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        print_figures(Console(), f"{arguments.checkpoint} on {data.name}, {arguments.split}", result)
+        print("Research use, not a medical device.")
+    return 0
+
+
+def plain_split(backbone: Backbone, rows: Sequence[Row], what: str) -> Split:
+    """Features of the plain view and labels of the rows. Raises DataError."""
+    features = image_features(backbone, [row.path for row in rows], what=what)[:, 0]
+    return Split(features, torch.tensor([row.label for row in rows]))
+
+
+def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int) -> dict[str, Any]:
+    """Figures of a model on a split as JSON; where the rows have a subtype, the accuracy of each beside them."""
+    logits = predict(vip, split.features)
+    result = figures((logits / vip.temperature).softmax(-1), split.labels, vip.symptoms.classes, seed).to_dict()
+    untempered = F.softmax(logits, -1).double().numpy()
+    result["ece_before_temperature"] = expected_calibration_error(untempered, split.labels.numpy())
+    right = (logits.argmax(-1) == split.labels).tolist()
+    subtypes: dict[str, list[bool]] = {}
+    for row, correct in zip(rows, right, strict=True):
+        if subtype := row.details.get("subtype"):
+            subtypes.setdefault(subtype, []).append(correct)
+    if subtypes:
+        result["subtypes"] = {
+            name: {"n": len(hits), "accuracy": sum(hits) / len(hits)} for name, hits in sorted(subtypes.items())
+        }
+    if vip.reference is not None:
+        result["flagged_out_of_domain"] = sum(not check.in_domain for check in vip.reference.check(split.features))
+    return result
+
+
+def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
+    """A table for people: each figure with its 95 % interval, and the confusion matrix."""
+    table = Table(title=f"{title} (n = {result['n']})", title_justify="left")
+    table.add_column("Figure")
+    table.add_column("Value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    values = {name: result[name] for name in ("auroc", "accuracy", "balanced_accuracy", "f1_macro")}
+    values |= {f"recall of {name}": value for name, value in result["recall"].items()}
+    for name, value in values.items():
+        low, high = result["intervals"][name]
+        table.add_row(name.replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}")
+    table.add_row("expected calibration error", f"{result['ece']:.3f}", "")
+    for name, subtype in result.get("subtypes", {}).items():
+        table.add_row(f"accuracy on {name} (n = {subtype['n']})", f"{subtype['accuracy']:.3f}", "")
+    console.print(table)
+    confusion = Table(title="Images by true class (rows) and prediction (columns)", title_justify="left")
+    confusion.add_column("")
+    for name in result["recall"]:
+        confusion.add_column(name, justify="right")
+    for name, counts in zip(result["recall"], result["confusion"], strict=False):
+        confusion.add_row(name, *map(str, counts))
+    console.print(confusion)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,71 @@
+"""Writing files so that a reader never sees half of one, and a full disk costs only the new version."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from vip_core.errors import StorageError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its place once the block has ended well.
+
+    Raises:
+        StorageError: if it cannot be written; what stood at `path` before is still there.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp makes it the owner's alone
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch.save wraps the system's error in its own
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        raise StorageError(
+            f"{path} could not be written ({reason}); free some space or choose another folder, then run it again."
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def atomic_together(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write several files to a folder: all are on the disk before the first takes its place. Raises StorageError."""
+    with contextlib.ExitStack() as stack:
+        for name, content in contents.items():
+            stack.enter_context(atomic(folder / name)).write_bytes(content)
+
+
+def json_bytes(value: Any) -> bytes:  # noqa: ANN401
+    """JSON as UTF-8, readable: two spaces, text as it is."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def tensor_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Tensors as a safetensors file."""
+    return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata)
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
+    """Write JSON atomically. Raises StorageError."""
+    atomic_together(path.parent, {path.name: json_bytes(value)})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file atomically. Raises StorageError."""
+    atomic_together(path.parent, {path.name: tensor_bytes(tensors, metadata)})

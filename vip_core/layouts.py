@@ -1,0 +1,87 @@
+"""What the data layouts are read with: class folders, CSV files, and matching class names, with errors that help."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vip_core.errors import DataError
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
+
+
+def plain(name: str) -> str:
+    """A class name as it is compared: case does not count, `_` is a space."""
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
+def match_classes(found: Iterable[str], classes: Sequence[str], where: Path) -> dict[str, int]:
+    """Plain name -> label, an index into `classes`. Raises DataError with both lists where `found` has other names."""
+    found, label_of = list(found), {plain(name): label for label, name in enumerate(classes)}
+    if sorted(map(plain, found)) != sorted(label_of) or len(label_of) != len(classes):
+        raise DataError(
+            f"{where} has the classes {found}, the symptom set has {list(classes)}; "
+            "give a symptom file with the same class names."
+        )
+    return label_of
+
+
+def folders_in(parent: Path) -> list[Path]:
+    """Folders of a folder, sorted, without hidden ones and macOS's own."""
+    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+
+
+def images_in(parent: Path, endings: set[str]) -> list[Path]:
+    """Images of a folder, sorted; hidden files are none, macOS's `._x.jpeg` among them."""
+    paths = sorted(parent.iterdir()) if parent.is_dir() else []
+    images = [path for path in paths if path.suffix.lower() in endings and not path.name.startswith(".")]
+    if not images:
+        found = "has no images" if parent.is_dir() else "is missing"
+        raise DataError(f"The folder {parent} {found}; expected files ending in {', '.join(sorted(endings))} there.")
+    return images
+
+
+def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column -> cell) of each line that is not blank; cells that a line lacks at its end are empty."""
+    table = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [cell.strip() for cell in next(reader, [])]
+            if missing := [name for name in needed if name not in header]:
+                raise DataError(
+                    f"{path} lacks the columns {missing}: its first line has {header}; separate columns with commas."
+                )
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) > len(header):
+                    raise DataError(
+                        f"Line {reader.line_num} of {path} has {len(cells)} cells, the first line {len(header)}; "
+                        "put a cell that holds a comma in quotes."
+                    )
+                filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
+                table.append((reader.line_num, dict(zip(header, filled, strict=True))))
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text; save it again as CSV in UTF-8.") from None
+    except csv.Error as error:
+        raise DataError(f"Line {reader.line_num} of {path} is not CSV ({error}); correct that line.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); the layout needs that file.") from None
+    return table
+
+
+def listed_image(image: Path, source: Path, line: int, seen: dict[Path, int]) -> Path:
+    """`image`, once it is there and not in `seen` (file -> line), where it is noted. Raises DataError with the line."""
+    if not image.is_file():
+        raise DataError(f"Line {line} of {source} names the image {image}, which does not exist; correct the line.")
+    if (first := seen.setdefault(image.resolve(), line)) != line:
+        raise DataError(f"Line {line} of {source} lists {image} again, after line {first}; list each image once.")
+    return image
+
+
+def split_name(cell: str, source: Path, line: int) -> str:
+    """Train, val or test. Raises DataError with the line."""
+    if (split := SPLITS.get(cell.casefold())) is None:
+        raise DataError(f"Line {line} of {source} has the split {cell!r}; choose train, val or test.")
+    return split

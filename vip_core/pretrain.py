@@ -1,0 +1,133 @@
+"""python -m vip_core.pretrain: make vip-mini, the embedded backbone, from public data; resumable at every stage."""
+
+import json
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from vip_core.backbone import Backbone
+from vip_core.cli import Parser, at_least, run
+from vip_core.console import console
+from vip_core.device import best_device
+from vip_core.files import atomic_together, json_bytes, tensor_bytes
+from vip_core.pretraining.align import (
+    AlignConfig,
+    SentenceLoss,
+    encode_labelled,
+    fit_projection,
+    pooled_features,
+    tune_tower,
+)
+from vip_core.pretraining.corpus import read_corpus
+from vip_core.pretraining.distill import DistillConfig, distill
+from vip_core.pretraining.evaluation import sentence_aurocs, summarise, within_modality
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_images, right_or_wrong
+from vip_core.pretraining.phrases import load_phrases
+from vip_core.pretraining.teacher import teach
+from vip_core.pretraining.towers import CONFIG, new_vip_mini
+
+TEXT_NORM = 28.0  # of a symptom's feature; see docs/vip-mini.md
+LOGIT_SCALE = 12.0
+
+
+def main(argv: list[str]) -> int:
+    """Parse the arguments and make the backbone. Returns 0."""
+    parser = Parser("pretrain", "Make vip-mini, the embedded backbone, from public data. Resumable at every stage.")
+    parser.add_argument(
+        "--root", type=Path, required=True, help="the folder that holds pneumonia/, isic2017/ and text/"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/vip-mini"), help="the folder to write (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=1, help="of everything random (default: 1)")
+    arguments = parser.parse_args(argv)
+    pretrain(arguments.root, arguments.out, arguments.seed)
+    return 0
+
+
+def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
+    """Make vip-mini and write it to `out`, with the state of each stage in `out`/work; returns it.
+
+    Raises:
+        DataError: if data or the packages with the starting weights are missing.
+        StorageError: if `out` cannot be written.
+    """
+    work, device = out / "work", best_device()
+    images, val_images = labelled_images(root, "train"), labelled_images(root, "val")
+    backbone = new_vip_mini(seed).to(device)
+
+    corpus, dev = read_corpus(root)
+    phrases = load_phrases().train_sentences()
+    targets = torch.cat([teach(corpus, work / "teacher", device), teach(phrases, work / "teacher", device)])
+    distill(backbone, corpus + phrases, targets, work / "text.pt", DistillConfig(seed=seed))
+    agreement = _agreement(backbone, dev, teach(dev, work / "teacher", device).float())
+    console.print(f"Text tower: mean cosine {agreement:.3f} with the sentence encoder on {len(dev)} unseen sentences.")
+
+    config = AlignConfig(seed=seed)
+    sentences = bank_sentences(load_phrases())
+    text = encode_texts(backbone, [sentence.text for sentence in sentences])
+    loss = SentenceLoss(text, right_or_wrong(images, sentences)).to(device)
+    fit_projection(
+        backbone, pooled_features(backbone, images, config.projection_views, work / "pooled", config), loss, config
+    )
+    figures = {"projection": _held_out(backbone, val_images)}
+    tune_tower(backbone, images, loss, work / "tower.pt", config)
+    figures["tower"] = _held_out(backbone, val_images)
+    _print(figures)
+
+    _set_magnitudes(backbone, text)
+    save_backbone(backbone, out)
+    (out / "figures.json").write_text(json.dumps({"text_agreement": agreement, **figures}, indent=2))
+    console.print(f"Written to {out}.")
+    return Backbone.load(f"local-dir:{out}")
+
+
+def save_backbone(backbone: Backbone, folder: Path) -> None:
+    """Write weights in float16 and configuration by open_clip's local-dir schema. Raises StorageError."""
+    weights = {
+        key: value.half() if value.is_floating_point() else value for key, value in backbone.clip.state_dict().items()
+    }
+    atomic_together(
+        folder, {"open_clip_model.safetensors": tensor_bytes(weights), "open_clip_config.json": json_bytes(CONFIG)}
+    )
+
+
+@torch.inference_mode()
+def encode_texts(backbone: Backbone, texts: list[str], batch_size: int = 256) -> torch.Tensor:
+    """Text features (n, D) of n plain sentences."""
+    return torch.cat([backbone.encode_prompts(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)])
+
+
+def _agreement(backbone: Backbone, texts: list[str], targets: torch.Tensor) -> float:
+    features = torch.nn.functional.normalize(encode_texts(backbone, texts), dim=-1).cpu()
+    return float((features * targets).sum(-1).mean())
+
+
+def _held_out(backbone: Backbone, images: list[LabelledImage]) -> dict[str, float]:
+    """Mean AUROC a finding on validation images, for wordings that were never trained on."""
+    sentences = bank_sentences(load_phrases(), held_out=True)
+    decided = within_modality(right_or_wrong(images, sentences), [image.modality for image in images], sentences)
+    text = encode_texts(backbone, [sentence.text for sentence in sentences]).cpu()
+    return summarise(sentences, sentence_aurocs(encode_labelled(backbone, images), text, decided))
+
+
+def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
+    """Give text features and logit scale magnitudes under which symptoms, not class tokens, carry the decision."""
+    with torch.no_grad():
+        backbone.clip.text_projection.mul_(TEXT_NORM / text.norm(dim=-1).mean())
+        backbone.clip.logit_scale.fill_(torch.tensor(LOGIT_SCALE).log())
+
+
+def _print(figures: dict[str, dict[str, float]]) -> None:
+    table = Table(title="AUROC on validation images, mean over wordings never trained on", title_justify="left")
+    table.add_column("finding")
+    for stage in figures:
+        table.add_column(stage, justify="right")
+    for name in next(iter(figures.values())):
+        table.add_row(name, *(f"{values[name]:.3f}" for values in figures.values()))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,64 @@
+"""The text that the text tower is distilled on: medical sentences, their fragments and their words."""
+
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+from vip_core.errors import DataError
+
+FILES = ("medquad_sentences.txt", "roco_captions.txt")
+LONGEST = 60  # words; a longer line would be cut by the tower
+WORD = re.compile(r"[a-z][a-z'-]{2,}")
+DENIALS = ("no {}", "without {}", "absence of {}", "{} is not seen", "there is no {}")
+
+
+def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]:
+    """Read sentences to distil on, and others to measure on.
+
+    A symptom is a phrase, not a sentence, so sentences are also cut at commas into fragments, and frequent words and
+    word pairs stand alone, also denied: without them a loose word ("opacity") would be far from anything trained on.
+
+    Args:
+        root: a folder that holds `text/` with the files of `FILES`, one sentence a line.
+        dev_every: one line in so many is kept out of training, with all that is cut from it.
+
+    Raises:
+        DataError: if the files are not there.
+    """
+    train: dict[str, None] = {}
+    dev: dict[str, None] = {}
+    words: Counter[str] = Counter()
+    pairs: Counter[str] = Counter()
+    number = 0
+    for name in FILES:
+        path = root / "text" / name
+        if not path.is_file():
+            raise DataError(f"{path} is missing; --root must hold text/ with {' and '.join(FILES)}.")
+        for line in path.read_text(encoding="utf-8").splitlines():
+            line = line.strip()
+            number += 1
+            if not line or len(line.split()) > LONGEST or not _mostly_ascii(line):
+                continue
+            pieces = [line, *_fragments(line)]
+            if number % dev_every == 0:
+                dev.update(dict.fromkeys(pieces))
+                continue
+            train.update(dict.fromkeys(pieces))
+            found = WORD.findall(line.lower())
+            words.update(found)
+            pairs.update(f"{a} {b}" for a, b in pairwise(found))
+    frequent = [word for word, count in words.most_common(12_000) if count >= 6]
+    frequent += [pair for pair, count in pairs.most_common(12_000) if count >= 12]
+    train.update(dict.fromkeys(frequent))
+    train.update(dict.fromkeys(DENIALS[i % len(DENIALS)].format(term) for i, term in enumerate(frequent)))
+    return list(train), [sentence for sentence in dev if sentence not in train]
+
+
+def _fragments(line: str) -> list[str]:
+    pieces = [piece.strip(" .") for piece in re.split(r"[,;:()]", line)]
+    return [piece for piece in pieces if 2 <= len(piece.split()) <= 14] if len(pieces) > 1 else []
+
+
+def _mostly_ascii(line: str) -> bool:
+    return sum(character.isascii() for character in line) >= 0.97 * len(line)

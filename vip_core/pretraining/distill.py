@@ -1,0 +1,105 @@
+"""Stage 1: the text tower learns the sentence encoder's space, under CLIP's own tokens and causal mask."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.nn import functional as F
+
+from vip_core.backbone import Backbone
+from vip_core.files import atomic
+from vip_core.pretraining.towers import text_parameters
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How the text tower is distilled."""
+
+    epochs: int = 3
+    batch_size: int = 256
+    rate: float = 2e-3
+    weight_decay: float = 0.01
+    agreement: float = 10.0  # weight of the similarity matrices' squared distance beside the cosine loss
+    context_share: float = 0.5  # share of batches with random context vectors, as an untrained context prompt has
+    seed: int = 1
+
+
+def distill(backbone: Backbone, sentences: list[str], targets: Tensor, state_path: Path, config: DistillConfig) -> None:
+    """Train the text tower in place so that its feature of a sentence points as the teacher's does.
+
+    Loss: 1 - cosine with the teacher's feature, plus the squared difference of the batch's two similarity matrices.
+    The state is kept at `state_path` after every epoch; a later call goes on from there.
+
+    Args:
+        backbone: with the text tower to train.
+        sentences: n texts.
+        targets: unit features (n, D) of the teacher.
+    """
+    device = backbone.device
+    rows = [backbone.prompt_tokens(sentence)[: backbone.context_length - 6] for sentence in sentences]
+    parameters = text_parameters(backbone)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    steps = len(rows) // config.batch_size
+    optimizer = torch.optim.AdamW(
+        parameters, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=device.type != "mps"
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
+    generator = torch.Generator().manual_seed(config.seed)
+    start = 0
+    if state_path.is_file():
+        state = torch.load(state_path, weights_only=True)
+        backbone.clip.load_state_dict(state["clip"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        generator.set_state(state["generator"])
+        start = state["epoch"]
+    for epoch in range(start, config.epochs):
+        total = 0.0
+        batches = list(_batches(rows, config.batch_size, generator))[:steps]
+        for batch in track(batches, description=f"Text tower, epoch {epoch + 1} of {config.epochs}"):
+            context = None
+            if torch.rand((), generator=generator) < config.context_share:
+                context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
+            student = F.normalize(backbone.encode_tokens([rows[i] for i in batch], context), dim=-1)
+            teacher = targets[batch].float().to(device)
+            cosine = (student * teacher).sum(-1)
+            agreement = F.mse_loss(student @ student.T, teacher @ teacher.T)
+            loss = (1 - cosine).mean() + config.agreement * agreement
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            total += cosine.mean().item()
+        print(f"epoch {epoch + 1}: mean cosine with the teacher {total / len(batches):.4f}")
+        with atomic(state_path) as temporary:
+            torch.save(
+                {
+                    "clip": backbone.clip.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "generator": generator.get_state(),
+                    "epoch": epoch + 1,
+                },
+                temporary,
+            )
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+
+
+def _batches(rows: list[list[int]], size: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """Random batches of alike lengths, in random order; all of one size but the last."""
+    order = torch.randperm(len(rows), generator=generator).tolist()
+    pool = 64 * size
+    batches = []
+    for begin in range(0, len(order), pool):
+        part = sorted(order[begin : begin + pool], key=lambda i: len(rows[i]))
+        batches.extend(part[i : i + size] for i in range(0, len(part), size))
+    full = [batch for batch in batches if len(batch) == size]
+    for i in torch.randperm(len(full), generator=generator).tolist():
+        yield full[i]
+    yield from (batch for batch in batches if len(batch) < size)

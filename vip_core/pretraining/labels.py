@@ -1,0 +1,116 @@
+"""Which sentences are right, wrong or undecided for which training image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vip_core.datasets import isic2017_table, load_dataset
+from vip_core.pretraining.phrases import PhraseBank
+
+XRAY, DERMOSCOPY = "chest X-ray", "dermoscopy image"
+ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and what is known of it. findings: 1 present, 0 absent; what is not there is unknown."""
+
+    path: Path
+    modality: str
+    findings: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the bank and what makes it right: a finding's state, or, without a finding, the modality alone."""
+
+    text: str
+    modality: str | None  # None: right for no image
+    finding: str | None = None
+    state: int = 1
+
+    def holds(self, image: LabelledImage) -> int:
+        """1 if the sentence is right for the image, -1 if it is wrong, 0 if nothing decides it."""
+        if self.modality != image.modality:
+            # "No infection" is not wrong of a mole, merely beside the point; "streaks" is wrong of a chest.
+            return -1 if self.state == 1 else 0
+        if self.finding is None:
+            return 1
+        known = image.findings.get(self.finding)
+        return 0 if known is None else (1 if known == self.state else -1)
+
+
+def labelled_images(root: Path, split: str) -> list[LabelledImage]:
+    """Chest X-rays and dermoscopy images of a split, "train" or "val", with what their labels decide.
+
+    Kermany et al. (Cell 2018) state that bacterial pneumonia typically is a focal lobar consolidation and viral
+    pneumonia a diffuse interstitial pattern in both lungs; these are tendencies of the classes, not readings of the
+    film. The melanocytic signs of ABCD rule and seven-point list go with the diagnosis in the same way.
+
+    Args:
+        root: a folder that holds `pneumonia/` and `isic2017/`.
+        split: the validation images of the pneumonia data are those of `vip_core.datasets`, no patient of whom is in
+            train.
+
+    Raises:
+        DataError: if a data set is missing.
+    """
+    images = [
+        LabelledImage(row.path, XRAY, _chest_findings(row.details["subtype"]))
+        for row in load_dataset("pneumonia", root / "pneumonia", ("normal lung", "pneumonia")).split(split)
+    ]
+    images += [
+        LabelledImage(image.path, DERMOSCOPY, _skin_findings(image.details))
+        for image in isic2017_table(root / "isic2017")
+        if image.split == split
+    ]
+    return images
+
+
+def bank_sentences(bank: PhraseBank, held_out: bool = False) -> list[Sentence]:
+    """The bank's sentences to train on, or those held out to measure with."""
+    part = "held_out" if held_out else "train"
+    sentences = [Sentence(text, None) for text in getattr(bank.other, part)]
+    for modality in bank.modalities:
+        sentences += [Sentence(text, modality.name) for text in getattr(modality.wordings, part)]
+        for finding in modality.findings:
+            for state, wordings in ((1, finding.present), (0, finding.absent)):
+                sentences += [Sentence(text, modality.name, finding.name, state) for text in getattr(wordings, part)]
+    return sentences
+
+
+def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
+    """(N, S) int8: 1 right, -1 wrong, 0 undecided."""
+    # Few images differ in what is known of them, so each kind is worked out once.
+    kinds: dict[tuple[str, tuple[tuple[str, int], ...]], list[int]] = {}
+    rows = []
+    for image in images:
+        kind = (image.modality, tuple(sorted(image.findings.items())))
+        if kind not in kinds:
+            kinds[kind] = [sentence.holds(image) for sentence in sentences]
+        rows.append(kinds[kind])
+    return torch.tensor(rows, dtype=torch.int8)
+
+
+def _chest_findings(subtype: str) -> dict[str, int]:
+    return {
+        "pneumonia": int(subtype != "normal"),
+        "bacterial": int(subtype == "bacteria"),
+        "viral": int(subtype == "virus"),
+    }
+
+
+def _skin_findings(details: Mapping[str, str]) -> dict[str, int]:
+    diagnosis = details["diagnosis"]
+    findings = {name: int(details[name]) for name in ATTRIBUTES if details.get(name)}
+    if details.get("melanoma"):
+        findings["melanoma"] = int(float(details["melanoma"]))
+    if diagnosis:
+        findings["nevus"] = int(diagnosis == "nevus")
+        findings["seborrheic_keratosis"] = int(diagnosis == "seborrheic_keratosis")
+    if diagnosis in ("melanoma", "nevus"):
+        findings["melanoma_signs"] = int(diagnosis == "melanoma")
+    return findings

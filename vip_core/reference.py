@@ -1,0 +1,99 @@
+"""The reference bank: features of some hundred known images, against which a number means something.
+
+It answers three questions for any text a person types: how high is this similarity, does this symptom separate the
+classes, and is this image like those the model was trained on?
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from torch.nn import functional as F
+
+PER_CLASS = 300
+NEIGHBOURS = 5
+IN_DOMAIN_QUANTILE = 0.97  # of held-out images; the rest would be flagged
+
+
+@dataclass(frozen=True)
+class DomainCheck:
+    """Whether an image is like the reference images. score: mean cosine distance to the nearest, 0 to 2."""
+
+    in_domain: bool
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class ReferenceBank:
+    """Reference images as features: embeddings, no images.
+
+    Attributes:
+        features: (N, D), normalised.
+        labels: (N,) indices into the classes.
+        threshold: the domain score above which an image is flagged.
+    """
+
+    features: Tensor
+    labels: Tensor
+    threshold: float = field(default=float("inf"))
+
+    @classmethod
+    def build(cls, features: Tensor, labels: Tensor, held_out: Tensor, seed: int) -> "ReferenceBank":
+        """Draw up to 300 training images a class, and set the domain threshold on held-out images.
+
+        Args:
+            features: (n, D) of training images, plain view.
+            labels: (n,).
+            held_out: (v, D) of validation images; at most 3 % of them are flagged.
+            seed: of the draw.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        chosen = []
+        for label in labels.unique():
+            rows = torch.nonzero(labels == label).flatten()
+            chosen.append(rows[torch.randperm(len(rows), generator=generator)[:PER_CLASS]])
+        rows = torch.cat(chosen).sort().values
+        bank = cls(F.normalize(features[rows], dim=-1), labels[rows])
+        threshold = bank.distance(held_out).quantile(IN_DOMAIN_QUANTILE, interpolation="higher")
+        return cls(bank.features, bank.labels, float(threshold))
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Domain scores (B,) of image features (B, D): mean cosine distance to the 5 nearest reference images."""
+        similarity = F.normalize(features, dim=-1) @ self.features.T.to(features.device)  # (B, N)
+        nearest = similarity.topk(min(NEIGHBOURS, len(self.features)), dim=-1).values
+        return 1 - nearest.mean(-1)
+
+    def check(self, features: Tensor) -> list[DomainCheck]:
+        """Is each of the images (B, D) in domain?"""
+        return [
+            DomainCheck(score <= self.threshold, score, self.threshold) for score in self.distance(features).tolist()
+        ]
+
+    def similarities(self, text: Tensor) -> Tensor:
+        """Cosines (N, n) of the reference images with text features (n, D)."""
+        return self.features.to(text.device) @ F.normalize(text, dim=-1).T
+
+    def percentile(self, text: Tensor, similarity: Tensor) -> Tensor:
+        """Per cent of the reference images less similar to each text than the image is (ties count half).
+
+        Args:
+            text: (n, D).
+            similarity: (B, n) cosines of B images with the texts.
+
+        Returns:
+            (B, n), 0 to 100.
+        """
+        known = self.similarities(text).T.sort(dim=-1).values.contiguous()  # (n, N)
+        wanted = similarity.T.contiguous()  # (n, B)
+        below = torch.searchsorted(known, wanted) + torch.searchsorted(known, wanted, right=True)
+        return 50 * below.T / known.shape[-1]
+
+    def separation(self, text: Tensor, label: int) -> list[float]:
+        """AUROC with which each text (n, D) ranks the reference images of class `label` above the others.
+
+        0.5 says that it does not separate them at all; below, that it speaks for the other classes.
+        """
+        truth = (self.labels == label).numpy()
+        return [float(roc_auc_score(truth, column)) for column in self.similarities(text).T.cpu().numpy()]

@@ -1,0 +1,160 @@
+"""Data sets as rows, and how they are split: a patient stands on one side only, each class keeps its share."""
+
+import hashlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vip_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image."""
+
+    path: Path
+    label: int  # index into the symptom set's classes
+    patient: str  # never on both sides of a split
+    details: Mapping[str, str] = field(default_factory=dict, hash=False)  # as in the file; empty is unknown
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in its splits; labels are indices into `classes`. A split that the layout lacks is empty."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: tuple[Row, ...]
+    val: tuple[Row, ...]
+    test: tuple[Row, ...]
+
+    def split(self, name: str) -> tuple[Row, ...]:
+        """The rows of train, val or test. Raises DataError if the name is another, or the split is empty."""
+        rows = {"train": self.train, "val": self.val, "test": self.test}.get(name)
+        if rows is None:
+            raise DataError(f"{name!r} is not a split; choose train, val or test.")
+        if not rows:
+            raise DataError(f"The data set {self.name} has no {name} images here; choose another split or add them.")
+        return rows
+
+
+def _patient(row: Row) -> str:
+    return row.patient
+
+
+def _label(row: Row) -> str:
+    return str(row.label)
+
+
+def hold_out(
+    rows: Sequence[Row],
+    fraction: float,
+    classes: Sequence[str],
+    group: Callable[[Row], str] = _patient,
+    stratum: Callable[[Row], str] = _label,
+) -> tuple[list[Row], list[Row]]:
+    """Split rows into (kept, held out), always alike: by the groups' names, not by a seed or the order of the rows.
+
+    Groups come in the order of their SHA-256. One is held out where that brings the strata nearer to `fraction` of
+    their rows; a class of which nothing was taken then gives its smallest group.
+
+    Args:
+        fraction: share of the rows to hold out, at most a half.
+        classes: names of the labels, for the error.
+        group: rows of the same group stay together.
+        stratum: rows of each stratum are held out in the same share.
+
+    Raises:
+        DataError: a class has one group only.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[group(row)].append(row)
+    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+    wanted = {name: fraction * count for name, count in Counter(map(stratum, rows)).items()}
+    taken: Counter[str] = Counter()
+    held: set[str] = set()
+    for name in order:
+        counts = Counter(map(stratum, groups[name]))
+        gain = sum(abs(wanted[s] - taken[s]) - abs(wanted[s] - taken[s] - count) for s, count in counts.items())
+        if gain > 0:
+            held.add(name)
+            taken.update(counts)
+    for label in sorted({row.label for row in rows}):
+        names = [name for name in order if any(row.label == label for row in groups[name])]
+        _require_patients(len(names), 2, classes[label])
+        if held.isdisjoint(names):
+            held.add(min(names, key=lambda name: len(groups[name])))
+    kept = [row for row in rows if group(row) not in held]
+    return kept, [row for row in rows if group(row) in held]
+
+
+def split_three_ways(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, list[Row]]:
+    """70 % train, 10 % val and 20 % test, by patient. Raises DataError where a class has fewer than 3 patients."""
+    patients: dict[int, set[str]] = defaultdict(set)
+    for row in rows:
+        patients[row.label].add(row.patient)
+    for label in sorted(patients):
+        _require_patients(len(patients[label]), 3, classes[label])
+    rest, test = hold_out(rows, 0.2, classes)
+    train, val = hold_out(rest, 0.1 / 0.8, classes)
+    return {"train": train, "val": val, "test": test}
+
+
+def _require_patients(found: int, needed: int, name: str) -> None:
+    if found < needed:
+        raise DataError(
+            f"The class {name!r} has images of {found} patient{'s' * (found != 1)} only, and {needed} are needed to "
+            "hold some out; add images of others, or give the splits yourself."
+        )
+
+
+def make_dataset(name: str, classes: Sequence[str], root: Path, splits: Mapping[str, Sequence[Row]]) -> Dataset:
+    """Refuse shared patients, hold out a missing val, refuse a train without one of the classes."""
+    refuse_shared_patients(splits)
+    train, val, test = splits["train"], splits.get("val", ()), splits.get("test", ())
+    if not val:
+        train, val = hold_out(train, 0.1, classes)
+    present = {row.label for row in train}
+    missing = [title for label, title in enumerate(classes) if label not in present]
+    if missing:
+        raise DataError(f"{root} has no images of {missing} in train; each of {list(classes)} needs some.")
+    return Dataset(name, tuple(classes), tuple(train), tuple(val), tuple(test))
+
+
+def refuse_shared_patients(splits: Mapping[str, Sequence[Row]]) -> None:
+    """Raise DataError with the patient's name where a patient stands in two splits."""
+    home: dict[str, tuple[str, Path]] = {}
+    for split, rows in splits.items():
+        for row in rows:
+            first, path = home.setdefault(row.patient, (split, row.path))
+            if first != split:
+                raise DataError(
+                    f"The patient {row.patient!r} stands in {first} ({path}) and in {split} ({row.path}); "
+                    "give each patient to one split."
+                )
+
+
+def few_shot(rows: Sequence[Row], shots: int, seed: int) -> tuple[Row, ...]:
+    """`shots` rows of each label, drawn under the seed and sorted by path, whatever the order of `rows`.
+
+    Under one seed a draw of more shots contains the draw of fewer. Raises DataError where a class has fewer rows.
+    """
+    if shots < 1:
+        raise DataError(f"{shots} shots a class were asked for; at least 1 is needed.")
+    chosen: list[Row] = []
+    for label in sorted({row.label for row in rows}):
+        pool = sorted((row for row in rows if row.label == label), key=_path)
+        if len(pool) < shots:
+            raise DataError(
+                f"Class {label} has {len(pool)} images, fewer than the {shots} shots asked for; ask for fewer."
+            )
+        random.Random(f"{seed}/{label}").shuffle(pool)
+        chosen += pool[:shots]
+    return tuple(sorted(chosen, key=_path))
+
+
+def _path(row: Row) -> str:
+    return row.path.as_posix()

@@ -1,0 +1,183 @@
+"""python -m vip_core.train: train the prompts on a data set, by the paper's protocol."""
+
+import argparse
+import datetime
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vip_core import __version__
+from vip_core.backbone import EMBEDDED, Backbone
+from vip_core.checkpoint import Card, load_checkpoint, save_checkpoint
+from vip_core.cli import Parser, at_least, run
+from vip_core.console import console
+from vip_core.datasets import DATASETS, Dataset, Row, few_shot, load_dataset
+from vip_core.device import best_device
+from vip_core.errors import CheckpointError, UsageError
+from vip_core.evaluate import measure, plain_split, print_figures
+from vip_core.features import fresh_views, image_features
+from vip_core.metrics import fit_temperature
+from vip_core.model import ViP
+from vip_core.paths import PROJECT
+from vip_core.reference import ReferenceBank
+from vip_core.symptoms import SymptomSet
+from vip_core.training import PAPER_DEFAULTS, Progress, TrainConfig, predict, train_prompts
+
+SYMPTOMS = {"pneumonia": "pneumonia", "isic2017": "melanoma", "derm7pt": "melanoma"}  # by data set, in assets/symptoms
+STATE = "last.pt"
+
+
+def main(argv: list[str]) -> int:
+    """Parse the arguments and train. Returns 0."""
+    arguments = _parser().parse_args(argv)
+    config = _config(arguments)
+    out = arguments.out or Path("runs") / f"{config.data}-{config.backbone.replace('/', '-')}-seed{config.seed}"
+    try:
+        train(config, out, arguments.resume, arguments.test)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted; {out} keeps what was done; go on with --resume.") from None
+    return 0
+
+
+def train(config: TrainConfig, out: Path, resume: bool = False, test: bool = True) -> ViP:
+    """Train and write a checkpoint to `out`; returns the trained model.
+
+    Args:
+        config: every value of the run.
+        out: the folder to write.
+        resume: go on with the run that `out` holds.
+        test: measure the test split, once, at the end.
+
+    Raises:
+        ViPError: whatever the caller can mend; nothing that was done is lost.
+    """
+    started = time.monotonic()
+    if (out / "card.json").is_file() and resume:
+        console.print(f"{out} holds a finished run; there is nothing left to do.")
+        return load_checkpoint(out)
+    if not resume and ((out / STATE).is_file() or (out / "card.json").is_file()):
+        raise CheckpointError(f"{out} holds a run already; give --resume to go on with it, or another --out.")
+    symptoms = SymptomSet.load(config.symptoms)
+    data = load_dataset(config.data, Path(config.root), symptoms.classes)
+    train_rows, val_rows = data.split("train"), data.split("val")
+    if config.shots is not None:
+        train_rows = few_shot(train_rows, config.shots, config.seed)
+    backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
+    torch.manual_seed(config.seed)
+    vip = ViP(backbone, symptoms, config.context_length, config.class_context)
+    vip.encode_symptoms()  # an over-long symptom is refused before the images are read, not after
+
+    paths, labels = [row.path for row in train_rows], torch.tensor([row.label for row in train_rows])
+    val = plain_split(backbone, val_rows, "Validation images")
+    plain, views = _training_views(backbone, paths, config)
+    features_seconds = time.monotonic() - started
+    done = train_prompts(vip, views, labels, val, config, out / STATE)
+
+    vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
+    vip.reference = ReferenceBank.build(plain, labels, val.features, config.seed)
+    measured = {"val": measure(vip, val, val_rows, config.seed)}
+    if test and data.test:
+        measured["test"] = measure(vip, plain_split(backbone, data.test, "Test images"), data.test, config.seed)
+    seconds = {"features": round(features_seconds, 1), "total": round(time.monotonic() - started, 1)}
+    vip.card = _card(vip, config, data, train_rows, done, measured, seconds)
+    save_checkpoint(vip, out)
+    for name, result in measured.items():
+        print_figures(console, f"{data.name}, {name}", result)
+    console.print(f"Written to {out}. Research use, not a medical device.")
+    return load_checkpoint(out, backbone)
+
+
+def _training_views(
+    backbone: Backbone, paths: Sequence[Path], config: TrainConfig
+) -> tuple[Tensor, Callable[[int], Tensor]]:
+    """Features (n, D) of the plain view, and the function that gives those to draw from in an epoch, (n, V, D)."""
+    if config.views:
+        encoded = image_features(backbone, paths, config.views, "Training images")
+        return encoded[:, 0], lambda epoch: encoded[:, 1:]
+    plain = image_features(backbone, paths, what="Training images")[:, 0]
+    return plain, lambda epoch: fresh_views(backbone, paths, config.seed, epoch)
+
+
+def _card(
+    vip: ViP,
+    config: TrainConfig,
+    data: Dataset,
+    train_rows: Sequence[Row],
+    done: Progress,
+    measured: dict[str, Any],
+    seconds: dict[str, float],
+) -> Card:
+    assert vip.reference is not None
+    splits = {"train": train_rows, "val": data.val, "test": data.test}
+    counts = {
+        name: dict(Counter(data.classes[row.label] for row in rows).most_common()) for name, rows in splits.items()
+    }
+    settings = {key: value for key, value in asdict(config).items() if key not in ("data", "root", "symptoms")}
+    history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in done.history]
+    return Card(
+        backbone={
+            "name": vip.backbone.name,
+            "pretrained": vip.backbone.pretrained,
+            "fingerprint": vip.backbone.fingerprint,
+        },
+        classes=list(data.classes),
+        symptoms=vip.symptoms.to_dict(),
+        context={"length": config.context_length, "per_class": config.class_context},
+        temperature=vip.temperature,
+        domain_threshold=vip.reference.threshold,
+        training={**settings, "kept_epoch": done.best_epoch, "seconds": seconds, "history": history},
+        data={"name": data.name, "images": counts},
+        figures=measured,
+        date=datetime.date.today().isoformat(),
+        version=__version__,
+    )
+
+
+def _config(arguments: argparse.Namespace) -> TrainConfig:
+    """The configuration: what was given, else the paper's value for the backbone, else the paper's value."""
+    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "symptoms" not in given:
+        if arguments.data not in SYMPTOMS:
+            raise UsageError(f"--data {arguments.data} needs --symptoms with a JSON file of its classes.")
+        given["symptoms"] = str(PROJECT / "assets" / "symptoms" / f"{SYMPTOMS[arguments.data]}.json")
+    return TrainConfig(**{**PAPER_DEFAULTS.get(given.get("backbone", EMBEDDED), {}), **given})
+
+
+def _parser() -> Parser:
+    parser = Parser("train", "Train ViP's prompts on a data set, by the paper's protocol. Research use only.")
+    positive, rate = at_least(1), float
+    parser.add_argument("--data", required=True, choices=list(DATASETS), help="the layout of the data set")
+    parser.add_argument("--root", required=True, help="the folder of the data set (csv: the file, or its folder)")
+    parser.add_argument("--symptoms", help="JSON file of classes and symptoms; pneumonia and melanoma bring theirs")
+    parser.add_argument("--backbone", help=f"{EMBEDDED}, an open_clip name, hf-hub:org/name or local-dir:PATH")
+    parser.add_argument("--pretrained", help="open_clip's tag of the weights, a file, or random")
+    parser.add_argument("--out", type=Path, help="the folder to write; default runs/DATA-BACKBONE-seedN")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
+    parser.add_argument("--no-test", dest="test", action="store_false", help="do not look at the test split")
+    parser.add_argument("--seed", type=at_least(0), help="of the prompts' start, the batches and the views")
+    parser.add_argument("--epochs", type=positive, help="passes over the training images")
+    parser.add_argument("--batch-size", type=positive, help="images a step; the paper's for the backbone")
+    parser.add_argument("--rate", type=rate, help="peak learning rate; the paper's for the backbone")
+    parser.add_argument("--warmup-rate", type=rate, help="learning rate of the first epoch")
+    parser.add_argument("--momentum", type=rate, help="of SGD")
+    parser.add_argument("--weight-decay", type=rate, help="on all prompt parameters")
+    parser.add_argument("--context-length", type=positive, help="context vectors before a symptom")
+    parser.add_argument("--class-context", action="store_true", help="one context a class instead of one for all")
+    parser.add_argument("--views", type=at_least(0), help="random views an image, encoded once; 0: anew every epoch")
+    parser.add_argument("--shots", type=positive, help="train on so many images a class")
+    for field in fields(TrainConfig):  # --help shows the defaults, and the table by backbone can still step in
+        for action in parser._actions:
+            if action.dest == field.name and action.help and field.default not in (MISSING, None, False):
+                action.help += f" (default: {field.default})"
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

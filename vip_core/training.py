@@ -1,0 +1,182 @@
+"""The paper's training of the prompts, over image features: one straight loop, resumable after every epoch."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vip_core.errors import CheckpointError
+from vip_core.features import progress
+from vip_core.files import atomic
+from vip_core.model import ViP
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The whole configuration of a run; the values of the paper where it has them."""
+
+    data: str
+    root: str
+    symptoms: str
+    backbone: str = "vip-mini"
+    pretrained: str | None = None
+    seed: int = 1
+    epochs: int = 50
+    batch_size: int = 32
+    rate: float = 2e-3  # peak; reached in epoch 1
+    warmup_rate: float = 1e-5  # epoch 0 runs at this
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    context_length: int = 4
+    class_context: bool = False
+    views: int = 8  # random views an image, encoded once; 0: encoded afresh every epoch, as the paper does
+    shots: int | None = None  # images a class to train on; None: all
+
+
+# What the paper trains each backbone with, where it differs from the values above.
+PAPER_DEFAULTS: dict[str, dict[str, Any]] = {
+    "ViT-L-14-336": {"batch_size": 16},
+    "ViT-L-14-336-quickgelu": {"batch_size": 16},
+    "RN50x64": {"batch_size": 8, "rate": 1e-3},
+    "RN50x64-quickgelu": {"batch_size": 8, "rate": 1e-3},
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Image features of a split: (n, D) of the plain view, labels (n,)."""
+
+    features: Tensor
+    labels: Tensor
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a kill must not lose."""
+
+    epoch: int  # epochs done
+    best_epoch: int
+    best_accuracy: float
+    best_state: dict[str, Tensor]
+    history: list[tuple[float, float]]  # training loss and validation accuracy of each epoch
+
+
+def rate_at(epoch: int, config: TrainConfig) -> float:
+    """Learning rate of an epoch: the warm-up rate in epoch 0, then a cosine over `epochs` that starts at its peak."""
+    if epoch == 0:
+        return config.warmup_rate
+    return 0.5 * config.rate * (1 + math.cos(math.pi * (epoch - 1) / config.epochs))
+
+
+def train_prompts(
+    vip: ViP, views: Callable[[int], Tensor], labels: Tensor, val: Split, config: TrainConfig, state_path: Path
+) -> Progress:
+    """Train the prompts in place and leave the best ones in the model: the earliest of highest validation accuracy.
+
+    SGD with momentum and weight decay over all prompt parameters, softmax cross-entropy without class weights, batches
+    shuffled and the last partial one dropped. The state is written to `state_path` after every epoch; where it is
+    there already the run goes on from it, and ends with the same bits as if it had never stopped.
+
+    Args:
+        vip: the model, initialised under the seed.
+        views: epoch -> features (n, V, D), of which each image's are drawn from in that epoch.
+        labels: (n,) of the training images.
+        val: the split that selects.
+        config: the configuration, which a resumed run must share.
+
+    Raises:
+        CheckpointError: if the state at `state_path` is damaged or of another configuration.
+        StorageError: if it cannot be written.
+    """
+    device = vip.backbone.device
+    optimizer = torch.optim.SGD(
+        vip.parameters(), config.warmup_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    done = Progress(0, 0, -1.0, {}, [])
+    if state_path.is_file():
+        done = _resume(state_path, vip, optimizer, generator, config)
+    batch_size = min(config.batch_size, len(labels))
+    with progress() as bar:
+        task = bar.add_task("Training", total=config.epochs, completed=done.epoch)
+        for epoch in range(done.epoch, config.epochs):
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(epoch, config)
+            features = views(epoch)
+            order = torch.randperm(len(labels), generator=generator)
+            drawn = torch.randint(features.shape[1], (len(labels),), generator=generator)
+            losses = []
+            vip.train()
+            for rows in order.split(batch_size):
+                if len(rows) < batch_size:
+                    break
+                logits = vip(features[rows, drawn[rows]].to(device))
+                loss = F.cross_entropy(logits, labels[rows].to(device))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.detach())
+            accuracy = (predict(vip, val.features).argmax(-1) == val.labels).float().mean().item()
+            done.history.append((torch.stack(losses).mean().item(), accuracy))
+            done.epoch = epoch + 1
+            if accuracy > done.best_accuracy:  # not >=: the earliest wins a tie
+                done.best_epoch, done.best_accuracy = epoch, accuracy
+                done.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
+            _save(state_path, vip, optimizer, generator, done, config)
+            bar.update(task, advance=1, description=f"Training, validation accuracy {accuracy:.3f}")
+    vip.load_state_dict(done.best_state)
+    vip.eval()
+    return done
+
+
+@torch.inference_mode()
+def predict(vip: ViP, features: Tensor) -> Tensor:
+    """Logits (n, C), on the CPU, of image features (n, D)."""
+    vip.eval()
+    return vip(features.to(vip.backbone.device)).cpu()
+
+
+def _save(
+    path: Path,
+    vip: ViP,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    done: Progress,
+    config: TrainConfig,
+) -> None:
+    state = {
+        "config": asdict(config),
+        "model": vip.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+        "progress": vars(done),
+    }
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(
+    path: Path, vip: ViP, optimizer: torch.optim.Optimizer, generator: torch.Generator, config: TrainConfig
+) -> Progress:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        before = state["config"]
+        done = Progress(**state["progress"])
+    except Exception as error:  # torch.load raises whatever the damaged bytes happen to cause
+        raise CheckpointError(f"{path} is damaged and cannot be resumed; delete it to start again.") from error
+    # More epochs would change the rate of those done, so every value counts, but for where the data lies.
+    changed = [key for key, value in asdict(config).items() if key != "root" and before.get(key) != value]
+    if changed:
+        raise CheckpointError(
+            f"{path.parent} holds a run with {', '.join(f'{key} {before.get(key)}' for key in changed)}, not "
+            f"{', '.join(str(getattr(config, key)) for key in changed)}; give the same values, or another --out."
+        )
+    vip.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    generator.set_state(state["generator"])
+    return done
