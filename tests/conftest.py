@@ -13,6 +13,8 @@ from PIL import Image
 from vip_core.backbone import Backbone
 from vip_core.files import tensor_bytes
 from vip_core.symptoms import SymptomSet
+from vip_core.train import train
+from vip_core.training import TrainConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("VIP_DATA", PROJECT.parent / "shared" / "data"))
@@ -25,9 +27,17 @@ TINY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def session_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_cache(session_cache, tmp_path_factory, monkeypatch):
+    """Nor another test's."""
     monkeypatch.setenv("VIP_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -76,23 +86,34 @@ def symptoms() -> SymptomSet:
     )
 
 
-@pytest.fixture
-def image_folder(tmp_path) -> Path:
-    """Forty images in two classes that differ in brightness, one folder a class, the later class name first."""
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory) -> Path:
+    """Forty images in two classes that differ in brightness, one folder a class. Not to be written to."""
     rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("images") / "data"
     for name, tone in (("white", 170), ("dark", 90)):
-        (tmp_path / "data" / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True)
         for i in range(20):
             pixels = np.clip(rng.normal(tone, 40, (40, 48, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{name}{i:02d}.png")
-    return tmp_path / "data"
+            Image.fromarray(pixels).save(folder / name / f"{name}{i:02d}.png")
+    return folder
 
 
-@pytest.fixture
-def symptom_file(tmp_path) -> Path:
-    path = tmp_path / "symptoms.json"
+@pytest.fixture(scope="session")
+def symptom_file(tmp_path_factory) -> Path:
+    """Symptoms of the two classes; the first class is the later one in the folder's order of writing."""
+    path = tmp_path_factory.mktemp("symptoms") / "symptoms.json"
     path.write_text(json.dumps({"dark": ["black areas", "low brightness"], "white": ["bright areas"]}))
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(session_cache, image_folder, symptom_file, tiny_native, tmp_path_factory) -> Path:
+    """The folder of a checkpoint trained on them. Not to be written to."""
+    out = tmp_path_factory.mktemp("runs") / "trained"
+    config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
+    train(config, out)
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -35,14 +35,6 @@ def leaves_with(main, argv, capsys) -> tuple[int, str, str]:
     return left.value.code, out, err
 
 
-@pytest.fixture
-def checkpoint(image_folder, symptom_file, tiny_native, tmp_path):
-    out = tmp_path / "runs" / "tiny"
-    given = ["--data", "folder", "--root", str(image_folder), "--symptoms", str(symptom_file), "--out", str(out)]
-    train([*given, "--backbone", tiny_native, "--epochs", "2", "--views", "1"])
-    return out
-
-
 @pytest.mark.parametrize("module", ["train", "evaluate", "score", "pretrain"])
 def test_help_has_a_sentence_for_every_option(module):
     done = shell("-m", f"vip_core.{module}", "--help")
@@ -56,11 +48,11 @@ def test_importing_the_package_brings_neither_the_page_nor_a_client_for_llms():
     assert not {"gradio", "demo", "openai", "pydicom", "transformers.modeling_utils"} & set(done.stdout.split())
 
 
-def test_score_prints_json_lines_in_the_order_given(checkpoint, image_folder, tmp_path, capsys):
+def test_score_prints_json_lines_in_the_order_given(trained, image_folder, tmp_path, capsys):
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     given = [image_folder / "white" / "white03.png", bad, tmp_path / "none.png", image_folder / "dark" / "dark01.png"]
-    status, out, _ = leaves_with(score, [*given, "--checkpoint", checkpoint, "--json"], capsys)
+    status, out, _ = leaves_with(score, [*given, "--checkpoint", trained, "--json"], capsys)
     records = [json.loads(line) for line in out.splitlines()]
     assert status == 1
     assert [record["image"] for record in records] == [str(path) for path in given]
@@ -72,38 +64,38 @@ def test_score_prints_json_lines_in_the_order_given(checkpoint, image_folder, tm
     for name, logit in good["logits"].items():
         own = sum(symptom["contribution"] for symptom in good["symptoms"] if symptom["class"] == name)
         assert good["class_terms"][name] + own == pytest.approx(logit, abs=1e-4)
-    temperature = load_checkpoint(checkpoint).temperature
+    temperature = load_checkpoint(trained).temperature
     expected = (torch.tensor(list(good["logits"].values())) / temperature).softmax(-1).tolist()
     assert list(good["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
 
 
-def test_score_takes_folders_and_globs_and_says_research_use(checkpoint, image_folder, capsys):
-    status, out, _ = leaves_with(score, [image_folder, "--checkpoint", checkpoint, "--json"], capsys)
+def test_score_takes_folders_and_globs_and_says_research_use(trained, image_folder, capsys):
+    status, out, _ = leaves_with(score, [image_folder, "--checkpoint", trained, "--json"], capsys)
     assert status == 0 and len(out.splitlines()) == 40
-    status, out, _ = leaves_with(score, [image_folder / "*" / "*0.png", "--checkpoint", checkpoint], capsys)
+    status, out, _ = leaves_with(score, [image_folder / "*" / "*0.png", "--checkpoint", trained], capsys)
     assert status == 0 and "Research use, not a medical device." in out
     assert sum(".png:" in line for line in out.splitlines()) == 4
 
 
-def test_score_with_other_symptoms(checkpoint, image_folder, tmp_path, capsys):
+def test_score_with_other_symptoms(trained, image_folder, tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"white": ["snow"], "dark": ["coal", "soot [tar]"]}))
     image = image_folder / "dark" / "dark01.png"
-    given = [image, "--checkpoint", checkpoint, "--symptoms", other]
+    given = [image, "--checkpoint", trained, "--symptoms", other]
     _, out, _ = leaves_with(score, [*given, "--json"], capsys)
     assert [symptom["symptom"] for symptom in json.loads(out)["symptoms"]] == ["coal", "soot [tar]", "snow"]
     _, out, _ = leaves_with(score, given, capsys)
     assert "soot [tar]" in out
 
 
-def test_evaluate_prints_the_fields_that_people_script_against(checkpoint, image_folder, capsys):
-    given = ["--checkpoint", checkpoint, "--data", "folder", "--root", image_folder, "--split", "val"]
+def test_evaluate_prints_the_fields_that_people_script_against(trained, image_folder, capsys):
+    given = ["--checkpoint", trained, "--data", "folder", "--root", image_folder, "--split", "val"]
     status, out, _ = leaves_with(evaluate, [*given, "--json"], capsys)
     result = json.loads(out)
     assert status == 0
     assert {"n", "accuracy", "balanced_accuracy", "f1_macro", "auroc", "ece", "confusion", "intervals"} <= set(result)
     assert result["n"] == 4
-    card = load_checkpoint(checkpoint).card
+    card = load_checkpoint(trained).card
     assert result["accuracy"] == card.figures["val"]["accuracy"]
     status, out, _ = leaves_with(evaluate, given, capsys)
     assert "n = 4" in out and "95 % interval" in out and "Research use" in out
@@ -130,7 +122,7 @@ def test_a_mistake_is_one_sentence_and_status_two(main, argv, sentence, capsys):
     assert sentence in err
 
 
-def test_bad_symptom_files_are_refused_before_any_image_is_read(checkpoint, image_folder, tmp_path, capsys):
+def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_folder, tmp_path, capsys):
     cases = {
         "long": ({"white": ["word " * 500], "dark": ["x"]}, "makes a prompt of"),
         "many": ({"white": ["x"] * 200, "dark": ["x"]}, "has 200 symptoms"),
@@ -140,33 +132,33 @@ def test_bad_symptom_files_are_refused_before_any_image_is_read(checkpoint, imag
     for name, (content, sentence) in cases.items():
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(content))
-        given = ["--checkpoint", checkpoint, "--symptoms", path, "--json"]
+        given = ["--checkpoint", trained, "--symptoms", path, "--json"]
         status, out, err = leaves_with(score, [image_folder, *given], capsys)
         assert (status, out) == (2, "") and sentence in err and err.count("\n") == 1
 
 
 def test_labels_with_an_unknown_class_are_refused(tmp_path, image_folder, symptom_file, tiny_native, capsys):
-    labels = image_folder / "labels.csv"
-    labels.write_text("image,label\nwhite/white01.png,white\ndark/dark01.png,grey\n")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"image,label\n{image_folder}/white/white01.png,white\n{image_folder}/dark/dark01.png,grey\n")
     given = ["--data", "csv", "--root", labels, "--symptoms", symptom_file, "--backbone", tiny_native]
     status, _, err = leaves_with(train, [*given, "--out", tmp_path / "run"], capsys)
     assert status == 2 and "grey" in err and "white" in err and err.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_standard_output_holds_json_alone_in_a_process_of_its_own(checkpoint, image_folder, tmp_path):
+def test_standard_output_holds_json_alone_in_a_process_of_its_own(trained, image_folder, tmp_path):
     """Progress, warnings and library chatter go elsewhere; and the folder one stands in does not matter."""
     many = tmp_path / "many"
     many.mkdir()
     for i in range(70):
         shutil.copy(image_folder / "dark" / f"dark{i % 20:02d}.png", many / f"{i:03d}.png")
-    done = shell("-m", "vip_core.score", "many", "--checkpoint", str(checkpoint), "--json", cwd=tmp_path)
+    done = shell("-m", "vip_core.score", "many", "--checkpoint", str(trained), "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [f"many/{i:03d}.png" for i in range(70)]
 
 
-def test_a_reader_that_stops_early_causes_no_traceback(checkpoint, image_folder):
-    command = f"{sys.executable} -m vip_core.score {image_folder} --checkpoint {checkpoint} --json | head -1"
+def test_a_reader_that_stops_early_causes_no_traceback(trained, image_folder):
+    command = f"{sys.executable} -m vip_core.score {image_folder} --checkpoint {trained} --json | head -1"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
     assert "Traceback" not in done.stderr and len(done.stdout.splitlines()) == 1

@@ -84,7 +84,7 @@ def load_checkpoint(name: str | Path, backbone: Backbone | None = None) -> ViP:
         BackboneError: if the backbone cannot be loaded.
     """
     folder = find_checkpoint(name)
-    card = _read_card(folder)
+    card = read_card(folder)
     try:
         symptoms = SymptomSet.from_dict(card.symptoms)
     except SymptomError as error:
@@ -157,7 +157,8 @@ def push_checkpoint(vip: ViP, repo_id: str, private: bool = False) -> str:
     return str(address)
 
 
-def _read_card(folder: Path) -> Card:
+def read_card(folder: Path) -> Card:
+    """The card of a checkpoint's folder. Raises CheckpointError if it is damaged."""
     path = folder / "card.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

@@ -12,10 +12,9 @@ from torch.nn import functional as F
 from vip_core.backbone import Backbone
 from vip_core.errors import DataError
 from vip_core.pretrain import save_backbone
-from vip_core.pretraining.align import SentenceLoss
 from vip_core.pretraining.corpus import FILES, read_corpus
 from vip_core.pretraining.distill import DistillConfig, distill
-from vip_core.pretraining.evaluation import sentence_aurocs, summarise, within_modality
+from vip_core.pretraining.evaluation import sentence_aurocs, summarise
 from vip_core.pretraining.labels import (
     DERMOSCOPY,
     XRAY,
@@ -23,8 +22,10 @@ from vip_core.pretraining.labels import (
     Sentence,
     bank_sentences,
     labelled_images,
+    of_own_kind,
     right_or_wrong,
 )
+from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
 
 
@@ -72,10 +73,9 @@ def test_a_sentence_is_right_wrong_or_undecided(sentence, bacterial, normal, mol
     assert right_or_wrong([BACTERIAL, NORMAL, MOLE], [sentence]).flatten().tolist() == [bacterial, normal, mole]
 
 
-def test_decisions_across_modalities_do_not_count_for_a_finding():
+def test_a_sentence_is_of_the_kind_of_its_modality_and_others_of_none():
     sentences = [Sentence("opacity", XRAY, "pneumonia"), Sentence("a cat", None)]
-    decided = right_or_wrong([BACTERIAL, MOLE], sentences)
-    assert within_modality(decided, [XRAY, DERMOSCOPY], sentences).tolist() == [[1, 0], [0, 0]]
+    assert of_own_kind([BACTERIAL, MOLE], sentences).tolist() == [[True, False], [False, False]]
 
 
 def test_auroc_of_a_sentence_leaves_the_undecided_out():
@@ -93,20 +93,21 @@ def test_auroc_of_a_sentence_leaves_the_undecided_out():
 
 
 def test_sentence_loss_weighs_right_and_wrong_alike_by_hand():
-    """One sentence, one right image and three wrong ones: the right one weighs as much as the three together."""
-    text = torch.tensor([[1.0, 0.0]])
-    loss = SentenceLoss(text, torch.tensor([[1], [-1], [-1], [-1]]))
+    """One sentence: the right image weighs as much as both wrong ones, and the one of another kind a tenth of that."""
+    loss = SentenceLoss(torch.tensor([[1], [-1], [-1], [-1]]), torch.tensor([[True], [True], [True], [False]]))
     images = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-1.0, 0.0]])
     logits = 10 * torch.tensor([1.0, 0.0, 0.0, -1.0]) - 2
-    right, wrong = F.softplus(-logits[0]), F.softplus(logits[1:]).mean()
-    assert loss(images, torch.arange(4)).item() == pytest.approx(((right + wrong) / 2).item(), rel=1e-5)
+    right, wrong, across = F.softplus(-logits[0]), F.softplus(logits[1:3]).mean(), F.softplus(logits[3])
+    expected = ((right + wrong + 0.1 * across) / 2.1).item()
+    value = loss(images, torch.tensor([[1.0, 0.0]]), torch.arange(4), torch.tensor([0]))
+    assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_undecided_images_pull_at_nothing():
-    loss = SentenceLoss(torch.eye(2), torch.tensor([[1, 0], [-1, 0], [0, 1]]))
-    image = torch.randn(1, 2, requires_grad=True)
-    loss(image, torch.tensor([2])).backward()
-    assert loss(torch.tensor([[5.0, 1.0]]), torch.tensor([2])) < loss(torch.tensor([[5.0, -1.0]]), torch.tensor([2]))
+    loss = SentenceLoss(torch.tensor([[1, 0], [-1, 0], [0, 1]]), torch.ones(3, 2).bool())
+    near, far = (loss(torch.tensor([[x, 1.0]]), torch.eye(2), torch.tensor([2]), torch.arange(2)) for x in (0.1, 0.5))
+    alone = loss(torch.tensor([[0.5, 1.0]]), torch.eye(2)[1:], torch.tensor([2]), torch.tensor([1]))
+    assert torch.equal(far, alone) and near < far  # the first sentence is undecided for image 2
 
 
 def test_the_corpus_cuts_fragments_and_keeps_what_it_measures_on_apart(tmp_path):
@@ -130,7 +131,8 @@ def test_distillation_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
 
     def features(epochs: int, state: str) -> torch.Tensor:
         backbone = Backbone.load(tiny_native)
-        distill(backbone, sentences, targets, tmp_path / state, replace(config, epochs=epochs))
+        rows = [backbone.prompt_tokens(sentence) for sentence in sentences]
+        distill(backbone, rows, targets, tmp_path / state, replace(config, epochs=epochs))
         with torch.inference_mode():
             return backbone.encode_prompts(sentences)
 
@@ -139,6 +141,8 @@ def test_distillation_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
     agreement = [F.cosine_similarity(f, targets, dim=-1).mean().item() for f in (before, whole)]
     assert agreement[1] > agreement[0]
     assert torch.equal(features(3, "whole.pt"), whole)  # finished: nothing is trained again
+    state = torch.load(tmp_path / "whole.pt", weights_only=True)
+    assert state["epoch"] == 3
 
 
 def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, tmp_path):

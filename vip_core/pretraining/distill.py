@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
+from vip_core.console import console
 from vip_core.files import atomic
 from vip_core.pretraining.towers import text_parameters
 
@@ -22,24 +23,23 @@ class DistillConfig:
     batch_size: int = 256
     rate: float = 2e-3
     weight_decay: float = 0.01
-    agreement: float = 10.0  # weight of the similarity matrices' squared distance beside the cosine loss
     context_share: float = 0.5  # share of batches with random context vectors, as an untrained context prompt has
     seed: int = 1
 
 
-def distill(backbone: Backbone, sentences: list[str], targets: Tensor, state_path: Path, config: DistillConfig) -> None:
+def distill(
+    backbone: Backbone, rows: list[list[int]], targets: Tensor, state_path: Path, config: DistillConfig
+) -> None:
     """Train the text tower in place so that its feature of a sentence points as the teacher's does.
 
-    Loss: 1 - cosine with the teacher's feature, plus the squared difference of the batch's two similarity matrices.
     The state is kept at `state_path` after every epoch; a later call goes on from there.
 
     Args:
         backbone: with the text tower to train.
-        sentences: n texts.
+        rows: n texts as tokens.
         targets: unit features (n, D) of the teacher.
     """
     device = backbone.device
-    rows = [backbone.prompt_tokens(sentence)[: backbone.context_length - 6] for sentence in sentences]
     parameters = text_parameters(backbone)
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -64,18 +64,15 @@ def distill(backbone: Backbone, sentences: list[str], targets: Tensor, state_pat
             context = None
             if torch.rand((), generator=generator) < config.context_share:
                 context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
-            student = F.normalize(backbone.encode_tokens([rows[i] for i in batch], context), dim=-1)
-            teacher = targets[batch].float().to(device)
-            cosine = (student * teacher).sum(-1)
-            agreement = F.mse_loss(student @ student.T, teacher @ teacher.T)
-            loss = (1 - cosine).mean() + config.agreement * agreement
+            student = backbone.encode_tokens([rows[i] for i in batch], context)
+            loss = distillation_loss(student, targets[batch].float().to(device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
-            total += cosine.mean().item()
-        print(f"epoch {epoch + 1}: mean cosine with the teacher {total / len(batches):.4f}")
+            total += loss.item()
+        console.print(f"Epoch {epoch + 1}: mean loss {total / len(batches):.4f}")
         with atomic(state_path) as temporary:
             torch.save(
                 {
@@ -89,6 +86,18 @@ def distill(backbone: Backbone, sentences: list[str], targets: Tensor, state_pat
             )
     for parameter in parameters:
         parameter.requires_grad_(False)
+
+
+def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 - cosine, plus ten times the squared difference of the batch's two similarity matrices.
+
+    Args:
+        student: features (n, D), not normalised.
+        teacher: unit features (n, D).
+    """
+    student = F.normalize(student, dim=-1)
+    agreement = F.mse_loss(student @ student.T, teacher @ teacher.T)
+    return (1 - (student * teacher).sum(-1)).mean() + 10 * agreement
 
 
 def _batches(rows: list[list[int]], size: int, generator: torch.Generator) -> Iterator[list[int]]:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 
-import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +17,7 @@ def sentence_aurocs(image_features: Tensor, text_features: Tensor, decided: Tens
     Args:
         image_features: (N, D).
         text_features: (S, D).
-        decided: (N, S): 1 right, -1 wrong, 0 undecided.
+        decided: (N, S): 1 right, -1 wrong, 0 undecided or not to count.
 
     Returns:
         S values; None where an image of either side is lacking.
@@ -40,9 +39,3 @@ def summarise(sentences: list[Sentence], values: list[float | None]) -> dict[str
         if value is not None and sentence.finding is not None:
             groups[f"{sentence.finding} {'present' if sentence.state else 'absent'}"].append(value)
     return {name: sum(group) / len(group) for name, group in groups.items()}
-
-
-def within_modality(decided: Tensor, images: list[str], sentences: list[Sentence]) -> Tensor:
-    """The same decisions (N, S) without those across modalities, which are too easy to say anything of a finding."""
-    same = torch.tensor([[sentence.modality == modality for sentence in sentences] for modality in images])
-    return torch.where(same, decided, torch.zeros_like(decided))

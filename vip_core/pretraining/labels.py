@@ -95,6 +95,12 @@ def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Te
     return torch.tensor(rows, dtype=torch.int8)
 
 
+def of_own_kind(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
+    """(N, S) True where a sentence is about the image's modality."""
+    kinds = {image.modality: [sentence.modality == image.modality for sentence in sentences] for image in images}
+    return torch.tensor([kinds[image.modality] for image in images])
+
+
 def _chest_findings(subtype: str) -> dict[str, int]:
     return {
         "pneumonia": int(subtype != "normal"),

@@ -39,14 +39,6 @@ class PhraseBank:
     modalities: tuple[Modality, ...]
     other: Wordings
 
-    def train_sentences(self) -> list[str]:
-        """Every sentence that may be trained on, once, in order."""
-        groups = [self.other]
-        for modality in self.modalities:
-            groups.append(modality.wordings)
-            groups.extend(side for finding in modality.findings for side in (finding.present, finding.absent))
-        return list(dict.fromkeys(sentence for group in groups for sentence in group.train))
-
 
 def _wordings(value: dict[str, list[str]]) -> Wordings:
     return Wordings(tuple(value["train"]), tuple(value["held_out"]))

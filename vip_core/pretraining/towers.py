@@ -24,6 +24,7 @@ CONFIG: dict[str, Any] = {
             "timm_model_pretrained": False,
             "timm_pool": "avg",
             "timm_proj": "linear",
+            "timm_proj_bias": True,
             "image_size": 224,
         },
         "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 4},

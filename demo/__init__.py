@@ -1,0 +1,1 @@
+"""The web demo: Gradio pages over vip_core."""

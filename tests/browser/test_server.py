@@ -1,0 +1,61 @@
+"""`python app.py` itself: how soon it serves, what it needs, what it leaves and what it logs."""
+
+import os
+import subprocess
+import sys
+
+import httpx
+import pytest
+from conftest import served
+
+from vip_core.paths import PROJECT
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_starts_soon_in_little_memory_and_leaves_no_upload_behind(tmp_path, xrays, capsys):
+    with served(tmp_path) as server:
+        (path,) = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")}).json()
+        assert path.startswith(str(server.uploads)) and any(server.uploads.iterdir())
+        with capsys.disabled():
+            print(f"\n  first page after {server.seconds:.1f} s", end="")
+            if sys.platform == "linux":
+                print(f", {server.resident / 1e9:.2f} GB resident", end="")
+                assert server.resident < 1.5e9
+            print()
+    assert server.seconds < 60  # 15 on an idle machine
+    assert not [path for path in server.uploads.rglob("*") if path.is_file()]
+
+
+def test_what_keeps_it_from_serving_is_one_sentence(tmp_path):
+    (tmp_path / "pneumonia").mkdir()
+    (tmp_path / "pneumonia" / "card.json").write_text("{")
+    faults = {
+        "card.json": {"VIP_CHECKPOINTS": str(tmp_path)},
+        "GRADIO_SERVER_NAME": {"GRADIO_SERVER_NAME": "192.0.2.1"},  # kept for documentation: nobody's address
+    }
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    attempts = {
+        words: subprocess.Popen([sys.executable, "app.py"], cwd=PROJECT, env={**os.environ, **fault}, **pipes)
+        for words, fault in faults.items()
+    }
+    for words, attempt in attempts.items():
+        _, complaint = attempt.communicate(timeout=120)
+        assert attempt.returncode == 2
+        assert complaint.startswith("error: ") and complaint.count("\n") == 1 and words in complaint
+
+
+def test_the_log_tells_nothing_of_visitors(visit, server, xrays, tmp_path):
+    name, wording = "jane-doe-1961.jpeg", "my very own wording"
+    (tmp_path / name).write_bytes(xrays[0].read_bytes())
+    person = visit()
+    person.upload(tmp_path / name)
+    person.write(1, wording)
+    person.box(1).fill("")
+    person.complain("list", "no symptom")
+    (tmp_path / "jane-doe-1961.png").write_text("no picture")
+    person.page.set_input_files("#vip-image input[type=file]", tmp_path / "jane-doe-1961.png")
+    person.complain("image", "jane-doe")
+    log = server.log.read_text()
+    assert "Running on" in log
+    assert not [word for word in ("Traceback", "Warning", "jane-doe", wording, str(tmp_path)) if word in log]
