@@ -9,6 +9,7 @@ import torch
 
 from vip_core.backbone import Backbone
 from vip_core.errors import BackboneError, PromptTooLong, SymptomError
+from vip_core.loading import check_tag
 from vip_core.paths import checkpoint_folder
 
 TEXTS = ["clear lungs", "a dense white opacity in the left lower lobe", "haze"]
@@ -45,6 +46,15 @@ def test_cutting_after_the_longest_prompt_changes_nothing(any_backbone):
     alone = any_backbone.encode_prompts(["haze"])
     beside = any_backbone.encode_prompts(["haze", "word " * 60])[:1]
     torch.testing.assert_close(alone, beside, atol=1e-5, rtol=1e-5)
+
+
+def test_packed_and_padded_prompts_are_the_same(any_backbone):
+    """Over more prompts than one sequence takes, with and without a context."""
+    texts = [f"sign {'of many words ' * (i % 5)}number {i}" for i in range(70)]
+    rows = [any_backbone.prompt_tokens(text) for text in texts]
+    for context in (None, torch.randn(4, any_backbone.text_width)):
+        expected = any_backbone.encode_tokens(rows, context)
+        torch.testing.assert_close(any_backbone.encode_prompts(texts, context), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_final_full_stop_is_not_doubled(backbone):
@@ -194,12 +204,10 @@ def test_a_backbone_that_cannot_be_is_one_sentence(name, pretrained, sentence):
     assert "\n" not in str(caught.value)
 
 
-def test_openai_weights_get_quick_gelu_and_others_do_not(monkeypatch):
+def test_openai_weights_get_quick_gelu_and_others_do_not():
     """The weights cannot be downloaded here, so the decision is tested where it is made."""
-    from vip_core.backbone import _check_tag
-
-    assert _check_tag("ViT-B-16", "openai") is True
-    assert _check_tag("ViT-B-16", "laion2b_s34b_b88k") is False
+    assert check_tag("ViT-B-16", "openai") is True
+    assert check_tag("ViT-B-16", "laion2b_s34b_b88k") is False
 
 
 def test_a_tower_without_patch_features_says_so():

@@ -54,16 +54,16 @@ def test_another_backbone_or_number_of_views_is_encoded_anew(backbone, tiny_cust
 
 
 def test_views_depend_on_the_image_alone(backbone, paths, tmp_path, monkeypatch):
-    together = image_features(backbone, paths, views=3)
+    together = image_features(backbone, paths, views=3, crop=0.08)
     monkeypatch.setenv("VIP_CACHE", str(tmp_path / "another"))
     torch.manual_seed(99)
-    alone = image_features(backbone, paths[7:8], views=3)
+    alone = image_features(backbone, paths[7:8], views=3, crop=0.08)
     torch.testing.assert_close(alone[0], together[7], atol=0.05, rtol=0.05)  # bf16 sums differ by the batch
     assert not torch.allclose(together[:, 1], together[:, 2], atol=1e-3)
 
 
 def test_fresh_views_are_new_each_epoch_and_the_same_for_a_seed(backbone, paths):
-    one, again, next_epoch = (fresh_views(backbone, paths[:5], 1, epoch) for epoch in (0, 0, 1))
+    one, again, next_epoch = (fresh_views(backbone, paths[:5], 0.08, 1, epoch) for epoch in (0, 0, 1))
     assert one.shape == (5, 1, 8)
     assert torch.equal(one, again) and not torch.allclose(one, next_epoch, atol=1e-3)
 

@@ -1,27 +1,23 @@
 """A frozen CLIP from open_clip: image features, text features under a context, and features of image patches."""
 
 import hashlib
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
-import open_clip
 import torch
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from open_clip.model import CLIP, CustomTextCLIP
-from open_clip.timm_model import TimmModel
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from open_clip.transformer import TextTransformer, VisionTransformer
 from PIL.Image import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from vip_core.errors import BackboneError, PromptTooLong, SymptomError
+from vip_core.errors import PromptTooLong, SymptomError
+from vip_core.loading import load_open_clip, native_text_tower
+from vip_core.patches import patch_features
 from vip_core.paths import checkpoint_folder
 
 EMBEDDED = "vip-mini"
+PACKED = 32  # prompts a sequence; attention grows with the square of its length
 
 
 class Backbone(nn.Module):
@@ -46,7 +42,7 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.name = name
         self.pretrained = pretrained
-        self._text = _native_text_tower(clip, tokenizer, name)
+        self._text = native_text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
@@ -65,25 +61,7 @@ class Backbone(nn.Module):
             BackboneError: if the name or tag is unknown, the weights cannot be had, or the text tower is not CLIP's.
         """
         source = f"local-dir:{checkpoint_folder(EMBEDDED)}" if name == EMBEDDED else name
-        with_schema = source.startswith(("local-dir:", "hf-hub:"))
-        if with_schema and pretrained:
-            raise BackboneError(f"Backbone {name} brings its own weights; leave --pretrained {pretrained} out.")
-        quick_gelu = False if with_schema else _check_tag(name, pretrained)
-        try:
-            with _quiet(), _fixed_seed():
-                clip = open_clip.create_model(
-                    source,
-                    pretrained=None if pretrained == "random" else pretrained,
-                    force_quick_gelu=quick_gelu,
-                    require_pretrained=pretrained != "random",
-                )
-                tokenizer = open_clip.get_tokenizer(source)
-        except (OSError, RuntimeError, ValueError, ImportError, HfHubHTTPError, HFValidationError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BackboneError(
-                f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
-                "or give local-dir:PATH of a folder that holds them."
-            ) from error
+        clip, tokenizer = load_open_clip(name, source, pretrained)
         return cls(clip, tokenizer, name, pretrained)
 
     def train(self, mode: bool = True) -> "Backbone":
@@ -141,13 +119,17 @@ class Backbone(nn.Module):
         """The model's own evaluation transform: an RGB image -> pixels (3, H, W)."""
         return image_transform_v2(self._preprocess_config, is_train=False)
 
-    @property
-    def train_transform(self) -> Callable[[Image], Tensor]:
-        """The paper's training transform: random resized crop (scale .08 to 1, bicubic), horizontal flip."""
+    def train_transform(self, least: float) -> Callable[[Image], Tensor]:
+        """The paper's training transform: random resized crop (bicubic), horizontal flip.
+
+        least: the smallest share of the image's area that a crop may have; 0.08 in the paper.
+        """
         config = self._preprocess_config
         return transforms.Compose(
             [
-                transforms.RandomResizedCrop(self.image_size, interpolation=transforms.InterpolationMode.BICUBIC),
+                transforms.RandomResizedCrop(
+                    self.image_size, (least, 1.0), interpolation=transforms.InterpolationMode.BICUBIC
+                ),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
                 transforms.Normalize(config.mean, config.std),
@@ -185,10 +167,8 @@ class Backbone(nn.Module):
     def patch_features(self, pixels: Tensor) -> Tensor:
         """Features of image patches (B, h, w, D), float32, not normalised, in the space of the image features.
 
-        For an average-pooled timm tower the head runs on each cell alone; where the head is linear, as in vip-mini,
-        the mean over the cells IS the image feature, so the evidence of the cells adds up exactly. For a ViT it is the
-        last block's value path through the final norm and projection (Zhou et al., "Extract Free Dense Labels from
-        CLIP", ECCV 2022), without that block's residual and MLP; this is a heuristic and adds up to nothing.
+        For an average-pooled timm tower with a linear head, as vip-mini's, they average to the image feature exactly;
+        for a ViT they are a heuristic. `vip_core.patches` says how both are had.
 
         Args:
             pixels: (B, 3, H, W) from `preprocess`.
@@ -196,43 +176,7 @@ class Backbone(nn.Module):
         Raises:
             BackboneError: if the image tower is of another kind.
         """
-        visual = self.clip.visual
-        if isinstance(visual, TimmModel):
-            return self._timm_cells(visual, pixels)
-        if isinstance(visual, VisionTransformer) and visual.attn_pool is None and not visual.final_ln_after_pool:
-            return self._vit_values(visual, pixels)
-        raise BackboneError(
-            f"Backbone {self.name} has an image tower of type {type(visual).__name__}, whose patches have no feature "
-            "of their own here; take vip-mini or a ViT to see where a symptom is."
-        )
-
-    def _timm_cells(self, visual: TimmModel, pixels: Tensor) -> Tensor:
-        cells = visual.trunk.forward_features(pixels)  # (B, C, h, w)
-        if cells.ndim != 4 or getattr(visual.trunk.default_cfg, "pool_size", visual.trunk.default_cfg) is None:
-            raise BackboneError(
-                f"Backbone {self.name} does not average its cells, so a cell has no feature of its own; "
-                "take vip-mini or one of open_clip's ViTs to see where a symptom is."
-            )
-        batch, channels, height, width = cells.shape
-        alone = cells.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)  # each cell as an image of one cell
-        return visual.head(visual.trunk.forward_head(alone)).float().view(batch, height, width, -1)
-
-    def _vit_values(self, visual: VisionTransformer, pixels: Tensor) -> Tensor:
-        tokens = visual._embeds(pixels)  # (B, 1 + h*w, width)
-        blocks = visual.transformer.resblocks
-        for block in blocks[:-1]:
-            tokens = block(tokens)
-        last = blocks[-1]
-        width = tokens.shape[-1]
-        attention = last.attn
-        values = nn.functional.linear(
-            last.ln_1(tokens[:, 1:]), attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-        )
-        patches = visual.ln_post(last.ls_1(attention.out_proj(values)))
-        if visual.proj is not None:
-            patches = patches @ visual.proj
-        height, width = visual.grid_size
-        return patches.float().view(len(pixels), height, width, -1)
+        return patch_features(self.clip.visual, pixels, self.name)
 
     # ---- text
 
@@ -245,15 +189,17 @@ class Backbone(nn.Module):
         tokens = torch.tensor(self.tokenizer.encode(words), device=self.device, dtype=torch.long)
         return self._text.token_embedding(tokens)
 
-    def encode_prompts(self, symptoms: list[str], context: Tensor | None = None) -> Tensor:
+    def encode_prompts(self, symptoms: list[str], context: Tensor | None = None, autocast: bool = False) -> Tensor:
         """Text features (n, D) of `[SOS][context][symptom].[EOS]`, float32, not normalised.
 
-        The sequence ends with the longest prompt, not at the tower's context length: under a causal mask no position
-        sees a later one, so the feature at [EOS] is the same and the work several times less.
+        Under a causal mask no position sees a later one, so nothing need follow [EOS], and what prompts begin with need
+        stand only once: they are packed into one sequence without padding, which gives the same features for a fraction
+        of the work of 77 tokens each.
 
         Args:
             symptoms: n texts; a final full stop is added where there is none.
             context: embeddings (M, W) shared by all prompts, or (n, M, W), one set a prompt; None for plain sentences.
+            autocast: run the tower in bfloat16.
 
         Raises:
             PromptTooLong: if a prompt has more tokens than the text tower takes.
@@ -269,35 +215,65 @@ class Backbone(nn.Module):
                     f"The symptom “{_shorten(symptom)}” makes a prompt of {len(row) + size + 2} tokens, "
                     f"and the text tower of {self.name} takes {self.context_length}; shorten it."
                 )
-        return self.encode_tokens(rows, context)
+        groups = [slice(i, i + PACKED) for i in range(0, len(rows), PACKED)]
+        own = context is not None and context.ndim == 3
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
+            return torch.cat([self._encode_packed(rows[group], context[group] if own else context) for group in groups])
+
+    def _encode_packed(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
+        """Features (n, D) of n lists of tokens in one sequence: what is shared, then each prompt's own part.
+
+        A position attends to the shared beginning and to its own part up to itself, at the place in the prompt that it
+        would have alone.
+        """
+        device, text = self.device, self._text
+        start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
+        shared = text.token_embedding(torch.tensor([start], device=device))  # (1, W)
+        own = text.token_embedding(torch.tensor([token for row in rows for token in (*row, end)], device=device))
+        parts = list(own.split([len(row) + 1 for row in rows]))
+        if context is not None and context.ndim == 2:
+            shared = torch.cat([shared, context])  # (1 + M, W)
+        elif context is not None:
+            parts = [torch.cat(pair) for pair in zip(context, parts, strict=True)]
+        first, sizes = len(shared), torch.tensor([len(part) for part in parts], device=device)
+        part_of = torch.arange(len(parts), device=device).repeat_interleave(sizes)
+        part_of = torch.cat([part_of.new_full((first,), -1), part_of])  # (L,), -1 for what is shared
+        ends = first + sizes.cumsum(0)  # (n,)
+        order = torch.arange(len(part_of), device=device)
+        begins = torch.cat([order.new_zeros(first), (ends - sizes).repeat_interleave(sizes) - first])
+        seen = ((part_of[:, None] == part_of) | (part_of == -1)) & (order[:, None] >= order)
+        mask = torch.zeros(seen.shape, device=device).masked_fill(~seen, float("-inf"))  # (L, L)
+        x = torch.cat([shared, *parts]) + text.positional_embedding[order - begins]
+        return self._project(text.transformer(x.unsqueeze(0), attn_mask=mask)[0, ends - 1])
 
     def encode_tokens(self, rows: list[list[int]], context: Tensor | None = None) -> Tensor:
-        """Text features (n, D), float32, of n lists of tokens (neither [SOS] nor [EOS]); context as above."""
-        size = 0 if context is None else context.shape[-2]
+        """Text features (n, D), float32, of n lists of tokens (neither [SOS] nor [EOS]), padded to the longest.
+
+        The plain way, and the faster one for the hundreds of sentences alike in length that vip-mini is trained on.
+        context: (M, W), shared.
+        """
+        size = 0 if context is None else len(context)
         start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
         longest = max(map(len, rows))
-        tokens = torch.tensor(
-            [[start, *row, end, *[0] * (longest - len(row))] for row in rows], device=self.device
-        )  # (n, longest + 2)
-        embeddings = self._text.token_embedding(tokens)  # (n, longest + 2, W)
+        tokens = torch.tensor([[start, *row, end, *[0] * (longest - len(row))] for row in rows], device=self.device)
+        x = self._text.token_embedding(tokens)  # (n, longest + 2, W)
         if context is not None:
-            context = context.to(embeddings.dtype).expand(len(rows), -1, -1)
-            embeddings = torch.cat([embeddings[:, :1], context, embeddings[:, 1:]], dim=1)
+            x = torch.cat([x[:, :1], context.expand(len(rows), -1, -1), x[:, 1:]], dim=1)
+        length = x.shape[1]
+        x = x + self._text.positional_embedding[:length]
+        x = self._text.transformer(x, attn_mask=self._text.attn_mask[:length, :length])  # (n, L, W)
         eos = torch.tensor([size + 1 + len(row) for row in rows], device=self.device)
-        return self.encode_embeddings(embeddings, eos)
+        return self._project(x[torch.arange(len(x), device=self.device), eos])
 
-    def encode_embeddings(self, embeddings: Tensor, eos: Tensor) -> Tensor:
-        """Text features (n, D), float32, of token embeddings (n, L, W) whose [EOS] stand at positions eos (n,)."""
-        text = self._text
-        length = embeddings.shape[1]
-        x = embeddings + text.positional_embedding[:length]
-        x = text.transformer(x, attn_mask=text.attn_mask[:length, :length])  # (n, L, W)
-        x = text.ln_final(x[torch.arange(len(x), device=x.device), eos])  # (n, W)
-        if isinstance(text.text_projection, nn.Linear):
-            x = text.text_projection(x)
-        elif text.text_projection is not None:
-            x = x @ text.text_projection
-        return x.float()  # (n, D)
+    def _project(self, x: Tensor) -> Tensor:
+        """Features (n, D) of the states (n, W) at [EOS]."""
+        x = self._text.ln_final(x)
+        projection = self._text.text_projection
+        if isinstance(projection, nn.Linear):
+            x = projection(x)
+        elif projection is not None:
+            x = x @ projection
+        return x.float()
 
     def prompt_tokens(self, symptom: str) -> list[int]:
         """Tokens of a symptom's prompt between context and [EOS]. Raises SymptomError as `encode_prompts` does."""
@@ -311,71 +287,6 @@ class Backbone(nn.Module):
                 "end of a text; remove it."
             )
         return tokens
-
-
-def _native_text_tower(clip: nn.Module, tokenizer: object, name: str) -> nn.Module:
-    """The module that holds CLIP's text modules, in either of open_clip's forms."""
-    text = clip if isinstance(clip, CLIP) else getattr(clip, "text", None)
-    pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
-    native = (
-        isinstance(text, CLIP | TextTransformer)
-        and isinstance(tokenizer, SimpleTokenizer)
-        and getattr(text, "cls_emb", None) is None
-        and text.attn_mask is not None
-        and pool in ("argmax", "eos")
-    )
-    if not native:
-        raise BackboneError(
-            f"Backbone {name} has a text tower of another kind than CLIP's (causal, byte-pair tokens, read at the end "
-            "of the text), which prompts cannot be trained over yet; take one such as ViT-B-16."
-        )
-    return text
-
-
-def _check_tag(name: str, pretrained: str | None) -> bool:
-    """Check an open_clip name and tag before anything is downloaded. True: the weights want QuickGELU."""
-    known = open_clip.list_models()
-    model = name.replace("/", "-")
-    if model not in known:
-        raise BackboneError(
-            f"Backbone {name} is unknown; give vip-mini, hf-hub:org/name, local-dir:PATH or one of open_clip's "
-            f"{len(known)} names, such as ViT-B-16, ViT-L-14-336 or RN50x64."
-        )
-    tags = open_clip.list_pretrained_tags_by_model(model)
-    if pretrained is None:
-        raise BackboneError(f"Backbone {name} needs --pretrained with one of: {', '.join(tags) or 'a weights file'}.")
-    if pretrained == "random" or Path(pretrained).is_file():
-        return False
-    if pretrained not in tags:
-        raise BackboneError(
-            f"Backbone {name} has no weights called {pretrained}; give --pretrained one of: {', '.join(tags)}."
-        )
-    wanted = bool(open_clip.get_pretrained_cfg(model, pretrained).get("quick_gelu", False))
-    if not wanted and open_clip.get_model_config(model).get("quick_gelu", False):
-        raise BackboneError(
-            f"The weights {pretrained} were not trained with QuickGELU, which {name} uses; "
-            f"give --backbone {model.removesuffix('-quickgelu')}."
-        )
-    return wanted
-
-
-@contextmanager
-def _fixed_seed() -> Iterator[None]:
-    """Random weights are the same each time, and the caller's random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what open_clip logs on the root logger while it builds a model."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _shorten(text: str, length: int = 60) -> str:

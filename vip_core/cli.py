@@ -37,6 +37,14 @@ def at_least(least: int) -> Callable[[str], int]:
     return whole_number
 
 
+def share(text: str) -> float:
+    """The type of an argument that is a share of a whole, above 0 and at most 1."""
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a share of a whole, above 0 and at most 1")
+    return number
+
+
 def run(main: Callable[[list[str]], int]) -> NoReturn:
     """Run a command with the process's arguments and leave with its status: 2 after an error, 130 after Ctrl-C."""
     try:

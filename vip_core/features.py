@@ -62,6 +62,7 @@ def encode_stream(
     views: int = 0,
     seeds: Sequence[str] | None = None,
     plain: bool = True,
+    crop: float = 1.0,
     batch_size: int = 64,
 ) -> Iterator[Tensor | ImageError]:
     """Features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
@@ -72,10 +73,11 @@ def encode_stream(
         views: random views, under the paper's training transform, after the plain one.
         seeds: n texts that the views' random state comes from; needed with views.
         plain: the plain view, first.
+        crop: the smallest share of an image's area in a random view.
         batch_size: pixels in one pass of the tower, views counted.
     """
     preprocess = backbone.preprocess if plain else None
-    dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform, views)
+    dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform(crop), views)
     workers = min(4, os.cpu_count() or 1) if len(paths) > 4 * batch_size else 0
     loader = DataLoader(
         dataset, batch_size=max(1, batch_size // (plain + views)), num_workers=workers, collate_fn=_as_they_are
@@ -92,16 +94,19 @@ def encode_stream(
             yield item if isinstance(item, ImageError) else next(remaining)
 
 
-def image_features(backbone: Backbone, paths: Sequence[Path], views: int = 0, what: str = "Images") -> Tensor:
+def image_features(
+    backbone: Backbone, paths: Sequence[Path], views: int = 0, crop: float = 1.0, what: str = "Images"
+) -> Tensor:
     """Features (n, 1 + views, D) of n images, float32: the plain view first, then the random ones.
 
-    They are kept in the user's cache under the backbone's fingerprint, its transform, the number of views, the
-    arithmetic and the content of each file; an image that moved or stands in two data sets is encoded once.
+    They are kept in the user's cache under the backbone's fingerprint, its transform, the number of views and their
+    crops, the arithmetic and the content of each file; an image that moved or stands in two data sets is encoded once.
 
     Args:
         backbone: on the device to run on.
         paths: n image files.
         views: random views an image, under the paper's training transform.
+        crop: the smallest share of an image's area in a random view.
         what: what the progress bar calls them.
 
     Raises:
@@ -111,22 +116,23 @@ def image_features(backbone: Backbone, paths: Sequence[Path], views: int = 0, wh
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_digest, paths))
     bf16 = fast_bf16(backbone.device)
-    key = f"{backbone.fingerprint}|{backbone.transform_id}|{views}|{'bf16' if bf16 else 'fp32'}"
+    random = f"{views} crops from {crop}" if views else "plain"
+    key = f"{backbone.fingerprint}|{backbone.transform_id}|{random}|{'bf16' if bf16 else 'fp32'}"
     folder = cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20]
     known = _read_shards(folder)
     missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
     if missing:
-        known |= _encode_missing(backbone, missing, views, folder, what)
+        known |= _encode_missing(backbone, missing, views, crop, folder, what)
     return torch.stack([known[digest] for digest in digests])
 
 
-def fresh_views(backbone: Backbone, paths: Sequence[Path], seed: int, epoch: int) -> Tensor:
+def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: int, epoch: int) -> Tensor:
     """Features (n, 1, D) of one random view of each image, as new as the epoch and not kept. Raises DataError."""
     seeds = [f"{seed}/{epoch}/{index}" for index in range(len(paths))]
     features: list[Tensor] = []
     with progress() as bar:
         task = bar.add_task(f"Images of epoch {epoch} through the image tower", total=len(paths))
-        for item in encode_stream(backbone, paths, 1, seeds, plain=False):
+        for item in encode_stream(backbone, paths, 1, seeds, plain=False, crop=crop):
             if isinstance(item, ImageError):
                 raise DataError(str(item))
             features.append(item)
@@ -135,7 +141,7 @@ def fresh_views(backbone: Backbone, paths: Sequence[Path], seed: int, epoch: int
 
 
 def _encode_missing(
-    backbone: Backbone, missing: dict[str, Path], views: int, folder: Path, what: str
+    backbone: Backbone, missing: dict[str, Path], views: int, crop: float, folder: Path, what: str
 ) -> dict[str, Tensor]:
     digests, paths = list(missing), list(missing.values())
     known: dict[str, Tensor] = {}
@@ -143,7 +149,7 @@ def _encode_missing(
     errors: list[ImageError] = []
     with progress() as bar:
         task = bar.add_task(f"{what} through the image tower", total=len(paths))
-        stream = encode_stream(backbone, paths, views, seeds=digests)
+        stream = encode_stream(backbone, paths, views, seeds=digests, crop=crop)
         for digest, features in zip(digests, stream, strict=True):
             bar.advance(task)
             if isinstance(features, ImageError):

@@ -48,6 +48,7 @@ class ViP(nn.Module):
         class_context: one context a class instead of one for all.
 
     Attributes:
+        fast_training: in training mode, run the frozen text tower in bfloat16; the prompts stay in float32.
         temperature: divides the logits before the softmax; fitted on validation data, 1 until then.
         reference: features of reference images, or None until trained.
         card: what is known of the training, or None until trained.
@@ -60,6 +61,7 @@ class ViP(nn.Module):
         classes = len(symptoms.classes)
         self.context_prompt = ContextPrompt(context_length, backbone.text_width, classes if class_context else None)
         self.merge_prompt = MergePrompt(classes, backbone.embed_dim)
+        self.fast_training = False
         self.temperature = 1.0
         self.reference: ReferenceBank | None = None
         self.card: Card | None = None
@@ -101,7 +103,8 @@ class ViP(nn.Module):
     def encode_symptoms(self, symptoms: SymptomSet | None = None) -> Tensor:
         """Text features (n, D) of all symptoms under the context prompt, class after class, not normalised."""
         symptoms = symptoms or self.symptoms
-        return self.backbone.encode_prompts(symptoms.lines, self.context_prompt(symptoms.counts))
+        context = self.context_prompt(symptoms.counts)
+        return self.backbone.encode_prompts(symptoms.lines, context, autocast=self.training and self.fast_training)
 
     def merge(self, text: Tensor, counts: list[int]) -> tuple[Tensor, Tensor]:
         """Class features (C, D) and attention (C, m) of text features (n, D), `counts` of them a class."""

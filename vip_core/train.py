@@ -15,10 +15,10 @@ from torch import Tensor
 from vip_core import __version__
 from vip_core.backbone import EMBEDDED, Backbone
 from vip_core.checkpoint import Card, load_checkpoint, save_checkpoint
-from vip_core.cli import Parser, at_least, run
+from vip_core.cli import Parser, at_least, run, share
 from vip_core.console import console
 from vip_core.datasets import DATASETS, Dataset, Row, few_shot, load_dataset
-from vip_core.device import best_device
+from vip_core.device import best_device, fast_bf16
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.evaluate import measure, plain_split, print_figures
 from vip_core.features import fresh_views, image_features
@@ -27,7 +27,7 @@ from vip_core.model import ViP
 from vip_core.paths import PROJECT
 from vip_core.reference import ReferenceBank
 from vip_core.symptoms import SymptomSet
-from vip_core.training import PAPER_DEFAULTS, Progress, TrainConfig, predict, train_prompts
+from vip_core.training import BACKBONE_DEFAULTS, Progress, TrainConfig, predict, train_prompts
 
 SYMPTOMS = {"pneumonia": "pneumonia", "isic2017": "melanoma", "derm7pt": "melanoma"}  # by data set, in assets/symptoms
 STATE = "last.pt"
@@ -71,6 +71,7 @@ def train(config: TrainConfig, out: Path, resume: bool = False, test: bool = Tru
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
     torch.manual_seed(config.seed)
     vip = ViP(backbone, symptoms, config.context_length, config.class_context)
+    vip.fast_training = fast_bf16(backbone.device)
     vip.encode_symptoms()  # an over-long symptom is refused before the images are read, not after
 
     paths, labels = [row.path for row in train_rows], torch.tensor([row.label for row in train_rows])
@@ -98,10 +99,10 @@ def _training_views(
 ) -> tuple[Tensor, Callable[[int], Tensor]]:
     """Features (n, D) of the plain view, and the function that gives those to draw from in an epoch, (n, V, D)."""
     if config.views:
-        encoded = image_features(backbone, paths, config.views, "Training images")
+        encoded = image_features(backbone, paths, config.views, config.crop, "Training images")
         return encoded[:, 0], lambda epoch: encoded[:, 1:]
     plain = image_features(backbone, paths, what="Training images")[:, 0]
-    return plain, lambda epoch: fresh_views(backbone, paths, config.seed, epoch)
+    return plain, lambda epoch: fresh_views(backbone, paths, config.crop, config.seed, epoch)
 
 
 def _card(
@@ -140,14 +141,14 @@ def _card(
 
 
 def _config(arguments: argparse.Namespace) -> TrainConfig:
-    """The configuration: what was given, else the paper's value for the backbone, else the paper's value."""
+    """The configuration: what was given, else the value for the backbone, else the paper's."""
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     given = {name: value for name, value in given.items() if value is not None}
     if "symptoms" not in given:
         if arguments.data not in SYMPTOMS:
             raise UsageError(f"--data {arguments.data} needs --symptoms with a JSON file of its classes.")
         given["symptoms"] = str(PROJECT / "assets" / "symptoms" / f"{SYMPTOMS[arguments.data]}.json")
-    return TrainConfig(**{**PAPER_DEFAULTS.get(given.get("backbone", EMBEDDED), {}), **given})
+    return TrainConfig(**{**BACKBONE_DEFAULTS.get(given.get("backbone", EMBEDDED), {}), **given})
 
 
 def _parser() -> Parser:
@@ -171,6 +172,7 @@ def _parser() -> Parser:
     parser.add_argument("--context-length", type=positive, help="context vectors before a symptom")
     parser.add_argument("--class-context", action="store_true", help="one context a class instead of one for all")
     parser.add_argument("--views", type=at_least(0), help="random views an image, encoded once; 0: anew every epoch")
+    parser.add_argument("--crop", type=share, help="smallest share of an image in a random view; by backbone")
     parser.add_argument("--shots", type=positive, help="train on so many images a class")
     for field in fields(TrainConfig):  # --help shows the defaults, and the table by backbone can still step in
         for action in parser._actions:
