@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
@@ -44,6 +45,8 @@ class Backbone(nn.Module):
         self.pretrained = pretrained
         self._text = native_text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
+        # Mending of broken Unicode takes longer than the rest of tokenising, and training asks for the same lines again.
+        self._encode_text = lru_cache(4096)(tokenizer.encode)
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
 
@@ -280,7 +283,7 @@ class Backbone(nn.Module):
         words = symptom.strip().removesuffix(".").rstrip()
         if not words:
             raise SymptomError("A symptom is empty; write what would be seen in the image, or remove the line.")
-        tokens = self.tokenizer.encode(words + ".")
+        tokens = self._encode_text(words + ".")
         if set(tokens) & set(self.tokenizer.all_special_ids):
             raise SymptomError(
                 f"The symptom “{_shorten(symptom)}” holds a marker that the text tower reserves for the start or the "
