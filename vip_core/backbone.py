@@ -45,7 +45,7 @@ class Backbone(nn.Module):
         self.pretrained = pretrained
         self._text = native_text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
-        # Mending of broken Unicode takes longer than the rest of tokenising, and training asks for the same lines again.
+        # Mending broken Unicode takes longer than the rest of tokenising, and training asks for the same lines again.
         self._encode_text = lru_cache(4096)(tokenizer.encode)
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
