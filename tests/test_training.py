@@ -116,7 +116,12 @@ def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file
     command = [sys.executable, "-m", "vip_core.train"]
     run = arguments(image_folder, symptom_file, tiny_native, out, "--epochs", "2000")
     process = subprocess.Popen(
-        [*command, *run], env={**os.environ, "PYTHONPATH": str(PROJECT)}, stderr=subprocess.PIPE, text=True
+        [*command, *run],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        # A background job of a shell inherits that Ctrl-C is ignored; at a terminal it is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not (out / "last.pt").is_file() and time.monotonic() < deadline:
