@@ -1,5 +1,6 @@
 """A backbone gives what open_clip gives, with the same weights, for less work."""
 
+import shutil
 import subprocess
 import sys
 
@@ -202,6 +203,15 @@ def test_a_backbone_that_cannot_be_is_one_sentence(name, pretrained, sentence):
     with pytest.raises(BackboneError, match=sentence) as caught:
         Backbone.load(name, pretrained)
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_weights_are_one_sentence(tiny_native, tmp_path):
+    folder = shutil.copytree(tiny_native.removeprefix("local-dir:"), tmp_path / "copy")
+    weights = folder / "open_clip_model.safetensors"
+    for content in (weights.read_bytes()[:1000], b"version https://git-lfs.github.com/spec/v1"):
+        weights.write_bytes(content)
+        with pytest.raises(BackboneError, match="could not be loaded"):
+            Backbone.load(f"local-dir:{folder}")
 
 
 def test_openai_weights_get_quick_gelu_and_others_do_not():

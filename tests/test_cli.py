@@ -108,6 +108,9 @@ def test_evaluate_prints_the_fields_that_people_script_against(trained, image_fo
         (train, ["--data", "mri", "--root", "x"], "invalid choice: 'mri'"),
         (train, ["--data", "pneumonia", "--root", "x", "--epochs", "0"], "0 is too small, 1 is the least"),
         (train, ["--data", "pneumonia", "--root", "x", "--epochs", "many"], "invalid whole_number value"),
+        (train, ["--data", "pneumonia", "--root", "x", "--momentum", "-1"], "-1 is not a finite number from 0 on"),
+        (train, ["--data", "pneumonia", "--root", "x", "--rate", "nan"], "nan is not a finite number"),
+        (train, ["--data", "pneumonia", "--root", "x", "--seed", "9" * 20], "is too large"),
         (train, ["--data", "pneumonia", "--root", "/nowhere"], "/nowhere does not exist"),
         (train, ["--data", "pneumonia", "--root", ".", "--symptoms", "/none.json"], "cannot be read"),
         (evaluate, ["--checkpoint", "none", "--data", "folder", "--root", ".", "--split", "val"], "no checkpoint none"),
@@ -162,3 +165,50 @@ def test_a_reader_that_stops_early_causes_no_traceback(trained, image_folder):
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
     assert "Traceback" not in done.stderr and len(done.stdout.splitlines()) == 1
+
+
+def test_json_goes_to_standard_output_when_a_person_watches_the_errors(trained, image_folder):
+    """With standard error on a terminal the progress bar is drawn there, and must not take what is printed along."""
+    watcher, terminal = os.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "vip_core.score",
+        str(image_folder),
+        str(image_folder),
+        "--checkpoint",
+        str(trained),
+    ]
+    done = subprocess.run(
+        [*command, "--json"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
+    os.close(terminal)
+    os.close(watcher)
+    assert done.returncode == 0
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 80
+
+
+def test_a_file_name_that_is_no_text_does_not_stop_the_rest(trained, image_folder, tmp_path, capsys):
+    odd = os.fsdecode(os.fsencode(str(tmp_path)) + b"/R\xf6ntgen.png")
+    shutil.copy(image_folder / "dark" / "dark01.png", odd)
+    for more in (["--json"], []):
+        status, out, _ = leaves_with(score, [tmp_path, "--checkpoint", trained, *more], capsys)
+        assert status == 0 and "ntgen.png" in out
+
+
+def test_a_split_of_one_class_has_no_auroc_and_still_is_json(trained, image_folder, tmp_path, capsys):
+    rows = [f"{path},{path.parent.name},train" for path in sorted(image_folder.rglob("*.png"))]
+    lonely = tmp_path / "lonely.png"
+    shutil.copy(image_folder / "white" / "white01.png", lonely)
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,split", *rows, f"{lonely},white,val"]))
+    given = ["--checkpoint", trained, "--data", "csv", "--root", tmp_path, "--split", "val"]
+    _, out, _ = leaves_with(evaluate, [*given, "--json"], capsys)
+    assert "NaN" not in out
+    result = json.loads(out)
+    assert result["auroc"] is None and result["classes"] == ["dark", "white"] and list(result["recall"]) == ["white"]
+    status, out, _ = leaves_with(evaluate, given, capsys)
+    assert status == 0 and "needs two classes" in out

@@ -155,6 +155,18 @@ def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_
         train(replace(config, seed=2), tmp_path / "run", resume=True)
 
 
+def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp_path):
+    """The path is the same, the content is not: class tokens would go to the wrong classes."""
+    symptoms = tmp_path / "symptoms.json"
+    symptoms.write_text('{"dark": ["black"], "white": ["bright"]}')
+    config = TrainConfig("folder", str(image_folder), str(symptoms), backbone=tiny_native, epochs=2, views=1)
+    train(config, tmp_path / "run")
+    (tmp_path / "run" / "card.json").unlink()
+    symptoms.write_text('{"white": ["bright"], "dark": ["black"]}')
+    with pytest.raises(CheckpointError, match="holds a run with other symptoms"):
+        train(config, tmp_path / "run", resume=True)
+
+
 def test_views_zero_encodes_afresh_every_epoch(image_folder, symptom_file, tiny_native, tmp_path):
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=3, views=0)
     train(config, tmp_path / "run")

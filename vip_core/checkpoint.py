@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -124,7 +123,7 @@ def find_checkpoint(name: str | Path) -> Path:
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")):
         try:
             return Path(snapshot_download(str(name), allow_patterns=list(FILES)))
-        except (OSError, HfHubHTTPError, HFValidationError, RuntimeError) as error:
+        except Exception as error:  # as in push_checkpoint
             raise CheckpointError(
                 f"There is no checkpoint {name}: no folder of that name, and the Hugging Face Hub did not give it "
                 f"({type(error).__name__}); check the name and the connection."
@@ -149,7 +148,7 @@ def push_checkpoint(vip: ViP, repo_id: str, private: bool = False) -> str:
             api = HfApi()
             address = api.create_repo(repo_id, private=private, exist_ok=True)
             api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload a ViP checkpoint")
-        except (OSError, HfHubHTTPError, HFValidationError) as error:
+        except Exception as error:  # the hub's, the connection's and the log-in's errors share no class
             raise CheckpointError(
                 f"The checkpoint could not be pushed to {repo_id} ({type(error).__name__}); "
                 "log in with `hf auth login` and check the name and the connection."

@@ -1,6 +1,7 @@
 """What the command lines share: one place that turns an error into a sentence and an exit status."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -32,9 +33,19 @@ def at_least(least: int) -> Callable[[str], int]:
         number = int(text)
         if number < least:
             raise argparse.ArgumentTypeError(f"{number} is too small, {least} is the least")
+        if number >= 2**63:
+            raise argparse.ArgumentTypeError(f"{number} is too large")
         return number
 
     return whole_number
+
+
+def not_negative(text: str) -> float:
+    """The type of an argument that is a finite number from 0 on."""
+    number = float(text)
+    if not (math.isfinite(number) and number >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number from 0 on")
+    return number
 
 
 def share(text: str) -> float:

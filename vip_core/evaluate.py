@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
 from vip_core.checkpoint import load_checkpoint
-from vip_core.cli import Parser, run
+from vip_core.cli import Parser, at_least, run
 from vip_core.datasets import DATASETS, Row, load_dataset
 from vip_core.device import best_device
 from vip_core.features import image_features
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--root", required=True, type=Path, help="the folder of the data set")
     parser.add_argument("--split", required=True, choices=["train", "val", "test"], help="the images to measure on")
     parser.add_argument("--symptoms", type=Path, help="score with these symptoms instead of the checkpoint's own")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    parser.add_argument("--seed", type=at_least(0), default=1, help="of the bootstrap (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     vip = load_checkpoint(arguments.checkpoint).to(best_device())
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     rows = data.split(arguments.split)
     result = measure(vip, plain_split(vip.backbone, rows, "Images"), rows, arguments.seed)
     if arguments.json:
-        print(json.dumps(result, ensure_ascii=False))
+        print(json.dumps(result))
     else:
         print_figures(Console(), f"{arguments.checkpoint} on {data.name}, {arguments.split}", result)
         print("Research use, not a medical device.")
@@ -82,6 +82,9 @@ def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
     values = {name: result[name] for name in ("auroc", "accuracy", "balanced_accuracy", "f1_macro")}
     values |= {f"recall of {name}": value for name, value in result["recall"].items()}
     for name, value in values.items():
+        if value is None:
+            table.add_row(name, "–", "needs two classes")
+            continue
         low, high = result["intervals"][name]
         table.add_row(name.replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}")
     table.add_row("expected calibration error", f"{result['ece']:.3f}", "")
@@ -90,9 +93,9 @@ def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
     console.print(table)
     confusion = Table(title="Images by true class (rows) and prediction (columns)", title_justify="left")
     confusion.add_column("")
-    for name in result["recall"]:
+    for name in result["classes"]:
         confusion.add_column(name, justify="right")
-    for name, counts in zip(result["recall"], result["confusion"], strict=False):
+    for name, counts in zip(result["classes"], result["confusion"], strict=True):
         confusion.add_row(name, *map(str, counts))
     console.print(confusion)
 

@@ -167,10 +167,16 @@ def _encode_missing(
     return known | shard
 
 
-def progress() -> Progress:
-    """The progress bar of all long work, on standard error."""
+def progress(disable: bool = False) -> Progress:
+    """The progress bar of all long work, on standard error; what is printed meanwhile stays on standard output."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        redirect_stdout=False,
+        disable=disable,
     )
 
 

@@ -45,9 +45,12 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def atomic_together(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write several files to a folder: all are on the disk before the first takes its place. Raises StorageError."""
-    with contextlib.ExitStack() as stack:
-        for name, content in contents.items():
+    """Write several files to a folder: all are on the disk before the first takes its place, and the last comes last.
+
+    Raises StorageError.
+    """
+    with contextlib.ExitStack() as stack:  # which leaves in the opposite order
+        for name, content in reversed(contents.items()):
             stack.enter_context(atomic(folder / name)).write_bytes(content)
 
 

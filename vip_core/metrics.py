@@ -15,21 +15,22 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures over n images. auroc: macro over one-vs-rest where there are more than two classes.
+    """Figures over n images. auroc: macro over one-vs-rest where there are more than two classes; None of one class.
 
     recall: the share of each class's images found; for a disease against normal these are sensitivity and specificity.
     confusion: (C, C) counts, a row a true class. intervals: 95 %, percentile bootstrap over images within each class.
     """
 
     n: int
+    classes: tuple[str, ...]
     accuracy: float
     balanced_accuracy: float
     f1_macro: float
-    auroc: float
+    auroc: float | None
     ece: float
     recall: dict[str, float]
     confusion: list[list[int]]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float] | None]
     resamples: int
     seed: int
 
@@ -56,15 +57,17 @@ def figures(probabilities: Tensor, labels: Tensor, classes: tuple[str, ...], see
         chosen = np.concatenate([rng.choice(group, len(group)) for group in groups])
         samples.append(_values(scores, truth, np.bincount(chosen, minlength=len(truth)), classes))
     values = _values(scores, truth, np.ones(len(truth)), classes)
-    intervals = {
-        name: tuple(np.percentile([sample[name] for sample in samples], [2.5, 97.5]).tolist()) for name in values
-    }
+    intervals: dict[str, tuple[float, float] | None] = {}
+    for name, value in values.items():
+        low, high = np.percentile([sample[name] for sample in samples], [2.5, 97.5])
+        intervals[name] = None if np.isnan(value) else (float(low), float(high))
     return Figures(
         n=len(truth),
+        classes=classes,
         accuracy=values["accuracy"],
         balanced_accuracy=values["balanced_accuracy"],
         f1_macro=values["f1_macro"],
-        auroc=values["auroc"],
+        auroc=None if np.isnan(values["auroc"]) else values["auroc"],
         ece=expected_calibration_error(scores, truth),
         recall={name: values[f"recall of {name}"] for name in classes if f"recall of {name}" in values},
         confusion=_confusion(scores, truth, np.ones(len(truth))).astype(int).tolist(),

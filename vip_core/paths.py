@@ -8,8 +8,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 def checkpoint_folder(name: str) -> Path:
     """The folder of a checkpoint called `name`: in VIP_CHECKPOINTS where it lies there, else the project's own."""
-    if (folder := os.environ.get("VIP_CHECKPOINTS")) and (Path(folder) / name).is_dir():
-        return Path(folder) / name
+    if folder := os.environ.get("VIP_CHECKPOINTS"):
+        found = Path(folder) / name
+        if (found / "card.json").is_file() or (found / "open_clip_config.json").is_file():
+            return found
     return PROJECT / "checkpoints" / name
 
 

@@ -1,5 +1,7 @@
 """python -m vip_core.pretrain: make vip-mini, the embedded backbone, from public data; resumable at every stage."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import torch
@@ -9,8 +11,9 @@ from vip_core.backbone import Backbone
 from vip_core.cli import Parser, at_least, run
 from vip_core.console import console
 from vip_core.device import best_device
+from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
-from vip_core.pretraining.corpus import read_corpus
+from vip_core.pretraining.corpus import FILES, read_corpus
 from vip_core.pretraining.distill import DistillConfig, distill
 from vip_core.pretraining.evaluation import sentence_aurocs, summarise
 from vip_core.pretraining.joint import JointConfig, TaughtText, align_jointly
@@ -51,6 +54,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     """
     work, device = out / "work", best_device()
     images, val_images = labelled_images(root, "train"), labelled_images(root, "val")
+    _same_run(work / "run.json", root, images, seed)
     backbone = new_vip_mini(seed).to(device)
 
     corpus, dev = read_corpus(root)
@@ -83,6 +87,17 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     write_json(out / "figures.json", {"cosine with the sentence encoder, unseen sentences": agreement, **figures})
     console.print(f"Written to {out}.")
     return Backbone.load(f"local-dir:{out}")
+
+
+def _same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
+    """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
+    listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
+    texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
+    digest = hashlib.sha256(repr((listed, texts, bank_sentences(load_phrases()))).encode()).hexdigest()
+    run = {"seed": seed, "data": digest}
+    if path.is_file() and json.loads(path.read_text()) != run:
+        raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
+    write_json(path, run)
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:

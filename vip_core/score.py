@@ -37,14 +37,13 @@ def main(argv: list[str]) -> int:
     paths = _expand(arguments.images)
     failed = False
     console = Console()
-    with progress() as bar:
-        bar.disable = len(paths) < BATCH
+    with progress(disable=len(paths) < BATCH) as bar:
         task = bar.add_task("Images", total=len(paths))
         for path, result in score_files(predictor, paths):
             failed |= isinstance(result, ImageError)
             if arguments.json:
                 record = {"error": str(result)} if isinstance(result, ImageError) else result.to_dict()
-                print(json.dumps({"image": str(path), **record}, ensure_ascii=False), flush=True)
+                print(json.dumps({"image": str(path), **record}), flush=True)
             else:
                 _print_result(console, path, result, detailed=len(paths) == 1)
             bar.advance(task)
@@ -82,12 +81,13 @@ def _expand(arguments: Sequence[str]) -> list[Path]:
 
 
 def _print_result(console: Console, path: Path, result: Diagnosis | ImageError, detailed: bool) -> None:
+    name = str(path).encode("utf-8", "replace").decode()  # a file name need not be text
     if isinstance(result, ImageError):
-        console.print(f"{path}: {result}", style="red", markup=False, soft_wrap=True)
+        console.print(f"{name}: {result}", style="red", markup=False, soft_wrap=True)
         return
     warning = "" if result.domain is None or result.domain.in_domain else "  unlike anything the model knows"
     probability = result.probabilities[result.prediction]
-    console.print(f"{path}: {result.prediction}, probability {probability:.3f}{warning}", markup=False, soft_wrap=True)
+    console.print(f"{name}: {result.prediction}, probability {probability:.3f}{warning}", markup=False, soft_wrap=True)
     if not detailed:
         return
     table = Table()

@@ -15,7 +15,7 @@ from torch import Tensor
 from vip_core import __version__
 from vip_core.backbone import EMBEDDED, Backbone
 from vip_core.checkpoint import Card, load_checkpoint, save_checkpoint
-from vip_core.cli import Parser, at_least, run, share
+from vip_core.cli import Parser, at_least, not_negative, run, share
 from vip_core.console import console
 from vip_core.datasets import DATASETS, Dataset, Row, few_shot, load_dataset
 from vip_core.device import best_device, fast_bf16
@@ -153,7 +153,7 @@ def _config(arguments: argparse.Namespace) -> TrainConfig:
 
 def _parser() -> Parser:
     parser = Parser("train", "Train ViP's prompts on a data set, by the paper's protocol. Research use only.")
-    positive, rate = at_least(1), float
+    positive = at_least(1)
     parser.add_argument("--data", required=True, choices=list(DATASETS), help="the layout of the data set")
     parser.add_argument("--root", required=True, help="the folder of the data set (csv: the file, or its folder)")
     parser.add_argument("--symptoms", help="JSON file of classes and symptoms; pneumonia and melanoma bring theirs")
@@ -164,20 +164,29 @@ def _parser() -> Parser:
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not look at the test split")
     parser.add_argument("--seed", type=at_least(0), help="of the prompts' start, the batches and the views")
     parser.add_argument("--epochs", type=positive, help="passes over the training images")
-    parser.add_argument("--batch-size", type=positive, help="images a step; the paper's for the backbone")
-    parser.add_argument("--rate", type=rate, help="peak learning rate; the paper's for the backbone")
-    parser.add_argument("--warmup-rate", type=rate, help="learning rate of the first epoch")
-    parser.add_argument("--momentum", type=rate, help="of SGD")
-    parser.add_argument("--weight-decay", type=rate, help="on all prompt parameters")
+    parser.add_argument(
+        "--batch-size", type=positive, help="images a step (default: the paper's for the backbone, else 32)"
+    )
+    parser.add_argument(
+        "--rate", type=not_negative, help="peak learning rate (default: the paper's for the backbone, else 0.002)"
+    )
+    parser.add_argument("--warmup-rate", type=not_negative, help="learning rate of the first epoch")
+    parser.add_argument("--momentum", type=not_negative, help="of SGD")
+    parser.add_argument("--weight-decay", type=not_negative, help="on all prompt parameters")
     parser.add_argument("--context-length", type=positive, help="context vectors before a symptom")
     parser.add_argument("--class-context", action="store_true", help="one context a class instead of one for all")
     parser.add_argument("--views", type=at_least(0), help="random views an image, encoded once; 0: anew every epoch")
-    parser.add_argument("--crop", type=share, help="smallest share of an image in a random view; by backbone")
+    parser.add_argument(
+        "--crop",
+        type=share,
+        help="smallest share of an image in a random view (default: 0.6 on vip-mini, else the paper's 0.08)",
+    )
     parser.add_argument("--shots", type=positive, help="train on so many images a class")
-    for field in fields(TrainConfig):  # --help shows the defaults, and the table by backbone can still step in
-        for action in parser._actions:
-            if action.dest == field.name and action.help and field.default not in (MISSING, None, False):
-                action.help += f" (default: {field.default})"
+    by_backbone = {name for values in BACKBONE_DEFAULTS.values() for name in values}
+    defaults = {field.name: field.default for field in fields(TrainConfig) if field.name not in by_backbone}
+    for action in parser._actions:  # the parser itself has none, so that the table by backbone can step in
+        if action.help and defaults.get(action.dest) not in (MISSING, None, False):
+            action.help += f" (default: {defaults[action.dest]})"
     return parser
 
 

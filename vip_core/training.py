@@ -154,6 +154,7 @@ def _save(
 ) -> None:
     state = {
         "config": asdict(config),
+        "symptoms": _content(vip),
         "model": vip.state_dict(),
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),
@@ -163,17 +164,28 @@ def _save(
         torch.save(state, temporary)
 
 
+def _content(vip: ViP) -> list[Any]:
+    """What the prompts are trained for: the backbone, and the classes and symptoms in order."""
+    return [vip.backbone.fingerprint, list(vip.symptoms.classes), [list(lines) for lines in vip.symptoms.symptoms]]
+
+
 def _resume(
     path: Path, vip: ViP, optimizer: torch.optim.Optimizer, generator: torch.Generator, config: TrainConfig
 ) -> Progress:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        before = state["config"]
+        before, _ = state["config"], state["symptoms"]
         done = Progress(**state["progress"])
     except Exception as error:  # torch.load raises whatever the damaged bytes happen to cause
         raise CheckpointError(f"{path} is damaged and cannot be resumed; delete it to start again.") from error
+    if state["symptoms"] != _content(vip):
+        raise CheckpointError(
+            f"{path.parent} holds a run with other symptoms or another backbone; give the same, or another --out."
+        )
     # More epochs would change the rate of those done, so every value counts, but for where the data lies.
-    changed = [key for key, value in asdict(config).items() if key != "root" and before.get(key) != value]
+    changed = [
+        key for key, value in asdict(config).items() if key not in ("root", "symptoms") and before.get(key) != value
+    ]
     if changed:
         raise CheckpointError(
             f"{path.parent} holds a run with {', '.join(f'{key} {before.get(key)}' for key in changed)}, not "

@@ -51,11 +51,11 @@ def distill(
     generator = torch.Generator().manual_seed(config.seed)
     start = 0
     if state_path.is_file():
-        state = torch.load(state_path, weights_only=True)
+        state = torch.load(state_path, map_location=device, weights_only=True)
         backbone.clip.load_state_dict(state["clip"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
-        generator.set_state(state["generator"])
+        generator.set_state(state["generator"].cpu())
         start = state["epoch"]
     for epoch in range(start, config.epochs):
         total = 0.0
