@@ -33,18 +33,18 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="the folder of the data set")
     parser.add_argument("--data", default="pneumonia", help="its layout")
     parser.add_argument("--backbone", default="vip-mini")
-    parser.add_argument("--paper-epochs", type=int, default=2, help="epochs to run the paper's way, then scaled")
+    parser.add_argument("--paper-epochs", type=int, default=3, help="epochs to run the paper's way, then scaled")
     given = parser.parse_args()
     common = ["--data", given.data, "--root", given.root, "--backbone", given.backbone, "--no-test"]
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         raw, card = timed([*common, "--epochs", str(EPOCHS)], base / "cache", base / "raw")
         cached, _ = timed([*common, "--epochs", str(EPOCHS)], base / "cache", base / "cached")
-        few = ["--views", "0", "--epochs", str(given.paper_epochs)]
+        one, few = (["--views", "0", "--epochs", str(epochs)] for epochs in (1, given.paper_epochs))
+        first, _ = timed([*common, *one], base / "cache", base / "first")  # encodes the plain views, once
+        again, _ = timed([*common, *one], base / "cache", base / "again")
         total, _ = timed([*common, *few], base / "cache", base / "few")
-        none, _ = timed([*common, "--views", "0", "--epochs", "1"], base / "cache", base / "one")
-    epoch = (total - none) / (given.paper_epochs - 1)
-    paper = none + (EPOCHS - 1) * epoch
+    paper = first + (EPOCHS - 1) * (total - again) / (given.paper_epochs - 1)
     images = sum(card["data"]["images"]["train"].values())
     print(f"{given.data} on {given.backbone}: {images} training images, {EPOCHS} epochs, {os.cpu_count()} cores")
     for what, seconds in (
