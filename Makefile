@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format
+.PHONY: demo test test-llm lint format
 
 demo: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+# A language model on this machine; its server is built from source, about 5 minutes with cmake and a C++ compiler.
+test-llm: .venv/installed-dev .venv/installed-llm
+	$(BIN)/python -m pytest -m llm tests/llm
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -26,4 +30,11 @@ format: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt
+	touch $@
+
+# In an environment of its own: the server is another program, and `make test` does without it.
+.venv/installed-llm: .venv/installed requirements-llm.txt
+	$(PYTHON) -m venv .venv/llm
+	.venv/llm/bin/pip install --quiet --upgrade pip
+	.venv/llm/bin/pip install --quiet -r requirements-llm.txt
 	touch $@

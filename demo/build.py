@@ -5,10 +5,14 @@ from typing import Any
 
 import gradio as gr
 
+from demo.about import about_page
 from demo.cards import DISCLAIMER
+from demo.cohort import cohort_page
+from demo.cohort_reading import TURNS
 from demo.diagnose import diagnose_page
+from demo.settings import DEFAULTS, Settings
+from demo.symptoms import symptoms_page
 from demo.tasks import EXAMPLES, Task, load_tasks
-from vip_core.images import MAX_BYTES
 from vip_core.paths import PROJECT
 
 TITLE = "The visual symptoms behind a diagnosis"
@@ -16,20 +20,22 @@ INTRODUCTION = (
     "Choose an image: the bars show how strongly each symptom is seen in it, and the model’s reading follows from "
     "them. Rewrite a symptom, and all of it follows as you type."
 )
-PRIVACY = "Your image is deleted from the server within two minutes; your page keeps the only copy."
+PRIVACY = (
+    "The file of your image is deleted from the server within two minutes; what this page shows stays in its memory until "
+    "you close the page, and goes nowhere else."
+)
 UPLOADED_FOR = 60  # seconds that an uploaded file lies on the server; two people may have sent the same one
-WAITING = 64  # events in the queue; who comes after is told so
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost
 
 
-def build_demo(tasks: Mapping[str, Task] | None = None) -> gr.Blocks:
-    """The page for the tasks given, by default those of the project's own checkpoints.
+def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEFAULTS) -> gr.Blocks:
+    """The page for the tasks given, by default those of the settings.
 
     Raises:
         CheckpointError, BackboneError: if one of these cannot be loaded.
     """
-    tasks = load_tasks() if tasks is None else tasks
+    tasks = load_tasks(settings.ordered_tasks) if tasks is None else tasks
     gr.set_static_paths([EXAMPLES])  # served from where they lie, not copied
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(UPLOADED_FOR // 4, UPLOADED_FOR)) as demo:
         gr.HTML(
@@ -37,27 +43,51 @@ def build_demo(tasks: Mapping[str, Task] | None = None) -> gr.Blocks:
             f"<p><b>{DISCLAIMER}</b> {PRIVACY}</p></header>",
             js_on_load=None,
         )
-        diagnose_page(tasks)
+        with gr.Tabs(elem_id="vip-tabs") as tabs:
+            with gr.Tab("Diagnose", id="diagnose"):
+                diagnose = diagnose_page(tasks)
+            with gr.Tab("Cohort", id="cohort"):
+                cohort_page(tasks, settings.max_upload)
+            with gr.Tab("Symptoms", id="symptoms"):
+                symptoms_page(tasks, diagnose, tabs, settings)
+            with gr.Tab("About", id="about"):
+                about_page(tasks)
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:
             """Gradio would keep what a closed page showed until 10,000 others have come."""
+            TURNS.leave(request.session_hash)
             demo.state_holder.session_data.pop(request.session_hash, None)
 
         demo.unload(forget)
-    return demo.queue(max_size=WAITING, api_open=False)
+    return demo.queue(max_size=settings.queue_size, api_open=False)
 
 
-def launch_settings() -> dict[str, Any]:
-    """Arguments for `launch`; host and port are Gradio's own: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
-    font = ["system-ui", "sans-serif"]  # what the visitor has: nothing is fetched from elsewhere
+def launch_settings(settings: Settings = DEFAULTS) -> dict[str, Any]:
+    """Arguments for `launch`."""
     return {
-        "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=font),
-        "css_paths": PROJECT / "assets" / "demo.css",
-        "max_file_size": MAX_BYTES,
+        "theme": theme(),
+        "css_paths": sorted((PROJECT / "assets").glob("*.css")),
+        "server_name": settings.host,
+        "server_port": settings.port,
+        "auth": list(settings.auth) or None,
+        "max_file_size": settings.max_upload,
         "state_session_capacity": SESSIONS,
+        "enable_monitoring": False,
         "run_history": False,  # it would store images and results in the visitor's browser
         "footer_links": ["api", "settings"],
         "ssr_mode": False,
-        "share": False,
+        "share": settings.share,
+        "_frontend": False,  # else it fetches the page once, and gives up where that takes more than three seconds
     }
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own look in colours that stand out enough (WCAG 2, 1.4.3), with fonts that the visitor has."""
+    font = ["system-ui", "sans-serif"]  # nothing is fetched from elsewhere
+    look = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=font)
+    return look.set(
+        body_text_color_subdued="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )

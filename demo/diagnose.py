@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -10,41 +10,50 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
-from gradio.utils import get_upload_folder
 from PIL import Image
 from torch import Tensor
 
+from demo.bars import SHOWN
 from demo.cards import bars_card, message, placeholder, result_card
-from demo.tasks import Task
+from demo.editing import PRIVATE, SHOW, boxes_of, list_editor, most_classes, original_lists, uploaded_file
+from demo.lists import Steps, refuse_long, remember
+from demo.reading import Reading, prompts_of, read_boxes
+from demo.report import report_section
+from demo.tasks import MODES, Task
+from demo.where import encode_cells, where_section
 from vip_core.errors import ImageError, SymptomError, UsageError, ViPError
 from vip_core.images import read_image
-from vip_core.predictor import Diagnosis
 from vip_core.symptoms import SymptomSet
 
 PREVIEW = 768  # pixels of the picture on the page; the model reads its own size
-MOST_CHARACTERS = 20_000  # of a list: far more than 64 symptoms have, and still counted in tokens at once
-LISTS = (
-    '<div class="vip-lists"><h2>The symptom lists</h2>'
-    "<p>A symptom a line. Reword, add or delete lines; the bars and the reading follow.</p></div>"
+HEADERS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution", "AUROC"]
+WIDTHS = ["120px", "286px", "120px", "120px", "145px", "105px"]
+METHODS = (
+    '<p class="vip-hint">ViP: prompts trained on labelled images. Zero-shot: no training; a class scores by its '
+    "symptoms’ mean similarity with the image, or by its name alone.</p>"
 )
-HEADERS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution"]
 # A large image takes seconds and much memory. Gradio's own processing would open an upload before us, log a traceback
 # for what is no image, and keep a file of each picture that we show.
 READ = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False}
-# One at a time and in the order of arrival, so that an older result never lands upon a newer one.
-SHOW = {"concurrency_id": "show", "concurrency_limit": 1, "show_progress": "hidden"}
-PRIVATE = {"api_visibility": "private"}
 
 Tasks = Mapping[str, Task]
 Json = dict[str, Any]
-Read = tuple[Json | None, Tensor | None, str]  # picture, image feature (D,), message at the image
-Shown = tuple[Any, Any, Any, str]  # result, bars, table, message at the lists
+Read = tuple[Json | None, Tensor | None, Tensor | None, str]  # picture, feature (D,), cells, message at the image
+Shown = tuple[Any, ...]  # result, bars, table, message at the lists, steps, undo
 
 
-def diagnose_page(tasks: Tasks) -> None:
+@dataclass(frozen=True)
+class DiagnosePage:
+    """What other pages may fill: the choice of task, and a box of symptoms a class."""
+
+    task: gr.Radio
+    boxes: tuple[gr.Textbox, ...]
+
+
+def diagnose_page(tasks: Tasks) -> DiagnosePage:
     """Lay the page out and wire it; called within gr.Blocks."""
     first = next(iter(tasks.values()))
-    features = gr.State(None)  # this visitor's; the models are shared, and no image is kept
+    features, cells = gr.State(None), gr.State(None)  # this visitor's; the models are shared, and no image is kept
     with gr.Row(elem_classes="vip-page"):
         with gr.Column(scale=3, min_width=280, elem_classes="vip-left"):
             task = gr.Radio([(t.label, t.key) for t in tasks.values()], value=first.key, label="What to look for")
@@ -61,33 +70,39 @@ def diagnose_page(tasks: Tasks) -> None:
             other = gr.UploadButton("Open a DICOM or TIFF file", size="sm", elem_id="vip-file")
             image_note = gr.HTML(elem_id="vip-image-note", js_on_load=None)
             galleries = [example_gallery(t, visible=t is first) for t in tasks.values()]
+            modes = [(name, mode) for mode, name in MODES.items()]
+            mode = gr.Radio(modes, value="vip", label="Method", elem_id="vip-mode")
+            gr.HTML(METHODS, js_on_load=None)
         with gr.Column(scale=9, min_width=300):
             result = gr.HTML(placeholder(), elem_id="vip-result", js_on_load=None)
             with gr.Row(equal_height=False):
                 with gr.Column(min_width=320):
+                    choices = [(name, shown) for shown, name in SHOWN.items()]
+                    kind = gr.Radio(choices, value="similarity", label="The bars show", elem_id="vip-kind")
                     bars = gr.HTML(bars_card(), elem_id="vip-bars", js_on_load=None)
                 with gr.Column(min_width=320):
-                    gr.HTML(LISTS, js_on_load=None)
-                    boxes = symptom_boxes(tasks, first)
-                    list_note = gr.HTML(message(), elem_id="vip-list-note", js_on_load=None)
-                    reset = gr.Button("Reset to the original lists", size="sm", elem_id="vip-reset")
+                    editor = list_editor(tasks, first, task)
             table = gr.Dataframe(
                 headers=HEADERS,
-                datatype=["str", "str", "number", "number", "number"],
-                column_widths=["120px", "420px", "105px", "105px", "125px"],
-                label="The numbers",
+                datatype=["str", "str", *["number"] * 4],
+                column_widths=WIDTHS,
+                label="The numbers: ⋮ in a heading sorts them, a click on a row shows where the symptom is seen",
                 interactive=False,
                 wrap=True,
                 max_height=900,
                 elem_id="vip-table",
             )
+            lists = [task, mode, *editor.boxes]
+            read = partial(read_upload, tasks)
+            where = where_section(
+                tasks, lists=lists, features=features, cells=cells, image=image, table=table, read=read
+            )
+            report_section(tasks, lists=lists, features=features, image=image)
 
-    shown = [result, bars, table, list_note]
-    lists = [task, features, *boxes]
-    read = partial(read_upload, tasks)
-    show_image = {"fn": partial(show_new_image, tasks), "inputs": lists, "outputs": shown, **SHOW, **PRIVATE}
-    to_image = [image, features, image_note]
-
+    shown = [result, bars, table, editor.note, editor.steps, editor.undo]
+    asked = [features, editor.steps, kind, *lists]
+    show_image = {"fn": partial(show_new_image, tasks), "inputs": asked, "outputs": shown, **SHOW, **PRIVATE}
+    to_image = [image, features, cells, image_note]
     reads = [
         upload(read, [task, source], to_image, **READ, **PRIVATE, show_progress="minimal", show_progress_on=image)
         for upload, source in ((image.upload, image), (other.upload, other))
@@ -99,18 +114,20 @@ def diagnose_page(tasks: Tasks) -> None:
     reads += [
         gallery.select(read_example, task, to_image, **READ, **PRIVATE, show_progress="hidden") for gallery in galleries
     ]
-    for event in reads:
-        event.then(**show_image)
-    cleared = image.clear(lambda: (None, message()), None, [features, image_note], **PRIVATE, show_progress="hidden")
-    cleared.then(**show_image)
+    cleared = image.clear(
+        lambda: (None, None, message()), None, [features, cells, image_note], **PRIVATE, show_progress="hidden"
+    )
+    for event in (*reads, cleared):
+        event.then(**show_image).then(**where.refresh)
     # Not `input`: Gradio's Textbox fires that for a pressed character only, not for Backspace, cut or paste.
-    edits = [box.change for box in boxes]
-    gr.on(edits, partial(show_edit, tasks), lists, shown, trigger_mode="always_last", **SHOW, **PRIVATE)
-    # These only fill the boxes, which then count as edited.
-    reset.click(partial(original_lists, tasks), task, boxes, **SHOW, **PRIVATE)
-    switched = [*to_image, *boxes, *galleries, *shown]
+    edits = [*(box.change for box in editor.boxes), mode.change]
+    show = partial(show_edit, tasks)
+    gr.on(edits, show, asked, shown, trigger_mode="always_last", **SHOW, **PRIVATE).then(**where.refresh)
+    kind.change(show, asked, shown, trigger_mode="always_last", **SHOW, **PRIVATE)
+    switched = [*to_image, *editor.boxes, *galleries, *shown, editor.file_note]
     task.change(partial(switch_task, tasks), task, switched, cancels=reads, **SHOW, **PRIVATE)
     diagnose_endpoint(tasks)
+    return DiagnosePage(task, tuple(editor.boxes))
 
 
 def diagnose_endpoint(tasks: Tasks) -> None:
@@ -120,29 +137,6 @@ def diagnose_endpoint(tasks: Tasks) -> None:
     gr.Button(visible=False).click(
         partial(answer, tasks), inputs, gr.JSON(visible=False), api_name="diagnose", **READ, show_progress="hidden"
     )
-
-
-def symptom_boxes(tasks: Tasks, first: Task) -> list[gr.Textbox]:
-    """As many boxes as the task with the most classes needs."""
-    return [
-        gr.Textbox(**box, lines=9, max_lines=9, elem_id=f"vip-box-{index}", elem_classes="vip-box")
-        for index, box in enumerate(boxes_of(first, most_classes(tasks)))
-    ]
-
-
-def most_classes(tasks: Tasks) -> int:
-    """The number of boxes that the page has."""
-    return max(len(task.classes) for task in tasks.values())
-
-
-def boxes_of(task: Task, count: int) -> list[Json]:
-    """Label, text and visibility of `count` boxes: one for each class of the task, the rest hidden."""
-    symptoms = task.predictor.symptoms
-    filled = [
-        {"value": "\n".join(lines), "label": name, "visible": True}
-        for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)
-    ]
-    return filled + [{"value": "", "label": "", "visible": False}] * (count - len(filled))
 
 
 def example_gallery(task: Task, visible: bool) -> gr.Gallery:
@@ -169,101 +163,79 @@ def read_upload(tasks: Tasks, key: str, upload: Json | None) -> Read:
     """What an uploaded file gives. upload: as the page sends it."""
     path = uploaded_file(upload)
     if path is None:
-        return None, None, message("The upload is not here any more; choose the image again.")
+        return None, None, None, message("The upload is not here any more; choose the image again.")
     return read_file(tasks[key], path)
 
 
-def uploaded_file(upload: Json | None) -> Path | None:
-    """The file of an upload, if there is one; nothing else on this machine can be named."""
-    path = upload.get("path") if isinstance(upload, dict) else None
-    if not isinstance(path, str) or "\0" in path:
-        return None
-    path = Path(path).resolve()
-    return path if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file() else None
-
-
 def read_file(task: Task, path: Path) -> Read:
-    """What a file gives: a picture and a feature, or a message."""
+    """What a file gives: a picture, a feature and its cells, or a message."""
     try:
         image = read_image(path)
-        features = task.predictor.encode(image)
+        features, cells = task.predictor.encode(image), encode_cells(task, image)
     except ImageError as error:
-        return None, None, message(str(error))
-    return picture(image), features, message()
+        return None, None, None, message(str(error))
+    return picture(image), features, cells, message()
 
 
 def picture(image: Image.Image) -> Json:
     """The image for the page, within the page itself: the server needs no file of it."""
     image.thumbnail((PREVIEW, PREVIEW))
+    image.info = {}  # Pillow would write a comment of the upload into the picture
     buffer = BytesIO()
     image.save(buffer, format="JPEG", quality=90)
     data = base64.b64encode(buffer.getvalue()).decode()
     return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="image.jpg").model_dump()
 
 
-def show_edit(tasks: Tasks, key: str, features: Tensor | None, *texts: str) -> Shown:
+def show_edit(
+    tasks: Tasks, features: Tensor | None, steps: Steps | None, kind: str, key: str, mode: str, *texts: str
+) -> Shown:
     """The image under the lists as they stand; while these cannot be used, the last result stays, marked by the CSS."""
     task = tasks[key]
+    steps = remember(steps, tuple(original_lists(tasks, key)), texts)
+    undo = gr.update(interactive=len(steps) > 1)
     try:
-        symptoms = parse_boxes(task.predictor.symptoms, texts)
         if features is None:
-            return placeholder(), bars_card(), None, message()
-        return show(task, task.predictor.diagnose(features, symptoms))
+            prompts_of(task, mode, texts)
+            return placeholder(), bars_card(shown=kind), None, message(), steps, undo
+        reading = read_boxes(task, mode, features, texts)
     except SymptomError as error:
-        return gr.skip(), gr.skip(), gr.skip(), message(str(error))
+        return gr.skip(), gr.skip(), gr.skip(), message(str(error)), steps, undo
+    return result_card(reading), bars_card(reading, kind), table_of(reading), message(), steps, undo
 
 
-def show_new_image(tasks: Tasks, key: str, features: Tensor | None, *texts: str) -> Shown:
+def show_new_image(
+    tasks: Tasks, features: Tensor | None, steps: Steps | None, kind: str, key: str, mode: str, *texts: str
+) -> Shown:
     """The same for another image: the last result would be taken for this one's, so it goes."""
-    result, bars, table, note = show_edit(tasks, key, features, *texts)
+    result, bars, table, note, *rest = show_edit(tasks, features, steps, kind, key, mode, *texts)
     if note != message():
-        return placeholder("Mend the symptom lists to see the result of this image."), bars_card(), None, note
-    return result, bars, table, note
+        mend = placeholder("Mend the symptom lists to see the result of this image.")
+        return mend, bars_card(shown=kind), None, note, *rest
+    return result, bars, table, note, *rest
 
 
-def original_lists(tasks: Tasks, key: str) -> list[str]:
-    """The text of each box as the task's checkpoint has it."""
-    return [box["value"] for box in boxes_of(tasks[key], most_classes(tasks))]
-
-
-def switch_task(tasks: Tasks, key: str) -> tuple[Any, ...]:
-    """The page of another task: no image, its own lists and examples."""
-    boxes = [gr.update(**box) for box in boxes_of(tasks[key], most_classes(tasks))]
-    galleries = [gr.update(visible=task.key == key and bool(task.examples)) for task in tasks.values()]
-    return (None, None, message(), *boxes, *galleries, placeholder(), bars_card(), None, message())
-
-
-def show(task: Task, diagnosis: Diagnosis) -> Shown:
-    """A diagnosis on the page."""
-    rows = [
+def table_of(reading: Reading) -> list[list[Any]]:
+    """A row a symptom, as HEADERS names the columns."""
+    return [
         [
             score.class_name,
             score.symptom,
             round(score.similarity, 3),
             None if score.percentile is None else round(score.percentile, 1),
             round(score.contribution, 3),
+            None if separation is None else round(separation, 3),
         ]
-        for score in diagnosis.symptoms
+        for score, separation in zip(reading.diagnosis.symptoms, reading.separations, strict=True)
     ]
-    return result_card(diagnosis), bars_card(task, diagnosis), rows, message()
 
 
-def parse_boxes(original: SymptomSet, texts: tuple[str, ...]) -> SymptomSet:
-    """The original set with the lists of the boxes: a symptom a line, blank lines left out. Raises SymptomError."""
-    lists = dict(zip(original.classes, texts, strict=False))
-    refuse_long(lists)
-    lines = (tuple(line.strip() for line in text.splitlines() if line.strip()) for text in lists.values())
-    return replace(original, symptoms=tuple(lines))
-
-
-def refuse_long(lists: Mapping[str, str]) -> None:
-    """Raise SymptomError for a list, given as one text, that would take long to be counted in tokens."""
-    for name, text in lists.items():
-        if len(text) > MOST_CHARACTERS:
-            raise SymptomError(
-                f"The list of “{name}” has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are read; "
-                "shorten it."
-            )
+def switch_task(tasks: Tasks, key: str) -> tuple[Any, ...]:
+    """The page of another task: no image, its own labels and examples; its lists come from what changed the task."""
+    boxes = [gr.update(label=box["label"], visible=box["visible"]) for box in boxes_of(tasks[key], most_classes(tasks))]
+    galleries = [gr.update(visible=task.key == key and bool(task.examples)) for task in tasks.values()]
+    nothing = placeholder(), bars_card(), None, message(), None, gr.update(interactive=False)
+    return (None, None, None, message(), *boxes, *galleries, *nothing, message())
 
 
 def answer(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str, list[str]] | None = None) -> Json:

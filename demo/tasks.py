@@ -4,18 +4,28 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vip_core.backbone import Backbone
 from vip_core.checkpoint import find_checkpoint, load_checkpoint, read_card
 from vip_core.model import ViP
 from vip_core.paths import PROJECT
 from vip_core.predictor import Predictor
+from vip_core.reference import ReferenceBank
+from vip_core.symptoms import SymptomSet
+from vip_core.zeroshot import ZeroShot, class_prompts
 
 EXAMPLES = PROJECT / "assets" / "examples"
 TASKS = ("pneumonia", "melanoma")
+MODES = {  # how an image is read, each with its name for people
+    "vip": "ViP, trained prompts",
+    "symptoms": "Zero-shot, symptoms",
+    "names": "Zero-shot, class names",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,40 @@ class Task:
         """Names of the classes, in the model's order."""
         return self.predictor.symptoms.classes
 
+    @cached_property
+    def zero_shot(self) -> ZeroShot:
+        """The same backbone and reference images without the trained prompts."""
+        return ZeroShot(self.predictor.vip.backbone, self.predictor.vip.reference)
+
+    def scorer(self, mode: str) -> Predictor | ZeroShot:
+        """What scores in a mode, one of MODES."""
+        return self.predictor if mode == "vip" else self.zero_shot
+
+    def prompts(self, mode: str, symptoms: SymptomSet) -> SymptomSet:
+        """What is scored in a mode: the symptoms, or the one prompt a class that its name gives."""
+        return class_prompts(symptoms) if mode == "names" else symptoms
+
+    def similarity_axis(self, mode: str) -> tuple[float, float]:
+        """Ends of the axis for similarities in a mode, the same for all images."""
+        return self.axis if mode == "vip" else self._zero_shot_axes[mode]
+
+    @cached_property
+    def _zero_shot_axes(self) -> dict[str, tuple[float, float]]:
+        own = self.predictor.symptoms
+        return {
+            mode: reached(self.zero_shot.reference, self.zero_shot.encode_lines(self.prompts(mode, own)))
+            for mode in ("symptoms", "names")
+        }
+
+    def contribution_axis(self, mode: str, symptoms: SymptomSet) -> tuple[float, float]:
+        """Ends of the axis for contributions under these symptoms: what any of them reaches on a reference image."""
+        reference = self.predictor.vip.reference
+        if reference is None:
+            return (-1.0, 1.0)
+        _, terms = self.scorer(mode).terms(reference.features, self.prompts(mode, symptoms))
+        end = max(max(term.symptoms.abs().max().item(), term.token.abs().max().item()) for term in terms)
+        return (-math.ceil(end * 2) / 2, math.ceil(end * 2) / 2)
+
 
 def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
     """Load checkpoints by name; those on the same backbone share it. Raises CheckpointError or BackboneError."""
@@ -52,17 +96,23 @@ def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
         vip = load_checkpoint(name, backbones.get(wanted))
         backbones[wanted] = vip.backbone
         modality = vip.symptoms.modality
-        label = f"{name[0].upper()}{name[1:]} ({modality})" if modality else name
-        tasks[name] = Task(name, label, Predictor(vip), bar_axis(vip), _examples(name))
+        key = Path(name).name  # of a folder or a hub id, whose rest is nothing for visitors
+        label = f"{key[0].upper()}{key[1:]} ({modality})" if modality else key
+        tasks[key] = Task(key, label, Predictor(vip), bar_axis(vip), _examples(key))
     return tasks
 
 
 def bar_axis(vip: ViP) -> tuple[float, float]:
     """An axis for similarities: what the model's own symptoms reach on the reference images, in steps of 0.1."""
-    if vip.reference is None:
-        return (-1.0, 1.0)
     with torch.inference_mode():
-        known = vip.reference.similarities(vip.encode_symptoms())
+        return reached(vip.reference, vip.encode_symptoms())
+
+
+def reached(reference: ReferenceBank | None, text: Tensor) -> tuple[float, float]:
+    """The least and the greatest similarity of reference images with texts (n, D), in steps of 0.1; 0 lies between."""
+    if reference is None:
+        return (-1.0, 1.0)
+    known = reference.similarities(text)
     low, high = min(known.min().item(), 0.0), max(known.max().item(), 0.0)
     return (max(math.floor(low * 10) / 10, -1.0), min(math.ceil(high * 10) / 10, 1.0))
 

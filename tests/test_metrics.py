@@ -8,7 +8,7 @@ import sklearn.metrics
 import torch
 from torch.nn import functional as F
 
-from vip_core.metrics import expected_calibration_error, figures, fit_temperature
+from vip_core.metrics import at_threshold, expected_calibration_error, figures, fit_temperature, fit_threshold
 
 
 def test_figures_of_a_small_table_by_hand():
@@ -91,3 +91,39 @@ def test_temperature_undoes_a_known_overconfidence(factor):
 
 def test_temperature_of_perfect_predictions_stays_finite():
     assert math.isfinite(fit_temperature(torch.tensor([[5.0, 0.0], [0.0, 5.0]]), torch.tensor([0, 1])))
+
+
+def test_the_threshold_lies_in_the_middle_of_the_widest_gap_that_separates():
+    odds = torch.tensor([-3.0, -2.0, 1.0, 3.0])  # the middle of -2 and 1 separates, and so does nothing else
+    probabilities = torch.stack([torch.sigmoid(-odds), torch.sigmoid(odds)], dim=-1)
+    threshold = fit_threshold(probabilities, torch.tensor([0, 0, 1, 1]))
+    assert math.log(threshold / (1 - threshold)) == pytest.approx(-0.5, abs=1e-4)
+
+
+def test_no_other_threshold_has_a_better_balanced_accuracy():
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.rand(300, generator=generator) < 0.2).long()
+    odds = torch.randn(300, generator=generator) + 1.5 * labels + 1
+    probabilities = torch.stack([torch.sigmoid(-odds), torch.sigmoid(odds)], dim=-1)
+
+    def balanced(threshold: float) -> float:
+        called = probabilities[:, 1] > threshold
+        return (called[labels == 1].double().mean() + (~called[labels == 0]).double().mean()).item() / 2
+
+    best = max(balanced(threshold) for threshold in probabilities[:, 1].tolist())
+    assert balanced(fit_threshold(probabilities, labels)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 0]])
+def test_a_threshold_that_nothing_decides_is_one_half(labels):
+    probabilities = torch.full((3, 2), 0.5)
+    assert fit_threshold(probabilities, torch.tensor(labels)) == 0.5
+
+
+def test_shifted_to_the_threshold_the_same_images_pass_one_half():
+    probabilities = torch.rand(50, 1, generator=torch.Generator().manual_seed(0)) * torch.tensor([[-1.0, 1.0]])
+    probabilities[:, 0] += 1
+    moved = at_threshold(probabilities, 0.8)
+    torch.testing.assert_close(moved.sum(-1), torch.ones(50, dtype=torch.float64))
+    assert torch.equal(moved[:, 1] > 0.5, probabilities[:, 1] > 0.8)
+    assert torch.equal(moved[:, 1].argsort(), probabilities[:, 1].argsort())  # the AUROC stays

@@ -38,6 +38,8 @@ class Card:
         date: of the training, ISO 8601.
         version: of vip_core.
         digests: SHA-256 of the two tensor files.
+        threshold: of the second of two classes, chosen on validation images; None of more classes.
+        guard: of foreign images by kind, how many the domain check flags: {kind: {"n", "flagged"}}.
     """
 
     backbone: dict[str, Any]
@@ -52,6 +54,8 @@ class Card:
     date: str
     version: str
     digests: dict[str, str] = field(default_factory=dict)
+    threshold: float | None = None
+    guard: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def save_checkpoint(vip: ViP, folder: str | Path) -> None:

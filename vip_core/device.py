@@ -1,10 +1,14 @@
 """Which processor to run on, and whether bfloat16 is fast there."""
 
+import os
+
 import torch
 
 
 def best_device() -> torch.device:
-    """CUDA where present, else Apple's MPS, else the CPU."""
+    """CUDA where present, else Apple's MPS, else the CPU; or what VIP_DEVICE names."""
+    if name := os.environ.get("VIP_DEVICE"):
+        return torch.device(name)
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

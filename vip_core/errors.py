@@ -37,3 +37,11 @@ class CheckpointError(ViPError):
 
 class StorageError(ViPError):
     """A file cannot be written: no room, or no right to."""
+
+
+class GenerationError(ViPError):
+    """Symptoms cannot be generated: no language model is set up, it does not answer, or not usably."""
+
+
+class GenerationCancelled(GenerationError):
+    """The person who asked for symptoms has called it off."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
+from vip_core.carrying import carrying
 from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import Parser, at_least, run
 from vip_core.datasets import DATASETS, Row, load_dataset
 from vip_core.device import best_device
 from vip_core.features import image_features
-from vip_core.metrics import expected_calibration_error, figures
+from vip_core.metrics import at_threshold, expected_calibration_error, figures
 from vip_core.model import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.training import Split, predict
@@ -38,7 +40,8 @@ def main(argv: list[str]) -> int:
         vip.symptoms = SymptomSet.load(arguments.symptoms).ordered(vip.symptoms.classes)
     data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)
     rows = data.split(arguments.split)
-    result = measure(vip, plain_split(vip.backbone, rows, "Images"), rows, arguments.seed)
+    threshold = None if vip.card is None else vip.card.threshold
+    result = measure(vip, plain_split(vip.backbone, rows, "Images"), rows, arguments.seed, threshold)
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -53,10 +56,29 @@ def plain_split(backbone: Backbone, rows: Sequence[Row], what: str) -> Split:
     return Split(features, torch.tensor([row.label for row in rows]))
 
 
-def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int) -> dict[str, Any]:
-    """Figures of a model on a split as JSON; where the rows have a subtype, the accuracy of each beside them."""
+def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int, threshold: float | None = None) -> dict[str, Any]:
+    """Figures of a model on a split as JSON, and whether its symptoms carry them.
+
+    Args:
+        vip: a trained model.
+        split: features and labels.
+        rows: of the split; where they have a subtype, the accuracy of each stands in the result.
+        seed: of the bootstrap.
+        threshold: of the second of two classes, chosen on validation images, to measure at beside one half.
+    """
     logits = predict(vip, split.features)
-    result = figures((logits / vip.temperature).softmax(-1), split.labels, vip.symptoms.classes, seed).to_dict()
+    probabilities = (logits / vip.temperature).softmax(-1)
+    result = figures(probabilities, split.labels, vip.symptoms.classes, seed).to_dict()
+    if threshold is not None:
+        moved = figures(at_threshold(probabilities, threshold), split.labels, vip.symptoms.classes, seed).to_dict()
+        shown = ("accuracy", "balanced_accuracy", "f1_macro", "recall", "confusion")
+        intervals = {name: value for name, value in moved["intervals"].items() if name != "auroc"}
+        result["at_threshold"] = {
+            "threshold": threshold,
+            **{name: moved[name] for name in shown},
+            "intervals": intervals,
+        }
+    result["symptoms_carry"] = asdict(carrying(vip, split.features))
     untempered = F.softmax(logits, -1).double().numpy()
     result["ece_before_temperature"] = expected_calibration_error(untempered, split.labels.numpy())
     right = (logits.argmax(-1) == split.labels).tolist()
@@ -88,6 +110,11 @@ def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
         low, high = result["intervals"][name]
         table.add_row(name.replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}")
     table.add_row("expected calibration error", f"{result['ece']:.3f}", "")
+    if moved := result.get("at_threshold"):
+        for name in ("accuracy", *(f"recall of {name}" for name in moved["recall"])):
+            value = moved["accuracy"] if name == "accuracy" else moved["recall"][name.removeprefix("recall of ")]
+            low, high = moved["intervals"][name]
+            table.add_row(f"{name} at {moved['threshold']:.3f}", f"{value:.3f}", f"{low:.3f} to {high:.3f}")
     for name, subtype in result.get("subtypes", {}).items():
         table.add_row(f"accuracy on {name} (n = {subtype['n']})", f"{subtype['accuracy']:.3f}", "")
     console.print(table)

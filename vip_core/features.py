@@ -63,7 +63,7 @@ def encode_stream(
     seeds: Sequence[str] | None = None,
     plain: bool = True,
     crop: float = 1.0,
-    batch_size: int = 64,
+    batch_size: int = 32,  # the image tower is fastest at this size on a CPU
 ) -> Iterator[Tensor | ImageError]:
     """Features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
 

@@ -71,13 +71,17 @@ def read_image(
             return _to_rgb(source, "the image")
     path = Path(source)
     name = path.name or "the path given"
-    data = _read_bytes(path, name, max_bytes)
+    return decode_image(_read_bytes(path, name, max_bytes), name, max_pixels)
+
+
+def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The bytes of a file called `name` as `read_image` reads a file. Raises ImageError."""
     if data[128:132] == b"DICM":
         return _read_dicom(data, name, max_pixels)
     reader = next((reader for mark, reader in _READERS.items() if data.startswith(mark)), None)
     if reader is not None and (reader is not WebPImageFile or data[8:12] == b"WEBP"):
         return _read_pillow(reader, data, name, max_pixels)
-    if path.suffix.lower() in (".dcm", ".dicom"):
+    if Path(name).suffix.lower() in (".dcm", ".dicom"):
         return _read_dicom(data, name, max_pixels)
     raise ImageError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP or DICOM file; export it as one of these.")
 

@@ -1,16 +1,17 @@
 """Figures of a classifier with 95 % bootstrap intervals, and the temperature that calibrates it."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
 RESAMPLES = 1000
+BLOCKS = 10  # that these are worked out in: the memory of all at once is not needed
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,18 @@ def figures(probabilities: Tensor, labels: Tensor, classes: tuple[str, ...], see
     scores, truth = probabilities.double().numpy(), labels.numpy()
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(truth == c) for c in range(len(classes)) if (truth == c).any()]
-    samples = []
-    for _ in range(RESAMPLES):
+    weights = np.empty((RESAMPLES, len(truth)))
+    for row in weights:
         # Within each class, so that no resample lacks one and the AUROC is always defined.
         chosen = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        samples.append(_values(scores, truth, np.bincount(chosen, minlength=len(truth)), classes))
-    values = _values(scores, truth, np.ones(len(truth)), classes)
+        row[:] = np.bincount(chosen, minlength=len(truth))
+    blocks = [_values(scores, truth, block, classes) for block in np.array_split(weights, BLOCKS)]
+    values = {
+        name: float(value[0]) for name, value in _values(scores, truth, np.ones((1, len(truth))), classes).items()
+    }
     intervals: dict[str, tuple[float, float] | None] = {}
     for name, value in values.items():
-        low, high = np.percentile([sample[name] for sample in samples], [2.5, 97.5])
+        low, high = np.percentile(np.concatenate([block[name] for block in blocks]), [2.5, 97.5])
         intervals[name] = None if np.isnan(value) else (float(low), float(high))
     return Figures(
         n=len(truth),
@@ -70,7 +74,7 @@ def figures(probabilities: Tensor, labels: Tensor, classes: tuple[str, ...], see
         auroc=None if np.isnan(values["auroc"]) else values["auroc"],
         ece=expected_calibration_error(scores, truth),
         recall={name: values[f"recall of {name}"] for name in classes if f"recall of {name}" in values},
-        confusion=_confusion(scores, truth, np.ones(len(truth))).astype(int).tolist(),
+        confusion=_confusion(scores, truth, np.ones((1, len(truth))))[0].astype(int).tolist(),
         intervals=intervals,
         resamples=RESAMPLES,
         seed=seed,
@@ -78,33 +82,42 @@ def figures(probabilities: Tensor, labels: Tensor, classes: tuple[str, ...], see
 
 
 def _confusion(scores: NDArray, truth: NDArray, weights: NDArray) -> NDArray:
+    """Counts (R, C, C), a row a true class, of images that stand `weights` (R, n) times."""
     size = scores.shape[1]
-    return np.bincount(truth * size + scores.argmax(1), weights, size * size).reshape(size, size)
+    cells = np.eye(size * size)[truth * size + scores.argmax(1)]  # (n, C * C)
+    return (weights @ cells).reshape(-1, size, size)
 
 
-def _values(scores: NDArray, truth: NDArray, weights: NDArray, classes: tuple[str, ...]) -> dict[str, float]:
-    """Figures of images that stand `weights` times each."""
-    confusion = _confusion(scores, truth, weights)  # (C, C), a row a true class
-    hits, actual, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    present = np.flatnonzero(actual)
-    recall = hits[present] / actual[present]
+def _values(scores: NDArray, truth: NDArray, weights: NDArray, classes: tuple[str, ...]) -> dict[str, NDArray]:
+    """Figures (R,) of images that stand `weights` (R, n) times each, for R such weightings at once."""
+    confusion = _confusion(scores, truth, weights)
+    hits, actual, predicted = np.einsum("rcc->rc", confusion), confusion.sum(2), confusion.sum(1)  # (R, C)
+    present = np.flatnonzero(actual[0])
+    recall = hits[:, present] / actual[:, present]
     f1 = 2 * hits / np.maximum(actual + predicted, 1)
     values = {
-        "accuracy": hits.sum() / actual.sum(),
-        "balanced_accuracy": recall.mean(),
-        "f1_macro": f1.mean(),
+        "accuracy": hits.sum(1) / actual.sum(1),
+        "balanced_accuracy": recall.mean(1),
+        "f1_macro": f1.mean(1),
         "auroc": _auroc(scores, truth, weights, present),
     }
-    values |= {f"recall of {classes[c]}": value for c, value in zip(present, recall, strict=True)}
-    return {name: float(value) for name, value in values.items()}
+    return values | {f"recall of {classes[c]}": recall[:, i] for i, c in enumerate(present)}
 
 
-def _auroc(scores: NDArray, truth: NDArray, weights: NDArray, present: NDArray) -> float:
+def _auroc(scores: NDArray, truth: NDArray, weights: NDArray, present: NDArray) -> NDArray:
     if len(present) < 2:
-        return float("nan")
-    if scores.shape[1] == 2:
-        return roc_auc_score(truth == 1, scores[:, 1], sample_weight=weights)
-    return float(np.mean([roc_auc_score(truth == c, scores[:, c], sample_weight=weights) for c in present]))
+        return np.full(len(weights), np.nan)
+    columns = [1] if scores.shape[1] == 2 else present
+    return np.mean([_ranking(scores[:, c], truth == c, weights) for c in columns], axis=0)
+
+
+def _ranking(scores: NDArray, positive: NDArray, weights: NDArray) -> NDArray:
+    """AUROC (R,): the share of pairs in which the positive image has the higher score, ties half; one sort for all."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # of each distinct score
+    above = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)
+    below = np.add.reduceat(weights[:, order] * ~positive[order], starts, axis=1)
+    return (above * (below.cumsum(1) - below / 2)).sum(1) / (above.sum(1) * below.sum(1))
 
 
 def expected_calibration_error(scores: NDArray, truth: NDArray, bins: int = 15) -> float:
@@ -134,3 +147,39 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     optimizer.step(closure)
     return float(log_temperature.detach().exp().clamp(0.05, 20))
+
+
+def fit_threshold(probabilities: Tensor, labels: Tensor) -> float:
+    """The probability of the second of two classes from which on it is best predicted.
+
+    It maximises balanced accuracy on the images given. Many thresholds do; the widest gap between two images' log-odds
+    is taken, in its middle, since that is what a small shift of the scores harms least.
+
+    Args:
+        probabilities: (n, 2) of validation images.
+        labels: (n,).
+
+    Returns:
+        The threshold; one half where the images are of one class, or their scores are all the same.
+    """
+    if len(labels.unique()) < 2:
+        return 0.5
+    odds = torch.logit(probabilities[:, 1].double(), eps=1e-7)
+    order = odds.argsort()
+    odds, truth = odds[order], labels[order]
+    # Between image i and i + 1: those up to i are taken for the first class.
+    kept_first = (truth == 0).cumsum(0) / (truth == 0).sum()
+    kept_second = 1 - (truth == 1).cumsum(0) / (truth == 1).sum()
+    balanced = (kept_first + kept_second)[:-1] / 2
+    gaps = odds[1:] - odds[:-1]
+    if not (gaps > 0).any():
+        return 0.5
+    best = torch.isclose(balanced, balanced[gaps > 0].max()) & (gaps > 0)
+    place = int(torch.where(best, gaps, -1).argmax())
+    return float(torch.sigmoid((odds[place] + odds[place + 1]) / 2))
+
+
+def at_threshold(probabilities: Tensor, threshold: float) -> Tensor:
+    """Probabilities (n, 2) whose log-odds are shifted so that `threshold` becomes one half."""
+    odds = torch.logit(probabilities[:, 1].double(), eps=1e-12) - math.log(threshold / (1 - threshold))
+    return torch.stack([torch.sigmoid(-odds), torch.sigmoid(odds)], dim=-1)

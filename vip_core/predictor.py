@@ -2,9 +2,10 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from vip_core.device import best_device, fast_bf16
 from vip_core.images import read_image
-from vip_core.model import ViP
-from vip_core.reference import DomainCheck
+from vip_core.model import Terms, ViP
+from vip_core.reference import DomainCheck, ReferenceBank
 from vip_core.symptoms import SymptomSet
 
 CACHED_LINES = 4096
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Predictor:
     def __init__(self, vip: ViP):
         self.vip = vip.to(best_device())
         self._features: Tensor | None = None
-        self._lines: OrderedDict[tuple[int, str], Tensor] = OrderedDict()  # text features, least recently used first
-        self._lock = threading.Lock()
+        self._lines: LineCache[Tensor] = LineCache()  # text features
+        self._separations: LineCache[float] = LineCache()
 
     @classmethod
     def from_pretrained(cls, name: str) -> "Predictor":
@@ -94,6 +96,11 @@ class Predictor:
     def symptoms(self) -> SymptomSet:
         """The symptom set that the model was trained with."""
         return self.vip.symptoms
+
+    @property
+    def temperature(self) -> float:
+        """Divides the logits before the softmax."""
+        return self.vip.temperature
 
     # ---- one image at a time
 
@@ -132,72 +139,123 @@ class Predictor:
     @torch.inference_mode()
     def diagnose_all(self, features: Tensor, symptoms: SymptomSet | None = None) -> list[Diagnosis]:
         """Diagnoses of B images by their features (B, D). Raises SymptomError as `score` does."""
-        vip = self.vip
-        symptoms = (symptoms or vip.symptoms).ordered(vip.symptoms.classes)
-        text = self._encode_lines(symptoms)
-        terms = vip.explain(features.to(text.device), text, symptoms.counts)
-        logits = torch.stack([term.token + term.symptoms.sum(-1) for term in terms], dim=-1)  # (B, C)
-        probabilities = (logits / vip.temperature).softmax(-1).tolist()
-        similarity = torch.cat([term.similarity for term in terms], dim=-1)  # (B, n)
-        contribution = torch.cat([term.symptoms for term in terms], dim=-1).tolist()  # (B, n)
-        attention = torch.cat([term.attention for term in terms]).tolist()  # (n,)
-        tokens = torch.stack([term.token for term in terms], dim=-1).tolist()  # (B, C)
-        percentile, domains = None, [None] * len(features)
-        if vip.reference is not None:
-            percentile = vip.reference.percentile(text, similarity).tolist()
-            domains = vip.reference.check(features)
-        names = [name for name, count in zip(symptoms.classes, symptoms.counts, strict=True) for _ in range(count)]
-        return [
-            Diagnosis(
-                prediction=symptoms.classes[int(logits[b].argmax())],
-                probabilities=dict(zip(symptoms.classes, probabilities[b], strict=True)),
-                logits=dict(zip(symptoms.classes, logits[b].tolist(), strict=True)),
-                class_terms=dict(zip(symptoms.classes, tokens[b], strict=True)),
-                symptoms=tuple(
-                    SymptomScore(
-                        names[j],
-                        line,
-                        similarity[b, j].item(),
-                        None if percentile is None else percentile[b][j],
-                        contribution[b][j],
-                        attention[j],
-                    )
-                    for j, line in enumerate(symptoms.lines)
-                ),
-                domain=domains[b],
-            )
-            for b in range(len(features))
-        ]
+        symptoms = (symptoms or self.symptoms).ordered(self.symptoms.classes)
+        text, terms = self.terms(features, symptoms)
+        return assemble(features, symptoms, text, terms, self.vip.temperature, self.vip.reference)
+
+    @torch.inference_mode()
+    def terms(self, features: Tensor, symptoms: SymptomSet) -> tuple[Tensor, list[Terms]]:
+        """Text features (n, D) of a symptom set, and the terms of the logits of B images (B, D), class by class."""
+        text = self.encode_lines(symptoms)
+        return text, self.vip.explain(features.to(text.device), text, symptoms.counts)
 
     def separations(self, symptoms: SymptomSet) -> list[float | None]:
         """For each line, the AUROC with which it ranks the reference images of its class above the others.
 
         None for every line where the model has no reference bank. Raises SymptomError as `score` does.
         """
-        symptoms = symptoms.ordered(self.vip.symptoms.classes)
+        symptoms = symptoms.ordered(self.symptoms.classes)
         if self.vip.reference is None:
             return [None] * len(symptoms.lines)
-        with torch.inference_mode():
-            groups = self._encode_lines(symptoms).split(symptoms.counts)
-        return [auroc for c, text in enumerate(groups) for auroc in self.vip.reference.separation(text, c)]
+        return cached_separations(self._separations, self.vip.reference, symptoms, self.encode_lines(symptoms))
 
-    def _encode_lines(self, symptoms: SymptomSet) -> Tensor:
-        """Text features (n, D); only lines not met before go through the text tower."""
+    @torch.inference_mode()
+    def encode_lines(self, symptoms: SymptomSet) -> Tensor:
+        """Text features (n, D) under the context prompt; only lines not met before go through the text tower."""
         context = self.vip.context_prompt(symptoms.counts)
         per_class = context.ndim == 3
-        labels = [c for c, count in enumerate(symptoms.counts) for _ in range(count)]
-        keys = [(label if per_class else 0, line) for label, line in zip(labels, symptoms.lines, strict=True)]
+        keys = [(label if per_class else 0, line) for label, line in labelled_lines(symptoms)]
+
+        def encode(rows: Sequence[int]) -> Sequence[Tensor]:
+            chosen = context[list(rows)] if per_class else context
+            return self.vip.backbone.encode_prompts([keys[row][1] for row in rows], chosen)
+
+        return torch.stack(self._lines.get(keys, encode))
+
+
+class LineCache(Generic[Value]):
+    """What is known of lines of text, the most recently used of them; shared by threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Hashable, Value] = OrderedDict()  # least recently used first
+        self._lock = threading.Lock()
+
+    def get(self, keys: Sequence[Hashable], compute: Callable[[Sequence[int]], Sequence[Value]]) -> list[Value]:
+        """The values of `keys`. compute: gives those of the rows not known yet; a key that stands twice, once."""
         with self._lock:
-            known = {key: self._lines[key] for key in keys if key in self._lines}
-        rows = {key: row for row, key in enumerate(keys) if key not in known}  # a line that stands twice, once
+            known = {key: self._known[key] for key in keys if key in self._known}
+        rows = {key: row for row, key in enumerate(keys) if key not in known}
         if rows:
-            chosen = context[list(rows.values())] if per_class else context
-            encoded = self.vip.backbone.encode_prompts([line for _, line in rows], chosen)
-            known |= dict(zip(rows, encoded, strict=True))
+            known |= dict(zip(rows, compute(list(rows.values())), strict=True))
         with self._lock:
             for key in keys:
-                self._lines[key] = known[key]
-                self._lines.move_to_end(key)
-            while len(self._lines) > CACHED_LINES:
-                self._lines.popitem(last=False)
-        return torch.stack([known[key] for key in keys])
+                self._known[key] = known[key]
+                self._known.move_to_end(key)
+            while len(self._known) > CACHED_LINES:
+                self._known.popitem(last=False)
+        return [known[key] for key in keys]
+
+
+def labelled_lines(symptoms: SymptomSet) -> list[tuple[int, str]]:
+    """All lines, class after class, each with the index of its class."""
+    return [(label, line) for label, lines in enumerate(symptoms.symptoms) for line in lines]
+
+
+def cached_separations(
+    cache: LineCache[float], reference: ReferenceBank, symptoms: SymptomSet, text: Tensor
+) -> list[float | None]:
+    """AUROC of each line, from its text features (n, D); only lines not met before are measured."""
+    lines = labelled_lines(symptoms)
+    return list(cache.get(lines, lambda rows: [reference.separation(text[[r]], lines[r][0])[0] for r in rows]))
+
+
+def assemble(
+    features: Tensor,
+    symptoms: SymptomSet,
+    text: Tensor,
+    terms: list[Terms],
+    temperature: float,
+    reference: ReferenceBank | None,
+) -> list[Diagnosis]:
+    """Diagnoses of B images from the terms of their logits.
+
+    Args:
+        features: of the images (B, D).
+        symptoms: whose lines the terms are of, in order.
+        text: their features (n, D).
+        terms: one a class.
+        temperature: divides the logits before the softmax.
+        reference: gives percentiles and the domain check.
+    """
+    logits = torch.stack([term.token + term.symptoms.sum(-1) for term in terms], dim=-1)  # (B, C)
+    probabilities = (logits / temperature).softmax(-1).tolist()
+    similarity = torch.cat([term.similarity for term in terms], dim=-1)  # (B, n)
+    contribution = torch.cat([term.symptoms for term in terms], dim=-1).tolist()  # (B, n)
+    attention = torch.cat([term.attention for term in terms]).tolist()  # (n,)
+    tokens = torch.stack([term.token for term in terms], dim=-1).tolist()  # (B, C)
+    percentile, domains = None, [None] * len(features)
+    if reference is not None:
+        percentile = reference.percentile(text, similarity).tolist()
+        domains = reference.check(features)
+    names = [symptoms.classes[label] for label, _ in labelled_lines(symptoms)]
+    return [
+        Diagnosis(
+            prediction=symptoms.classes[int(logits[b].argmax())],
+            probabilities=dict(zip(symptoms.classes, probabilities[b], strict=True)),
+            logits=dict(zip(symptoms.classes, logits[b].tolist(), strict=True)),
+            class_terms=dict(zip(symptoms.classes, tokens[b], strict=True)),
+            symptoms=tuple(
+                SymptomScore(
+                    names[j],
+                    line,
+                    similarity[b, j].item(),
+                    None if percentile is None else percentile[b][j],
+                    contribution[b][j],
+                    attention[j],
+                )
+                for j, line in enumerate(symptoms.lines)
+            ),
+            domain=domains[b],
+        )
+        for b in range(len(features))
+    ]

@@ -2,36 +2,43 @@
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.table import Table
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn import functional as F
 
-from vip_core.backbone import Backbone
+from vip_core.backbone import EMBEDDED, Backbone
 from vip_core.cli import Parser, at_least, run
 from vip_core.console import console
 from vip_core.device import best_device
 from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
-from vip_core.pretraining.corpus import FILES, read_corpus
+from vip_core.pretraining.corpus import FILES, read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
-from vip_core.pretraining.evaluation import sentence_aurocs, summarise
-from vip_core.pretraining.joint import JointConfig, TaughtText, align_jointly
+from vip_core.pretraining.evaluation import Alignment, Value, measure_alignment
 from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_images, of_own_kind, right_or_wrong
 from vip_core.pretraining.loss import SentenceLoss
+from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.pixels import image_features_of, pooled_features
-from vip_core.pretraining.teacher import teach
+from vip_core.pretraining.pixels import pooled_features, read_pixels, skin_rows
+from vip_core.pretraining.teacher import DIMENSION, teach
 from vip_core.pretraining.tower import TowerConfig, tune_tower
-from vip_core.pretraining.towers import CONFIG, new_vip_mini
+from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocabulary
 
-VIEWS = 4  # random ones of an image in the joint stage, beside the plain one
+VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
+BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
 TEXT_NORM = 28.0  # of a symptom's feature; see docs/vip-mini.md
 LOGIT_SCALE = 12.0
+UNSEEN = 600  # sentences by which the text tower is compared with the sentence encoder
 
 
 def main(argv: list[str]) -> int:
-    """Parse the arguments and make the backbone. Returns 0."""
+    """Parse the arguments and make the backbone, or measure one. Returns 0."""
     parser = Parser("pretrain", "Make vip-mini, the embedded backbone, from public data. Resumable at every stage.")
     parser.add_argument(
         "--root", type=Path, required=True, help="the folder that holds pneumonia/, isic2017/ and text/"
@@ -40,8 +47,24 @@ def main(argv: list[str]) -> int:
         "--out", type=Path, default=Path("runs/vip-mini"), help="the folder to write (default: %(default)s)"
     )
     parser.add_argument("--seed", type=at_least(0), default=1, help="of everything random (default: 1)")
+    parser.add_argument("--evaluate", action="store_true", help="measure a backbone's alignment, and make none")
+    parser.add_argument("--backbone", default=EMBEDDED, help="the one to measure (default: %(default)s)")
+    parser.add_argument("--pretrained", help="its weights, as open_clip names them")
+    parser.add_argument(
+        "--split", choices=("val", "test"), default="val", help="what to measure on; look at test once (default: val)"
+    )
+    parser.add_argument("--json", action="store_true", help="the measured figures as JSON on standard output")
     arguments = parser.parse_args(argv)
-    pretrain(arguments.root, arguments.out, arguments.seed)
+    if not arguments.evaluate:
+        pretrain(arguments.root, arguments.out, arguments.seed)
+        return 0
+    alignment = evaluate(
+        Backbone.load(arguments.backbone, arguments.pretrained).to(best_device()), arguments.root, arguments.split
+    )
+    if arguments.json:
+        print(json.dumps(alignment.to_dict()))
+    else:
+        print_alignment(alignment)
     return 0
 
 
@@ -53,40 +76,81 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
         StorageError: if `out` cannot be written.
     """
     work, device = out / "work", best_device()
-    images, val_images = labelled_images(root, "train"), labelled_images(root, "val")
+    images = labelled_images(root, "train")
+    labelled_images(root, "val")  # what is missing is said now, not after hours
     _same_run(work / "run.json", root, images, seed)
     backbone = new_vip_mini(seed).to(device)
 
-    corpus, dev = read_corpus(root)
-    dev = [text for text in dev if backbone.token_count(text) <= backbone.context_length]
+    corpus, _ = read_corpus(root)
     sentences = bank_sentences(load_phrases())
     phrases = [sentence.text for sentence in sentences]
-    corpus_targets, bank_targets, dev_targets = (
-        teach(texts, work / "teacher", device) for texts in (corpus, phrases, dev)
+    nearby = variants(phrases, seed)
+    words, general, near, bank = (
+        teach(texts, work / "teacher", device) for texts in (vocabulary(backbone), corpus, nearby, phrases)
     )
-    longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]
-    tokens = [backbone.prompt_tokens(text)[:longest] for text in corpus + phrases]
-    distill(backbone, tokens, torch.cat([corpus_targets, bank_targets]), work / "text.pt", DistillConfig(seed=seed))
-    agreement = {"text tower": _agreement(backbone, dev, dev_targets)}
 
-    bank = TaughtText(tokens[len(corpus) :], bank_targets)
+    pixels, skin = read_pixels(images), skin_rows(images)
     loss = SentenceLoss(right_or_wrong(images, sentences), of_own_kind(images, sentences)).to(device)
-    pooled = pooled_features(backbone, images, VIEWS, work / "pooled", seed)
-    kept = TaughtText(tokens[: len(corpus)], corpus_targets)
-    align_jointly(backbone, pooled, bank, kept, loss, work / "joint.pt", JointConfig(seed=seed))
-    agreement["joint"] = _agreement(backbone, dev, dev_targets)
-    figures = {"joint": _held_out(backbone, val_images)}
+    pooled = pooled_features(backbone, images, pixels, VIEWS, work / "pooled", seed)
+    projection = backbone.clip.visual.head.proj
+    meaning = bend(pooled, bank.float(), general, loss, projection, work / "meaning.pt", MeaningConfig(seed=seed))
+
+    taught = _mean(meaning, bank)
+    tune_tower(backbone, pixels, skin, taught.float().to(device), loss, work / "tower.pt", TowerConfig(seed=seed))
+
+    start_words(backbone, words)
+    longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]
+    tokens = [backbone.prompt_tokens(text)[:longest] for text in [*corpus, *nearby, *phrases * BANK_REPEATS]]
+    targets = torch.cat([_mean(meaning, general), _mean(meaning, near), taught.repeat(BANK_REPEATS, 1)])
+    distill(backbone, tokens, targets, work / "text.pt", DistillConfig(seed=seed))
 
     text = encode_texts(backbone, phrases)
-    tune_tower(backbone, images, text, loss, work / "tower.pt", TowerConfig(seed=seed))
-    figures["tower"] = _held_out(backbone, val_images)
-    _print(figures)
-
     _set_magnitudes(backbone, text)
     save_backbone(backbone, out)
-    write_json(out / "figures.json", {"cosine with the sentence encoder, unseen sentences": agreement, **figures})
+    backbone = Backbone.load(f"local-dir:{out}").to(device)
+    alignment = evaluate(backbone, root, "val")
+    print_alignment(alignment)
+    write_json(out / "figures.json", {"seed": seed, **alignment.to_dict()})
     console.print(f"Written to {out}.")
-    return Backbone.load(f"local-dir:{out}")
+    return backbone
+
+
+def evaluate(backbone: Backbone, root: Path, split: str) -> Alignment:
+    """Measure a backbone's alignment on "val" or "test" and, where the sentence encoder is there, its text.
+
+    Raises:
+        DataError: if data are missing.
+    """
+    alignment = measure_alignment(backbone, labelled_images(root, split), split)
+    try:
+        alignment.text.update(_text_agreement(backbone, root))
+    except DataError as error:
+        console.print(f"Text is not compared with the sentence encoder: {error}")
+    return alignment
+
+
+def _text_agreement(backbone: Backbone, root: Path) -> dict[str, float]:
+    """Agreement with the sentence encoder on sentences of the corpus that were kept out of training."""
+    _, dev = read_corpus(root)
+    texts = [text for text in dev if backbone.token_count(text) <= backbone.context_length][
+        :: max(1, len(dev) // UNSEEN)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = teach(texts, Path(folder), backbone.device).float()
+    ours = F.normalize(encode_texts(backbone, texts).cpu(), dim=-1)
+    pairs = np.triu_indices(len(texts), 1)
+    ranks = spearmanr((ours @ ours.T).numpy()[pairs], (theirs @ theirs.T).numpy()[pairs]).statistic
+    agreement = {"n": len(texts), "rank correlation of pairwise similarities": float(ranks)}
+    if ours.shape[1] == DIMENSION:
+        agreement["mean cosine"] = float((ours * theirs).sum(-1).mean())
+    return agreement
+
+
+@torch.inference_mode()
+def _mean(meaning: Meaning, features: Tensor, rows: int = 8192) -> Tensor:
+    """What sentences mean, as float16 on the CPU, from the sentence encoder's features of them."""
+    device = next(meaning.parameters()).device
+    return torch.cat([meaning(part.float().to(device)).half().cpu() for part in features.split(rows)])
 
 
 def _same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
@@ -116,20 +180,6 @@ def encode_texts(backbone: Backbone, texts: list[str], batch_size: int = 256) ->
     return torch.cat([backbone.encode_prompts(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)])
 
 
-def _agreement(backbone: Backbone, texts: list[str], targets: torch.Tensor) -> float:
-    features = encode_texts(backbone, texts).cpu()
-    return float(torch.nn.functional.cosine_similarity(features, targets.float(), dim=-1).mean())
-
-
-def _held_out(backbone: Backbone, images: list[LabelledImage]) -> dict[str, float]:
-    """Mean AUROC a finding on validation images, for wordings that were never trained on."""
-    sentences = bank_sentences(load_phrases(), held_out=True)
-    # Across kinds of image a finding is too easily told for it to say anything.
-    decided = right_or_wrong(images, sentences) * of_own_kind(images, sentences)
-    text = encode_texts(backbone, [sentence.text for sentence in sentences]).cpu()
-    return summarise(sentences, sentence_aurocs(image_features_of(backbone, images), text, decided))
-
-
 def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
     """Give text features and logit scale magnitudes under which symptoms, not class tokens, carry the decision."""
     with torch.no_grad():
@@ -137,14 +187,38 @@ def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
         backbone.clip.logit_scale.fill_(torch.tensor(LOGIT_SCALE).log())
 
 
-def _print(figures: dict[str, dict[str, float]]) -> None:
-    table = Table(title="AUROC on validation images, mean over wordings never trained on", title_justify="left")
-    table.add_column("finding")
-    for stage in figures:
-        table.add_column(stage, justify="right")
-    for name in next(iter(figures.values())):
-        table.add_row(name, *(f"{values[name]:.3f}" for values in figures.values()))
+def print_alignment(alignment: Alignment) -> None:
+    """The figures as tables."""
+    images = " and ".join(f"{count} {kind}s" for kind, count in alignment.images.items())
+    table = Table(
+        title=f"AUROC on the {alignment.split} split ({images}), mean over wordings never trained on",
+        title_justify="left",
+    )
+    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings"):
+        table.add_column(name)
+    for name, ranking in alignment.rankings.items():
+        values = (_said(value) for value in (ranking.present, ranking.absent, ranking.loose))
+        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values)
+    for word, value in alignment.words.items():
+        table.add_row(f"“{word}”", "", _said(value))
     console.print(table)
+    console.print(f"Attributes, mean of the five: {alignment.attributes:.3f}")
+    table = Table(title="Spearman correlation over images", title_justify="left")
+    for name in ("finding", "wordings of its presence", "of its absence", "presence with absence"):
+        table.add_column(name)
+    for finding, value in alignment.negation.items():
+        same = (f"{alignment.paraphrases[f'{finding} {side}']:.2f}" for side in ("present", "absent"))
+        table.add_row(finding.replace("_", " "), *same, f"{value:.2f}")
+    console.print(table)
+    console.print(f"Paraphrases, median: {alignment.median_paraphrase:.3f}")
+    for kind, share in alignment.modality.items():
+        console.print(f"{kind}s known for what they are: {share:.1%}")
+    for name, value in alignment.text.items():
+        console.print(f"Text against the sentence encoder, {name}: {value:.3g}")
+
+
+def _said(value: Value | None) -> str:
+    return "" if value is None else f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import datetime
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from vip_core.device import best_device, fast_bf16
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.evaluate import measure, plain_split, print_figures
 from vip_core.features import fresh_views, image_features
-from vip_core.metrics import fit_temperature
+from vip_core.guard import guard_figures
+from vip_core.metrics import fit_temperature, fit_threshold
 from vip_core.model import ViP
 from vip_core.paths import PROJECT
 from vip_core.reference import ReferenceBank
@@ -39,13 +40,15 @@ def main(argv: list[str]) -> int:
     config = _config(arguments)
     out = arguments.out or Path("runs") / f"{config.data}-{config.backbone.replace('/', '-')}-seed{config.seed}"
     try:
-        train(config, out, arguments.resume, arguments.test)
+        train(config, out, arguments.resume, arguments.test, arguments.foreign)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted; {out} keeps what was done; go on with --resume.") from None
     return 0
 
 
-def train(config: TrainConfig, out: Path, resume: bool = False, test: bool = True) -> ViP:
+def train(
+    config: TrainConfig, out: Path, resume: bool = False, test: bool = True, foreign: list[Path] | None = None
+) -> ViP:
     """Train and write a checkpoint to `out`; returns the trained model.
 
     Args:
@@ -53,6 +56,7 @@ def train(config: TrainConfig, out: Path, resume: bool = False, test: bool = Tru
         out: the folder to write.
         resume: go on with the run that `out` holds.
         test: measure the test split, once, at the end.
+        foreign: folders of images that the domain check should flag, to count for the card.
 
     Raises:
         ViPError: whatever the caller can mend; nothing that was done is lost.
@@ -82,11 +86,16 @@ def train(config: TrainConfig, out: Path, resume: bool = False, test: bool = Tru
 
     vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
     vip.reference = ReferenceBank.build(plain, labels, val.features, config.seed)
-    measured = {"val": measure(vip, val, val_rows, config.seed)}
+    threshold = None
+    if len(symptoms.classes) == 2:
+        threshold = fit_threshold((predict(vip, val.features) / vip.temperature).softmax(-1), val.labels)
+    measured = {"val": measure(vip, val, val_rows, config.seed, threshold)}
     if test and data.test:
-        measured["test"] = measure(vip, plain_split(backbone, data.test, "Test images"), data.test, config.seed)
+        split = plain_split(backbone, data.test, "Test images")
+        measured["test"] = measure(vip, split, data.test, config.seed, threshold)
+    guard = guard_figures(vip, foreign)
     seconds = {"features": round(features_seconds, 1), "total": round(time.monotonic() - started, 1)}
-    vip.card = _card(vip, config, data, train_rows, done, measured, seconds)
+    vip.card = replace(_card(vip, config, data, train_rows, done, measured, seconds), threshold=threshold, guard=guard)
     save_checkpoint(vip, out)
     for name, result in measured.items():
         print_figures(console, f"{data.name}, {name}", result)
@@ -162,6 +171,9 @@ def _parser() -> Parser:
     parser.add_argument("--out", type=Path, help="the folder to write; default runs/DATA-BACKBONE-seedN")
     parser.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not look at the test split")
+    parser.add_argument(
+        "--foreign", type=Path, nargs="+", metavar="DIR", help="images unlike these, to count what the guard flags"
+    )
     parser.add_argument("--seed", type=at_least(0), help="of the prompts' start, the batches and the views")
     parser.add_argument("--epochs", type=positive, help="passes over the training images")
     parser.add_argument(

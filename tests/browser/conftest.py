@@ -199,11 +199,11 @@ class Visit:
 
     @property
     def rows(self) -> list[list[str]]:
-        """The table: class, symptom, similarity, percentile, contribution."""
+        """The table: class, symptom, similarity, percentile, contribution, AUROC."""
         return self.page.evaluate(
             "[...document.querySelectorAll('#vip-table .virtual-row')].map("
             "row => [...row.querySelectorAll('[role=gridcell]')].map(cell => cell.innerText.trim()))"
-            ".filter(row => row.length === 5 && row[2])"
+            ".filter(row => row.length === 6 && row[2])"
         )
 
     @property

@@ -16,7 +16,7 @@ def test_upload_read_edit_and_reset(visit, xrays):
     before, chart, result = person.rows, person.bars, person.result
     assert any(name in result for name in ("pneumonia", "normal lung")) and "Research use" in result
     assert len(before) == sum(len(person.box(i).input_value().splitlines()) for i in (0, 1))
-    for name, symptom, _, percentile, _ in before:
+    for name, symptom, _, percentile, *_ in before:
         assert name in chart and any(symptom.startswith(text) for text in chart)
         assert any(text.endswith(f"higher than {float(percentile):.0f} % of reference images") for text in chart)
 
@@ -193,7 +193,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, query):
     scale = chart.bounding_box()["width"] / int(chart.get_attribute("width"))
     assert scale * 13 >= 12  # 13: the smallest text of the chart
     assert person.page.evaluate(
-        "[...document.querySelectorAll('#vip-result p, .vip-message, .vip-lists p, .vip-header p')]"
+        "[...document.querySelectorAll('#vip-result p, .vip-message, .vip-lists p, .vip-header p, .vip-hint')]"
         ".every(text => parseFloat(getComputedStyle(text).fontSize) >= 12)"
     )
 
@@ -203,7 +203,15 @@ def test_text_stands_out_from_its_ground(visit, query):
     """WCAG 2, 1.4.3: a contrast of at least 4.5."""
     person = visit(query=query)
     person.choose_example(0)
-    for selector in (".vip-class", ".vip-probability", ".vip-disclaimer", ".vip-lists p", ".vip-header p"):
+    for selector in (
+        ".vip-class",
+        ".vip-probability",
+        ".vip-trust",
+        ".vip-disclaimer",
+        ".vip-lists p",
+        ".vip-header p",
+        ".vip-hint",
+    ):
         assert person.page.evaluate(CONTRAST, selector) >= 4.5, selector
     person.box(0).fill("")
     person.complain("list", "no symptom")

@@ -7,6 +7,7 @@ import sys
 import httpx
 import pytest
 from conftest import served
+from playwright.sync_api import expect
 
 from vip_core.paths import PROJECT
 
@@ -43,6 +44,45 @@ def test_what_keeps_it_from_serving_is_one_sentence(tmp_path):
         _, complaint = attempt.communicate(timeout=120)
         assert attempt.returncode == 2
         assert complaint.startswith("error: ") and complaint.count("\n") == 1 and words in complaint
+
+
+def test_a_file_over_the_limit_is_refused_as_it_arrives(tmp_path, xrays, monkeypatch, browser):
+    monkeypatch.setenv("VIP_MAX_UPLOAD", "1")
+    large = tmp_path / "large.png"
+    large.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(3 * 2**20))
+    with served(tmp_path) as server:
+        refused = httpx.post(server.url + "gradio_api/upload", files={"files": large.open("rb")})
+        assert refused.status_code == 413
+        page = browser.new_page()
+        page.goto(server.url)
+        page.wait_for_selector("html[data-ready=yes]")
+        page.set_input_files("#vip-image input[type=file]", large)
+        expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible(timeout=20_000)
+        page.close()
+        assert not [path for path in server.uploads.rglob("*") if path.is_file()]
+        taken = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")})
+        assert taken.status_code == 200
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_with_accounts_nobody_else_comes_in(tmp_path, xrays, monkeypatch):
+    monkeypatch.setenv("VIP_AUTH", "ann:a-secret")
+    with served(tmp_path) as server:
+        assert httpx.get(server.url + "config").status_code == 401
+        assert httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")}).status_code == 401
+        with httpx.Client(base_url=server.url) as ann:
+            assert ann.post("login", data={"username": "ann", "password": "wrong"}).status_code == 400
+            assert ann.post("login", data={"username": "ann", "password": "a-secret"}).status_code == 200
+            assert ann.get("config").status_code == 200
+        assert "a-secret" not in server.log.read_text()
+
+
+def test_the_first_paint_comes_soon(visit, capsys):
+    person = visit()
+    paint = person.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    with capsys.disabled():
+        print(f"\n  first paint after {paint:.0f} ms", end="")
+    assert paint < 3000
 
 
 def test_the_log_tells_nothing_of_visitors(visit, server, xrays, tmp_path):

@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -12,15 +13,18 @@ from PIL import Image
 
 from demo import diagnose as page
 from demo.cards import message
+from demo.lists import parse_boxes
+from demo.reading import read_boxes
 from vip_core.errors import SymptomError
 from vip_core.symptoms import SymptomSet
+from vip_core.zeroshot import class_prompts
 
 SKIP = gr.skip()
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")  # pytest undoes the filter that demo.charts sets
 
 
-def show(tasks, features, texts, key="pneumonia"):
-    return page.show_edit(tasks, key, features, *texts)
+def show(tasks, features, texts, kind="similarity", mode="vip", steps=None):
+    """What the page shows: result, bars, table, message."""
+    return page.show_edit(tasks, features, steps, kind, "pneumonia", mode, *texts)[:4]
 
 
 @pytest.fixture
@@ -40,16 +44,16 @@ def upload(tmp_path, monkeypatch):
 
 
 def test_boxes_hold_the_lists_that_the_model_was_trained_with(task, boxes):
-    assert page.parse_boxes(task.predictor.symptoms, tuple(boxes)) == task.predictor.symptoms
+    assert parse_boxes(task.predictor.symptoms, tuple(boxes)) == task.predictor.symptoms
 
 
 def test_blank_lines_and_space_around_lines_do_not_count(task, boxes):
     loose = ("\n\n  " + boxes[0].replace("\n", "  \n \t\n") + "\r\n", boxes[1])
-    assert page.parse_boxes(task.predictor.symptoms, loose) == task.predictor.symptoms
+    assert parse_boxes(task.predictor.symptoms, loose) == task.predictor.symptoms
 
 
 def test_one_list_edited_leaves_the_other(task, boxes):
-    edited = page.parse_boxes(task.predictor.symptoms, (boxes[0], "one\ntwo"))
+    edited = parse_boxes(task.predictor.symptoms, (boxes[0], "one\ntwo"))
     assert edited.symptoms == (task.predictor.symptoms.symptoms[0], ("one", "two"))
 
 
@@ -58,8 +62,15 @@ def test_an_untouched_list_gives_the_numbers_of_the_predictor(tasks, task, featu
     scores = task.predictor.diagnose(features).symptoms
     assert note == message()
     assert rows == [
-        [s.class_name, s.symptom, round(s.similarity, 3), round(s.percentile, 1), round(s.contribution, 3)]
-        for s in scores
+        [
+            s.class_name,
+            s.symptom,
+            round(s.similarity, 3),
+            round(s.percentile, 1),
+            round(s.contribution, 3),
+            round(auroc, 3),
+        ]
+        for s, auroc in zip(scores, task.predictor.separations(task.predictor.symptoms), strict=True)
     ]
 
 
@@ -110,7 +121,8 @@ def test_the_same_sentence_comes_without_an_image_where_it_can(tasks, boxes):
 
 
 def test_a_new_image_under_unusable_lists_does_not_keep_the_result_of_the_last(tasks, features, boxes):
-    result, bars, table, note = page.show_new_image(tasks, "pneumonia", features, boxes[0], "")
+    shown = page.show_new_image(tasks, features, None, "similarity", "pneumonia", "vip", boxes[0], "")
+    result, bars, table, note = shown[:4]
     assert "Mend the symptom lists" in result and "<img" not in bars and table is None and "has no symptom" in note
 
 
@@ -120,12 +132,56 @@ def test_a_symptom_comes_back_in_the_table_as_typed(tasks, features, boxes, text
     assert note == message() and rows[-1][1] == text
 
 
+# ---- bars, modes and steps
+
+
+@pytest.mark.parametrize("kind", ["percentile", "contribution"])
+def test_what_the_bars_show_changes_the_bars_alone(tasks, features, boxes, kind):
+    plain, other = show(tasks, features, boxes), show(tasks, features, boxes, kind)
+    assert other[1] != plain[1] and (other[0], *other[2:]) == (plain[0], *plain[2:])
+
+
+def test_each_mode_has_the_numbers_of_its_own_scorer(tasks, task, features, boxes):
+    own = task.predictor.symptoms
+    for mode, symptoms in (("symptoms", own), ("names", class_prompts(own))):
+        _, _, rows, _ = show(tasks, features, boxes, mode=mode)
+        scores = task.zero_shot.diagnose(features, symptoms).symptoms
+        assert [row[1:3] for row in rows] == [[s.symptom, round(s.similarity, 3)] for s in scores]
+
+
+def test_class_names_alone_need_no_lists(tasks, features, boxes):
+    assert show(tasks, features, ["", "x" * 30_000], mode="names") == show(tasks, features, boxes, mode="names")
+
+
+def test_a_line_switched_off_counts_as_if_it_were_not_there(tasks, features, boxes):
+    lines = boxes[1].splitlines()
+    off = show(tasks, features, [boxes[0], "\n".join([lines[0], f"# {lines[1]}", *lines[2:]])])
+    gone = show(tasks, features, [boxes[0], "\n".join([lines[0], *lines[2:]])])
+    assert off == gone and len(off[2]) == len(boxes[0].splitlines()) + len(lines) - 1
+
+
+def test_the_shift_is_that_from_the_original_lists_not_from_the_last_edit(task, features, boxes):
+    edited = read_boxes(task, "vip", features, (boxes[0], "something else\n" + boxes[1].split("\n", 1)[1]))
+    assert edited.original == task.predictor.diagnose(features)
+    assert list(edited.before) == list(edited.original.symptoms)
+    assert read_boxes(task, "vip", features, tuple(boxes)).before is None
+
+
+def test_undo_can_be_pressed_once_there_is_an_edit(tasks, features, boxes):
+    ask = partial(page.show_edit, tasks, features)
+    *_, steps, undo = ask(None, "similarity", "pneumonia", "vip", *boxes)
+    assert undo["interactive"] is False
+    *_, steps, undo = ask(steps, "similarity", "pneumonia", "vip", boxes[0], "")  # unusable, and yet an edit
+    assert undo["interactive"] is True and steps[-1].texts == (boxes[0], "")
+
+
 # ---- images
 
 
 def test_an_upload_gives_a_picture_within_the_page_and_a_feature(tasks, xray, features, upload):
-    picture, feature, note = page.read_upload(tasks, "pneumonia", upload(xray))
+    picture, feature, cells, note = page.read_upload(tasks, "pneumonia", upload(xray))
     assert note == message() and picture["path"] is None
+    assert cells.ndim == 3 and cells.shape[-1] == len(feature)
     torch.testing.assert_close(feature, features)
     head, data = picture["url"].split(",", 1)
     assert head == "data:image/jpeg;base64"
@@ -134,7 +190,7 @@ def test_an_upload_gives_a_picture_within_the_page_and_a_feature(tasks, xray, fe
 
 def test_a_large_image_is_shown_smaller_in_its_own_proportions(tasks, tmp_path, upload):
     Image.new("L", (3000, 1500), 90).save(tmp_path / "large.png")
-    picture, _, _ = page.read_upload(tasks, "pneumonia", upload(tmp_path / "large.png"))
+    picture, *_ = page.read_upload(tasks, "pneumonia", upload(tmp_path / "large.png"))
     shown = Image.open(BytesIO(base64.b64decode(picture["url"].split(",", 1)[1])))
     assert shown.size == (page.PREVIEW, page.PREVIEW // 2)
 
@@ -148,8 +204,8 @@ def unreadable(folder, kind, xray):
 
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated"])
 def test_an_unreadable_file_gives_one_sentence_as_text(tasks, tmp_path, xray, kind, upload):
-    picture, feature, note = page.read_upload(tasks, "pneumonia", upload(unreadable(tmp_path, kind, xray)))
-    assert picture is None and feature is None
+    *nothing, note = page.read_upload(tasks, "pneumonia", upload(unreadable(tmp_path, kind, xray)))
+    assert nothing == [None] * 3
     assert f"{kind}&lt;b&gt;.png" in note and note.count("<") == 2
 
 
@@ -157,8 +213,8 @@ def test_an_unreadable_file_gives_one_sentence_as_text(tasks, tmp_path, xray, ki
     "payload", [None, {}, {"path": None}, {"path": "/nowhere/x.png"}, {"path": "a\0b"}, "x.png", []]
 )
 def test_an_upload_that_is_gone_or_was_none_gives_a_sentence(tasks, payload):
-    picture, feature, note = page.read_upload(tasks, "pneumonia", payload)
-    assert picture is None and feature is None and "choose the image again" in note
+    *nothing, note = page.read_upload(tasks, "pneumonia", payload)
+    assert nothing == [None] * 3 and "choose the image again" in note
 
 
 def test_a_file_that_was_not_uploaded_is_not_read(xray, upload, tmp_path):
@@ -174,16 +230,22 @@ def test_a_file_that_was_not_uploaded_is_not_read(xray, upload, tmp_path):
 # ---- tasks
 
 
-def test_switching_the_task_changes_lists_and_examples_and_clears_the_rest(tasks):
+def test_switching_the_task_changes_labels_and_examples_and_clears_the_rest(tasks):
     count, galleries = page.most_classes(tasks), len(tasks)
-    image, feature, note, *rest = page.switch_task(tasks, "melanoma")
-    boxes, rest = rest[:count], rest[count:]
-    symptoms = tasks["melanoma"].predictor.symptoms
-    assert (image, feature, note) == (None, None, message())
-    assert [box["label"] for box in boxes] == list(symptoms.classes)
-    assert [box["value"] for box in boxes] == ["\n".join(lines) for lines in symptoms.symptoms]
+    *cleared, note = page.switch_task(tasks, "melanoma")[:4]
+    boxes, rest = page.switch_task(tasks, "melanoma")[4 : 4 + count], page.switch_task(tasks, "melanoma")[4 + count :]
+    assert cleared == [None] * 3 and note == message()
+    assert [box["label"] for box in boxes] == list(tasks["melanoma"].classes)
+    assert not any("value" in box for box in boxes)  # who changed the task fills them
     assert [gallery["visible"] for gallery in rest[:galleries]] == [key == "melanoma" for key in tasks]
-    assert "<img" not in rest[galleries + 1] and rest[galleries + 2 :] == [None, message()]
+    _, bars, table, list_note, steps, undo, file_note = rest[galleries:]
+    assert "<img" not in bars and (table, steps) == (None, None)
+    assert list_note == file_note == message() and undo["interactive"] is False
+
+
+def test_the_boxes_of_another_task_are_its_own_lists(tasks):
+    symptoms = tasks["melanoma"].predictor.symptoms
+    assert page.original_lists(tasks, "melanoma") == ["\n".join(lines) for lines in symptoms.symptoms]
 
 
 def test_a_task_with_fewer_classes_hides_the_boxes_it_does_not_need(task):
@@ -227,4 +289,4 @@ def test_the_api_says_in_one_sentence_what_is_wrong_without_a_traceback(tasks, x
 
 def test_parse_boxes_raises_the_error_of_the_core(task):
     with pytest.raises(SymptomError):
-        page.parse_boxes(task.predictor.symptoms, ("", ""))
+        parse_boxes(task.predictor.symptoms, ("", ""))

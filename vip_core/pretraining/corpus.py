@@ -1,5 +1,6 @@
 """The text that the text tower is distilled on: medical sentences, their fragments and their words."""
 
+import random
 import re
 from collections import Counter
 from itertools import pairwise
@@ -8,8 +9,28 @@ from pathlib import Path
 from vip_core.errors import DataError
 
 FILES = ("medquad_sentences.txt", "roco_captions.txt")
-LONGEST = 60  # words; a longer line would be cut by the tower
+LONGEST = 32  # words; nobody writes a longer symptom, and short text is quick to learn
 WORD = re.compile(r"[a-z][a-z'-]{2,}")
+FRAMES = (
+    "{} is seen",
+    "there is {}",
+    "{} noted",
+    "{} present",
+    "{} may be present",
+    "the image shows {}",
+    "evidence of {}",
+    "no {}",
+    "no evidence of {}",
+    "without {}",
+    "{} not identified",
+    "lack of {}",
+    "mild {}",
+    "marked {}",
+    "possible {}",
+    "{} on the left",
+    "{} in both",
+    "{}.",
+)
 DENIALS = ("no {}", "without {}", "absence of {}", "{} is not seen", "there is no {}")
 
 
@@ -53,6 +74,30 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
     train.update(dict.fromkeys(frequent))
     train.update(dict.fromkeys(DENIALS[i % len(DENIALS)].format(term) for i, term in enumerate(frequent)))
     return list(train), [sentence for sentence in dev if sentence not in train]
+
+
+def variants(sentences: list[str], seed: int, each: int = 10) -> list[str]:
+    """Neighbours of the bank's sentences: framed, shortened by a word, with a word of another one, or two joined.
+
+    Whatever such a sentence means, the sentence encoder says it, so the text tower learns the space between the
+    sentences and not the sentences by heart.
+    """
+    generator = random.Random(seed)
+    words = sorted({word for sentence in sentences for word in sentence.split()})
+    made: dict[str, None] = {}
+    for sentence in sentences:
+        split = sentence.split()
+        for kind in range(each):
+            place = generator.randrange(len(split))
+            if kind % 5 < 2:
+                made[generator.choice(FRAMES).format(sentence)] = None
+            elif kind % 5 == 2 and len(split) > 2:
+                made[" ".join(split[:place] + split[place + 1 :])] = None
+            elif kind % 5 == 3:
+                made[" ".join([*split[:place], generator.choice(words), *split[place + 1 :]])] = None
+            else:
+                made[f"{sentence}, {generator.choice(sentences)}"] = None
+    return [sentence for sentence in made if sentence not in set(sentences)]
 
 
 def _fragments(line: str) -> list[str]:

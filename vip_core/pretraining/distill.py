@@ -1,4 +1,4 @@
-"""Stage 1: the text tower learns the sentence encoder's space, under CLIP's own tokens and causal mask."""
+"""Stage 3: the text tower learns what sentences mean, under CLIP's own tokens and causal mask."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def distill(
     Args:
         backbone: with the text tower to train.
         rows: n texts as tokens.
-        targets: unit features (n, D) of the teacher.
+        targets: unit features (n, D) to point along.
     """
     device = backbone.device
     parameters = text_parameters(backbone)

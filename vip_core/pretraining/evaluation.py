@@ -1,41 +1,208 @@
 """How well a backbone's sentences rank images: what alignment is worth, measured on wordings never trained on."""
 
-from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from typing import Any
 
-from sklearn.metrics import roc_auc_score
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
-from vip_core.pretraining.labels import Sentence
+from vip_core.backbone import Backbone
+from vip_core.pretraining.labels import ATTRIBUTES, DERMOSCOPY, XRAY, LabelledImage, Sentence, bank_sentences
+from vip_core.pretraining.phrases import load_phrases
+from vip_core.pretraining.pixels import image_features_of
+
+RESAMPLES = 1000
+WORDS = {"consolidation": True, "pneumonia": True, "opacity": True, "clear lungs": False}  # True: of pneumonia
 
 
-def sentence_aurocs(image_features: Tensor, text_features: Tensor, decided: Tensor) -> list[float | None]:
-    """For each sentence, the AUROC with which it ranks the images it is right for above those it is wrong for.
+@dataclass(frozen=True)
+class Comparison:
+    """Which images a finding's sentences are to tell apart. right, wrong: what is known of either side's images."""
 
-    A sentence that denies a finding is right for the images without it, so above .5 is the right direction for all.
+    name: str
+    finding: str
+    right: Mapping[str, int]
+    wrong: Mapping[str, int]
+
+
+COMPARISONS = (
+    Comparison("pneumonia vs normal", "pneumonia", {"pneumonia": 1}, {"pneumonia": 0}),
+    Comparison("bacterial vs viral", "bacterial", {"bacterial": 1}, {"viral": 1}),
+    Comparison("viral vs bacterial", "viral", {"viral": 1}, {"bacterial": 1}),
+    Comparison("melanoma vs nevus", "melanoma", {"melanoma": 1}, {"nevus": 1}),
+    Comparison("nevus vs melanoma", "nevus", {"nevus": 1}, {"melanoma": 1}),
+    *(Comparison(name.replace("_", " "), name, {name: 1}, {name: 0}) for name in ATTRIBUTES),
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure with its 95 % bootstrap interval over images, each side's resampled apart."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How the sentences of a finding rank images; above .5 is the right direction for all three.
+
+    present: mean AUROC of the held-out wordings that say the finding is there.
+    absent: of those that deny it, which are to rank the images without it first.
+    loose: of lay and figurative wordings of both kinds.
+    """
+
+    positives: int
+    negatives: int
+    present: Value
+    absent: Value
+    loose: Value | None
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """All that is measured of a backbone on one split.
+
+    Attributes:
+        words: AUROC of single words for pneumonia against normal, in the right direction.
+        paraphrases: Spearman correlation over images of two held-out wordings that say the same, the median of all
+            pairs of a finding's state.
+        negation: Spearman correlation over images between a finding's presence and its denial, wordings averaged;
+            below 0 is right.
+        modality: share of images for which wordings of their own kind of image come first, before those of the other
+            kind and of what is neither.
+        text: agreement with the sentence encoder on sentences it never taught; empty where it was not measured.
+    """
+
+    split: str
+    images: dict[str, int]
+    rankings: dict[str, Ranking]
+    words: dict[str, Value]
+    paraphrases: dict[str, float]
+    negation: dict[str, float]
+    modality: dict[str, float]
+    text: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def median_paraphrase(self) -> float:
+        """Over the findings' states."""
+        return float(np.median(list(self.paraphrases.values())))
+
+    @property
+    def attributes(self) -> float:
+        """Mean AUROC over the five dermoscopic attributes, said to be present."""
+        names = [comparison.name for comparison in COMPARISONS if comparison.finding in ATTRIBUTES]
+        return float(np.mean([self.rankings[name].present.value for name in names if name in self.rankings]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        summary = {"median_paraphrase": self.median_paraphrase, "mean_attributes": self.attributes}
+        return {**asdict(self), **summary}
+
+
+def measure_alignment(backbone: Backbone, images: list[LabelledImage], split: str, seed: int = 0) -> Alignment:
+    """Measure a backbone's alignment on images of one split, with sentences that were never trained on.
 
     Args:
-        image_features: (N, D).
-        text_features: (S, D).
-        decided: (N, S): 1 right, -1 wrong, 0 undecided or not to count.
-
-    Returns:
-        S values; None where an image of either side is lacking.
+        backbone: any; of vip-mini alone it is known that these sentences were never trained on.
+        images: of both kinds.
+        split: its name, for the record.
+        seed: of the bootstrap.
     """
-    similarity = F.normalize(image_features, dim=-1) @ F.normalize(text_features, dim=-1).T
-    values: list[float | None] = []
-    for column, signs in zip(similarity.T, decided.T, strict=True):
-        known = signs != 0
-        truth = signs[known] > 0
-        both = bool(truth.any()) and not bool(truth.all())
-        values.append(float(roc_auc_score(truth.numpy(), column[known].numpy())) if both else None)
-    return values
+    features = F.normalize(image_features_of(backbone, images), dim=-1)
+    bank = {part: bank_sentences(load_phrases(), part) for part in ("held_out", "loose")}
+    seen = {part: similarities(backbone, features, [s.text for s in sentences]) for part, sentences in bank.items()}
+    rng = np.random.default_rng(seed)
+
+    def columns(part: str, finding: str, state: int) -> NDArray:
+        wanted = [i for i, s in enumerate(bank[part]) if (s.finding, s.state) == (finding, state)]
+        return seen[part][:, wanted]
+
+    rankings = {}
+    for comparison in COMPARISONS:
+        right, wrong = (_matching(images, known) for known in (comparison.right, comparison.wrong))
+        if not (right.any() and wrong.any()):
+            continue
+        present, absent = (columns("held_out", comparison.finding, state) for state in (1, 0))
+        loose = np.hstack([columns("loose", comparison.finding, 1), -columns("loose", comparison.finding, 0)])
+        rankings[comparison.name] = Ranking(
+            int(right.sum()),
+            int(wrong.sum()),
+            _value(present, right, wrong, rng),
+            _value(-absent, right, wrong, rng),
+            _value(loose, right, wrong, rng) if loose.size else None,
+        )
+    sick, well = (_matching(images, {"pneumonia": state}) for state in (1, 0))
+    words = similarities(backbone, features, list(WORDS))
+    signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
+    return Alignment(
+        split=split,
+        images={kind: sum(image.modality == kind for image in images) for kind in (XRAY, DERMOSCOPY)},
+        rankings=rankings,
+        words={word: _value((signs * words)[:, [i]], sick, well, rng) for i, word in enumerate(WORDS) if sick.any()},
+        **_agreements(images, bank["held_out"], seen["held_out"]),
+    )
 
 
-def summarise(sentences: list[Sentence], values: list[float | None]) -> dict[str, float]:
-    """Mean AUROC of the sentences that say a finding is present, or absent, within its own modality."""
-    groups: dict[str, list[float]] = defaultdict(list)
-    for sentence, value in zip(sentences, values, strict=True):
-        if value is not None and sentence.finding is not None:
-            groups[f"{sentence.finding} {'present' if sentence.state else 'absent'}"].append(value)
-    return {name: sum(group) / len(group) for name, group in groups.items()}
+def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: NDArray) -> dict[str, dict[str, float]]:
+    """Paraphrases, negation and modality, of the similarities (N, S) of held-out sentences."""
+    paraphrases, negation = {}, {}
+    kinds = np.array([image.modality for image in images])
+    for finding in dict.fromkeys(s.finding for s in sentences if s.finding):
+        sides = {}
+        for state in (1, 0):
+            wanted = [i for i, s in enumerate(sentences) if (s.finding, s.state) == (finding, state)]
+            own = seen[np.ix_(kinds == sentences[wanted[0]].modality, wanted)]
+            sides[state] = own.mean(1)
+            pairs = [spearmanr(own[:, a], own[:, b]).statistic for a, b in combinations(range(len(wanted)), 2)]
+            paraphrases[f"{finding} {'present' if state else 'absent'}"] = float(np.median(pairs))
+        negation[finding] = float(spearmanr(sides[1], sides[0]).statistic)
+    groups = {
+        kind: [i for i, s in enumerate(sentences) if s.finding is None and s.modality == kind]
+        for kind in (XRAY, DERMOSCOPY, None)
+    }
+    order = list(groups)
+    nearest = np.stack([seen[:, wanted].mean(1) for wanted in groups.values()]).argmax(0)
+    modality = {
+        kind: float((nearest[kinds == kind] == order.index(kind)).mean())
+        for kind in (XRAY, DERMOSCOPY)
+        if (kinds == kind).any()
+    }
+    return {"paraphrases": paraphrases, "negation": negation, "modality": modality}
+
+
+@torch.inference_mode()
+def similarities(backbone: Backbone, features: Tensor, texts: list[str]) -> NDArray:
+    """Cosines (N, n) of unit image features (N, D) with plain sentences."""
+    parts = [backbone.encode_prompts(texts[i : i + 128]).cpu() for i in range(0, len(texts), 128)]
+    return (features @ F.normalize(torch.cat(parts), dim=-1).T).numpy()
+
+
+def aurocs(scores: NDArray, truth: NDArray) -> NDArray:
+    """AUROC (K,) with which each column of scores (n, K) ranks the true ones (n,) first; ties count half."""
+    positives = int(truth.sum())
+    ranks = rankdata(scores, axis=0)[truth].sum(0)
+    return (ranks - positives * (positives + 1) / 2) / (positives * (len(truth) - positives))
+
+
+def _matching(images: list[LabelledImage], known: Mapping[str, int]) -> NDArray:
+    return np.array([all(image.findings.get(name) == state for name, state in known.items()) for image in images])
+
+
+def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Generator) -> Value:
+    """Mean AUROC of the columns of scores (N, K), with its interval."""
+    sides = np.flatnonzero(right), np.flatnonzero(wrong)
+    truth = np.repeat([True, False], [len(side) for side in sides])
+    resampled = [
+        aurocs(scores[np.concatenate([rng.choice(side, len(side)) for side in sides])], truth).mean()
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Value(float(aurocs(scores[np.concatenate(sides)], truth).mean()), float(low), float(high))

@@ -70,9 +70,8 @@ def labelled_images(root: Path, split: str) -> list[LabelledImage]:
     return images
 
 
-def bank_sentences(bank: PhraseBank, held_out: bool = False) -> list[Sentence]:
-    """The bank's sentences to train on, or those held out to measure with."""
-    part = "held_out" if held_out else "train"
+def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
+    """The bank's sentences to train on, or those to measure with: "held_out" or "loose"."""
     sentences = [Sentence(text, None) for text in getattr(bank.other, part)]
     for modality in bank.modalities:
         sentences += [Sentence(text, modality.name) for text in getattr(modality.wordings, part)]

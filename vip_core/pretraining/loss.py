@@ -25,8 +25,8 @@ class SentenceLoss(nn.Module):
         super().__init__()
         right, wrong, across = decided == 1, (decided == -1) & own, (decided == -1) & ~own
         weight = _alike(right) + _alike(wrong) + _alike(across) * torch.where(wrong.any(0), ACROSS, 1.0)
-        self.register_buffer("sign", decided)
-        self.register_buffer("weight", weight)
+        self.register_buffer("sign", decided, persistent=False)  # large, and made anew from data
+        self.register_buffer("weight", weight, persistent=False)
         self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.bias = nn.Parameter(torch.tensor(-2.0))
 

@@ -8,10 +8,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Wordings:
-    """Sentences that say the same thing; `held_out` ones only measure."""
+    """Sentences that say the same thing.
+
+    Attributes:
+        train: to train on.
+        held_out: never trained on: what one would type or write in a report.
+        loose: never trained on either: lay or figurative wordings, far from any report.
+    """
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
+    loose: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class PhraseBank:
 
 
 def _wordings(value: dict[str, list[str]]) -> Wordings:
-    return Wordings(tuple(value["train"]), tuple(value["held_out"]))
+    return Wordings(*(tuple(value[part]) for part in ("train", "held_out", "loose")))
 
 
 @cache

@@ -1,12 +1,16 @@
-"""Training images as pixels, under an augmentation fit for their kind, and as features."""
+"""Training images held in memory as bytes, and a batch of them under an augmentation fit for their kind."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from rich.progress import track
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
 from vip_core.device import fast_bf16
@@ -14,74 +18,131 @@ from vip_core.files import atomic
 from vip_core.images import read_image
 from vip_core.pretraining.labels import DERMOSCOPY, LabelledImage
 
-WORKERS = 2
+STORED = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
+BATCH = 32  # the image tower is fastest at this size on a CPU
 
 
-class AugmentedImages(Dataset):
-    """Pixels (3, H, W) of images, augmented or plain, each with its index."""
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a random view may lie from the image."""
 
-    def __init__(self, images: list[LabelledImage], backbone: Backbone, plain: bool = False):
-        self.images = images
-        self.plain = backbone.preprocess if plain else None
-        config = backbone.clip.visual.preprocess_cfg
-        size, bicubic = backbone.image_size, transforms.InterpolationMode.BICUBIC
-        finish = [transforms.ToTensor(), transforms.Normalize(config["mean"], config["std"])]
-        crop = transforms.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.8, 1.25), interpolation=bicubic)
-        # A film has a left and a right but its findings fall on both sides; exposure varies. It is never upside down.
-        self.chest = transforms.Compose(
-            [crop, transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.2, 0.2), *finish]
-        )
-        # A lesion has no up or down, and its colours carry the diagnosis, so hue stays nearly as it is.
-        self.skin = transforms.Compose(
-            [
-                crop,
-                transforms.RandomHorizontalFlip(),
-                transforms.RandomVerticalFlip(),
-                transforms.ColorJitter(0.15, 0.15, 0.1, 0.01),
-                *finish,
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = self.images[index]
-        transform = self.plain or (self.skin if image.modality == DERMOSCOPY else self.chest)
-        return transform(read_image(image.path)), index
+    least_area: float = 0.6
+    aspect: float = 1.2  # of the crop, up to this or its inverse
+    chest_angle: float = 8.0  # degrees; a film is never upside down, but its findings fall on both sides
+    brightness: float = 0.2  # of the range of values, for exposure
+    contrast: float = 0.2
+    saturation: float = 0.15  # of dermoscopy; hue stays, since colours carry the diagnosis
 
 
-def batches(dataset: AugmentedImages, batch_size: int, seed: int, shuffle: bool = False) -> DataLoader:
-    """A loader whose augmentation depends on the seed alone, not on what ran before."""
-    generator = torch.Generator().manual_seed(seed)
-    return DataLoader(dataset, batch_size, shuffle=shuffle, num_workers=WORKERS, generator=generator)
+def read_pixels(images: list[LabelledImage]) -> Tensor:
+    """The images as bytes (N, 3, 256, 256), squashed. Raises ImageError."""
+    pixels = torch.empty(len(images), 3, STORED, STORED, dtype=torch.uint8)
+
+    def read(index: int) -> None:
+        image = read_image(images[index].path).resize((STORED, STORED), Image.Resampling.BICUBIC)
+        pixels[index] = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+
+    with ThreadPoolExecutor() as pool:
+        for _ in track(pool.map(read, range(len(images))), total=len(images), description="Images"):
+            pass
+    return pixels
 
 
-def pooled_features(backbone: Backbone, images: list[LabelledImage], views: int, folder: Path, seed: int) -> Tensor:
+def skin_rows(images: list[LabelledImage]) -> Tensor:
+    """(N,) True where an image is a dermoscopy image."""
+    return torch.tensor([image.modality == DERMOSCOPY for image in images])
+
+
+def augmented(
+    pixels: Tensor, skin: Tensor, size: tuple[int, int], generator: torch.Generator, config: Augmentation | None = None
+) -> Tensor:
+    """A random view (B, 3, *size), values from -1 to 1, of each image.
+
+    A lesion has no up or down, so it is turned by any angle; a film is turned by a few degrees. Both are mirrored.
+
+    Args:
+        pixels: bytes (B, 3, H, W).
+        skin: (B,) True for dermoscopy.
+        size: height and width of the view.
+        generator: on the CPU; of everything random here.
+        config: how far to go.
+    """
+    config = config or Augmentation()
+    count = len(pixels)
+
+    def between(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, generator=generator)
+
+    angle = torch.where(skin, between(-180, 180), between(-config.chest_angle, config.chest_angle)) * (math.pi / 180)
+    side = between(config.least_area, 1.0).sqrt()
+    aspect = torch.exp(between(-1, 1) * math.log(config.aspect) / 2)
+    width, height = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
+    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    cos, sin = angle.cos(), angle.sin()
+    matrix = torch.stack(
+        [
+            torch.stack([mirror * width * cos, -height * sin, (1 - width) * between(-1, 1)], dim=-1),
+            torch.stack([mirror * width * sin, height * cos, (1 - height) * between(-1, 1)], dim=-1),
+        ],
+        dim=1,
+    )
+    grid = F.affine_grid(matrix, [count, 3, *size], align_corners=False).to(pixels.device)
+    views = F.grid_sample(pixels.float() / 127.5 - 1, grid, padding_mode="reflection", align_corners=False)
+
+    def column(values: Tensor) -> Tensor:
+        return values.view(-1, 1, 1, 1).to(views.device)
+
+    grey = views.mean(1, keepdim=True)
+    saturation = torch.where(skin, between(1 - config.saturation, 1 + config.saturation), torch.ones(count))
+    views = grey + column(saturation) * (views - grey)
+    middle = views.mean((1, 2, 3), keepdim=True)
+    views = middle + column(between(1 - config.contrast, 1 + config.contrast)) * (views - middle)
+    return (views + column(between(-config.brightness, config.brightness))).clamp(-1, 1)
+
+
+def pooled_features(
+    backbone: Backbone, images: list[LabelledImage], pixels: Tensor, views: int, folder: Path, seed: int
+) -> Tensor:
     """Average-pooled features (N, 1 + views, C) of the image tower before its projection: plain, then augmented.
 
     A view that lies in `folder` already is not encoded again.
     """
-    columns = []
+    skin, columns = skin_rows(images), []
     for view in range(1 + views):
         path = folder / f"view{view}.pt"
         if not path.is_file():
-            loader = batches(AugmentedImages(images, backbone, plain=view == 0), 64, seed + view)
+            generator = torch.Generator().manual_seed(seed + view)
             pooled = []
-            for pixels, _ in track(loader, total=len(loader), description=f"Image tower, view {view} of {views}"):
-                pixels = pixels.to(backbone.device, memory_format=torch.channels_last)
+            title = f"Image tower, view {view} of {views}"
+            for rows in track(torch.arange(len(images)).split(BATCH), description=title):
+                chosen = pixels[rows].to(backbone.device)
+                batch = (
+                    augmented(chosen, skin[rows], backbone.image_size, generator) if view else plain(chosen, backbone)
+                )
                 autocast = torch.autocast(backbone.device.type, torch.bfloat16, enabled=fast_bf16(backbone.device))
                 with torch.inference_mode(), autocast:
-                    pooled.append(backbone.clip.visual.trunk(pixels).float().cpu())
+                    batch = batch.contiguous(memory_format=torch.channels_last)
+                    pooled.append(backbone.clip.visual.trunk(batch).float().cpu())
             with atomic(path) as temporary:
                 torch.save(torch.cat(pooled), temporary)
         columns.append(torch.load(path, weights_only=True))
     return torch.stack(columns, dim=1)
 
 
+def plain(pixels: Tensor, backbone: Backbone) -> Tensor:
+    """The images (B, 3, H, W) as they are, in the backbone's size, values from -1 to 1."""
+    size = backbone.image_size
+    return F.interpolate(pixels.float(), size, mode="bicubic", antialias=True).clamp(0, 255) / 127.5 - 1
+
+
 @torch.inference_mode()
 def image_features_of(backbone: Backbone, images: list[LabelledImage]) -> Tensor:
-    """Image features (N, D), plain view, on the CPU."""
-    loader = batches(AugmentedImages(images, backbone, plain=True), 64, 0)
+    """Image features (N, D) on the CPU, read and preprocessed as everywhere else in the project."""
     autocast = fast_bf16(backbone.device)
-    return torch.cat([backbone.encode_images(pixels.to(backbone.device), autocast).cpu() for pixels, _ in loader])
+    with ThreadPoolExecutor() as pool:
+        features = []
+        for start in range(0, len(images), BATCH):
+            part = [image.path for image in images[start : start + BATCH]]
+            pixels = torch.stack(list(pool.map(lambda path: backbone.preprocess(read_image(path)), part)))
+            features.append(backbone.encode_images(pixels.to(backbone.device), autocast).cpu())
+    return torch.cat(features)

@@ -1,4 +1,4 @@
-"""Stage 3: the last blocks of the image tower learn on, against the text tower, which is locked from here."""
+"""Stage 2: the last blocks of the image tower learn to meet what sentences mean."""
 
 import math
 from dataclasses import dataclass
@@ -7,31 +7,34 @@ from pathlib import Path
 import torch
 from rich.progress import track
 from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vip_core.backbone import Backbone
 from vip_core.device import fast_bf16
 from vip_core.files import atomic
-from vip_core.pretraining.labels import LabelledImage
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.pixels import AugmentedImages, batches
+from vip_core.pretraining.pixels import augmented
 
 
 @dataclass(frozen=True)
 class TowerConfig:
     """How the image tower is tuned."""
 
-    epochs: int = 3
+    epochs: int = 14
     batch_size: int = 64
     rate: float = 4e-4
-    projection_rate: float = 4e-4
     stages: int = 4  # of the tower's seven, counted from its end, with the convolution after them
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
+    dropout: float = 0.2  # of the pooled features
+    averaging: float = 0.995  # of the weights, exponentially, a step; the average is what is kept
     seed: int = 1
 
 
 def tune_tower(
     backbone: Backbone,
-    images: list[LabelledImage],
+    pixels: Tensor,
+    skin: Tensor,
     text: Tensor,
     loss: SentenceLoss,
     state_path: Path,
@@ -39,31 +42,30 @@ def tune_tower(
 ) -> None:
     """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
 
-    The state is kept at `state_path` after every epoch; a later call goes on from there.
+    An epoch takes all dermoscopy images and as many films, drawn anew: films are many and soon learnt. The state is
+    kept at `state_path` after every epoch; a later call goes on from there.
 
     Args:
-        backbone: after the joint stage.
-        images: N training images.
-        text: (S, D) features of the bank's sentences.
+        backbone: with its projection trained; its text tower is not used.
+        pixels: bytes (N, 3, H, W) of the training images.
+        skin: (N,) True for dermoscopy.
+        text: (S, D) what the bank's sentences mean.
         loss: with rows for the images and columns for the sentences.
         state_path: where the state is kept.
         config: of this stage.
     """
     visual, device = backbone.clip.visual, backbone.device
-    tail = [*visual.trunk.blocks[-config.stages :], visual.trunk.conv_head, visual.trunk.bn2]
-    groups = [
-        {"params": [p for module in tail for p in module.parameters()], "lr": config.rate},
-        {"params": [*visual.head.proj.parameters(), *loss.parameters()], "lr": config.projection_rate},
-    ]
-    parameters = [p for group in groups for p in group["params"]]
+    tail = [*visual.trunk.blocks[-config.stages :], visual.trunk.conv_head, visual.trunk.bn2, visual.head.proj]
+    parameters = [p for module in (*tail, loss) for p in module.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    steps = math.ceil(len(images) / config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=steps * config.epochs
-    )
-    parts = {"clip": backbone.clip, "loss": loss, "optimizer": optimizer, "rate": schedule}
+    average = AveragedModel(visual, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
+    optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
+    rows_of = [torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()]
+    share = min(len(rows) for rows in rows_of if len(rows))
+    steps = math.ceil(share * sum(bool(len(rows)) for rows in rows_of) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
+    parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
     start = 0
     if state_path.is_file():
         state = torch.load(state_path, map_location=device, weights_only=True)
@@ -72,18 +74,26 @@ def tune_tower(
         start = state["epoch"]
     columns = torch.arange(len(text), device=device)
     for epoch in range(start, config.epochs):
-        loader = batches(AugmentedImages(images, backbone), config.batch_size, config.seed + epoch, shuffle=True)
+        # Of the epoch alone, so that a resumed run draws what an unbroken one does.
+        generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
+        torch.manual_seed(1000 * config.seed + epoch)  # of the dropout
+        drawn = torch.cat([rows[torch.randperm(len(rows), generator=generator)[:share]] for rows in rows_of])
+        drawn = drawn[torch.randperm(len(drawn), generator=generator)]
         title = f"Image tower, epoch {epoch + 1} of {config.epochs}"
-        for pixels, rows in track(loader, total=len(loader), description=title):
+        for rows in track(drawn.split(config.batch_size), description=title):
+            views = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator)
             with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)):
-                features = visual(pixels.to(device, memory_format=torch.channels_last))
-            value = loss(features.float(), text, rows.to(device), columns)
+                pooled = visual.trunk(views.contiguous(memory_format=torch.channels_last))
+            features = visual.head.proj(F.dropout(pooled.float(), config.dropout))
+            value = loss(features, text, rows.to(device), columns)
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
             schedule.step()
+            average.update_parameters(visual)
         with atomic(state_path) as temporary:
             saved = {name: part.state_dict() for name, part in parts.items()}
             torch.save({**saved, "epoch": epoch + 1}, temporary)
     for parameter in parameters:
         parameter.requires_grad_(False)
+    visual.load_state_dict(average.module.state_dict())

@@ -8,6 +8,7 @@ import torch
 from open_clip import SimpleTokenizer
 from open_clip.factory import set_model_preprocess_cfg
 from open_clip.model import CLIP
+from torch import Tensor
 
 from vip_core.backbone import EMBEDDED, Backbone
 from vip_core.errors import DataError
@@ -63,6 +64,28 @@ def new_vip_mini(seed: int) -> Backbone:
         raise DataError(f"The package {PACKAGE} holds other weights than expected; install the version 0.1.0.")
     trunk.load_state_dict(dict(zip(keys, values, strict=True)), strict=False)
     return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
+
+
+@torch.no_grad()
+def start_words(backbone: Backbone, words: Tensor) -> None:
+    """Begin the token embeddings with what each token means by itself, cut to their width by principal components.
+
+    Tokens that the corpus hardly has would stay noise else.
+
+    Args:
+        backbone: with an untrained text tower.
+        words: features (V, D) of the vocabulary's tokens by the sentence encoder.
+    """
+    embedding = backbone.clip.token_embedding.weight
+    centred = words.float() - words.float().mean(0)
+    _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
+    reduced = centred @ vectors[:, -embedding.shape[1] :]
+    embedding.copy_(reduced * (embedding.std() / reduced.std()).cpu())
+
+
+def vocabulary(backbone: Backbone) -> list[str]:
+    """Each token of the vocabulary as text."""
+    return [backbone.tokenizer.decode([token]).strip() or "." for token in range(backbone.clip.vocab_size)]
 
 
 def text_parameters(backbone: Backbone) -> list[torch.nn.Parameter]:

@@ -1,0 +1,41 @@
+"""The About page in a real browser."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from vip_core.checkpoint import read_card
+from vip_core.paths import PROJECT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("width", "query"), [(1440, "?__theme=light"), (390, "?__theme=light"), (390, "?__theme=dark")]
+)
+def test_the_model_cards_and_the_rest_are_there(visit, width, query):
+    person = visit(width, 900, query)
+    person.page.get_by_role("tab", name="About").click()
+    models = person.page.locator("#vip-models")
+    for name in ("pneumonia", "melanoma"):
+        test = read_card(PROJECT / "checkpoints" / name).figures["test"]
+        expect(models).to_contain_text(f"n = {test['n']}")
+        expect(models).to_contain_text(f"{test['auroc']:.3f}")
+    for title in (
+        "How to read the page",
+        "Limits",
+        "Data and licences",
+        "Privacy",
+        "The paper",
+        "The backbone: vip-mini",
+    ):
+        expect(person.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    wide = person.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+    assert max(wide) <= width
+    small = person.page.evaluate(
+        "[...document.querySelectorAll('.vip-about :is(p, li, td, th)')]"
+        ".filter(text => parseFloat(getComputedStyle(text).fontSize) < 12).length"
+    )
+    assert small == 0
+    found = Axe().run(person.page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []

@@ -1,0 +1,166 @@
+"""Meaning, augmentation, tower and evaluation: each keeps what it promises, and resumes."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.nn import functional as F
+
+from vip_core.backbone import Backbone
+from vip_core.pretraining.corpus import variants
+from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment
+from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage
+from vip_core.pretraining.loss import SentenceLoss
+from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
+from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
+from vip_core.pretraining.tower import TowerConfig, tune_tower
+
+STILL = Augmentation(least_area=1, aspect=1, chest_angle=0, brightness=0, contrast=0, saturation=0)
+
+
+def two_kinds(folder, count: int = 6) -> list[LabelledImage]:
+    rng = np.random.default_rng(0)
+    images = []
+    for i in range(count):
+        path = folder / f"{i}.png"
+        Image.fromarray(rng.integers(0, 256, (64, 80, 3), dtype=np.uint8)).save(path)
+        modality, finding = ((XRAY, "pneumonia"), (DERMOSCOPY, "melanoma"))[i % 2]
+        images.append(LabelledImage(path, modality, {finding: i // 2 % 2}))
+    return images
+
+
+# ---- meaning
+
+
+def test_meaning_begins_as_the_identity_and_gives_unit_features():
+    features = F.normalize(torch.randn(5, 16), dim=-1)
+    torch.testing.assert_close(Meaning(16, 32).eval()(features), features)
+
+
+def test_meaning_parts_a_finding_from_its_denial_which_the_encoder_puts_side_by_side(tmp_path):
+    """Two directions a hair apart; images whose labels say that they are opposites; held on everything else."""
+    generator = torch.Generator().manual_seed(0)
+    said = F.normalize(torch.randn(16, generator=generator), dim=-1)
+    away = F.normalize(torch.randn(16, generator=generator), dim=-1)
+    bank = F.normalize(torch.stack([said + 0.2 * away, said - 0.2 * away]), dim=-1)
+    general = F.normalize(torch.randn(400, 16, generator=generator), dim=-1)
+    sick = torch.arange(60) % 2 == 0
+    pooled = torch.randn(60, 1, 8, generator=generator)
+    pooled[:, 0, 0] += torch.where(sick, 3.0, -3.0)
+    decided = torch.stack([sick, ~sick], dim=1).long() * 2 - 1
+    loss, projection = SentenceLoss(decided, torch.ones(60, 2).bool()), nn.Linear(8, 16)
+    config = MeaningConfig(steps=150, sentences=2, general=64, hidden=64)
+    meaning = bend(pooled, bank, general, loss, projection, tmp_path / "meaning.pt", config)
+    with torch.inference_mode():
+        before, after = (F.cosine_similarity(x[0], x[1], dim=0) for x in (bank, meaning(bank)))
+        kept = F.cosine_similarity(meaning(general), general).mean()
+        ranked = F.cosine_similarity(projection(pooled[:, 0]), meaning(bank)[:1])
+    assert before > 0.9 and after < before - 0.3
+    assert kept > 0.9
+    assert roc_auc_score(sick, ranked) > 0.97
+    other = nn.Linear(8, 16)
+    again = bend(pooled, bank, general, loss, other, tmp_path / "meaning.pt", config)  # read, not trained
+    assert torch.equal(again(bank), meaning(bank)) and torch.equal(other.weight, projection.weight)
+
+
+# ---- pixels
+
+
+def test_pixels_are_squashed_and_the_plain_view_is_the_backbones_own(tmp_path, vip_mini):
+    images = two_kinds(tmp_path)
+    smooth = Image.open(images[0].path).resize((8, 8)).resize((300, 200), Image.Resampling.BICUBIC)
+    smooth.save(images[0].path)
+    pixels = read_pixels(images)
+    assert pixels.shape == (6, 3, STORED, STORED) and pixels.dtype == torch.uint8
+    ours, theirs = plain(pixels[:1], vip_mini)[0], vip_mini.preprocess(smooth)
+    assert (ours - theirs).abs().mean() < 0.02  # of values from -1 to 1
+
+
+def test_an_augmentation_of_no_extent_only_mirrors():
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    generator = torch.Generator().manual_seed(0)
+    views = augmented(pixels, torch.zeros(8).bool(), (32, 32), generator, STILL)
+    whole = pixels.float() / 127.5 - 1
+    mirrored = [torch.allclose(view, image.flip(-1), atol=1e-4) for view, image in zip(views, whole, strict=True)]
+    same = [torch.allclose(view, image, atol=1e-4) for view, image in zip(views, whole, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True)) and any(mirrored) and any(same)
+
+
+def test_films_stay_upright_and_lesions_turn_all_ways():
+    """A bright upper half stays above in a film; in a lesion it comes to lie anywhere."""
+    half = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
+    half[:, :, :16] = 255
+    for skin, least in ((torch.zeros(200).bool(), 1.0), (torch.ones(200).bool(), 0.0)):
+        views = augmented(half, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, chest_angle=8))
+        above = (views[:, 0, :16].mean((1, 2)) > views[:, 0, 16:].mean((1, 2))).float().mean()
+        assert above == 1 if least else 0.3 < above < 0.7
+        assert views.min() >= -1 and views.max() <= 1
+
+
+# ---- tower
+
+
+def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistics(tmp_path):
+    images = two_kinds(tmp_path)
+    pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
+    text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
+    decided = torch.tensor([[1, -1, 0, -1], [-1, -1, 1, -1]] * 3)
+
+    def tuned(epochs: int, state: str) -> dict[str, torch.Tensor]:
+        backbone = Backbone.load("vip-mini")
+        loss = SentenceLoss(decided, torch.ones(6, 4).bool())
+        config = TowerConfig(epochs=epochs, batch_size=3, averaging=0.5)
+        tune_tower(backbone, pixels, skin, text, loss, tmp_path / state, config)
+        return backbone.clip.visual.state_dict()
+
+    before = Backbone.load("vip-mini").clip.visual.state_dict()
+    after = tuned(2, "whole.pt")
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert "head.proj.weight" in moved and any("blocks.6" in key for key in moved)
+    assert not any("blocks.0" in key or "running" in key for key in moved)
+    state = torch.load(tmp_path / "whole.pt", weights_only=True)
+    assert state["epoch"] == 2
+    again = tuned(2, "whole.pt")  # finished: read, not trained
+    assert all(torch.equal(after[key], again[key]) for key in after)
+
+
+# ---- text and evaluation
+
+
+def test_variants_are_new_many_and_the_same_for_a_seed():
+    sentences = ["clear lungs", "dense white opacity in one lobe", "no pigment network"]
+    made = variants(sentences, 1)
+    assert made == variants(sentences, 1) != variants(sentences, 2)
+    assert len(set(made)) == len(made) > 15 and not set(made) & set(sentences)
+
+
+def test_vectorised_aurocs_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    scores, truth = rng.integers(0, 9, (60, 5)).astype(float), rng.random(60) < 0.3
+    expected = [roc_auc_score(truth, column) for column in scores.T]
+    np.testing.assert_allclose(aurocs(scores, truth), expected)
+
+
+def test_alignment_of_the_shipped_backbone_on_its_own_examples():
+    """A dozen example images say little of the figures, but the directions are right and intervals hold them."""
+    import json
+
+    from tests.conftest import PROJECT
+
+    images = []
+    for task, modality, finding in (("pneumonia", XRAY, "pneumonia"), ("melanoma", DERMOSCOPY, "melanoma")):
+        folder = PROJECT / "assets" / "examples" / task
+        for name, diagnosis in json.loads((folder / "examples.json").read_text()).items():
+            sick = int(finding in diagnosis and "no " not in diagnosis)
+            images.append(LabelledImage(folder / name, modality, {finding: sick, "nevus": 1 - sick}))
+    result = measure_alignment(Backbone.load("vip-mini"), images, "examples")
+    ranking = result.rankings["pneumonia vs normal"]
+    assert ranking.positives + ranking.negatives == result.images[XRAY]
+    assert ranking.present.value > 0.9 and ranking.absent.value > 0.9
+    for value in (ranking.present, ranking.absent, *result.words.values()):
+        assert value.low <= value.value <= value.high
+    assert set(result.rankings) <= {comparison.name for comparison in COMPARISONS}
+    assert result.modality[XRAY] == 1 and result.negation["pneumonia"] < 0
