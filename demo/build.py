@@ -21,8 +21,8 @@ INTRODUCTION = (
     "them. Rewrite a symptom, and all of it follows as you type."
 )
 PRIVACY = (
-    "The file of your image is deleted from the server within two minutes; what this page shows stays in its memory until "
-    "you close the page, and goes nowhere else."
+    "The file of your image is deleted from the server within two minutes; what this page shows stays in its memory "
+    "until you close the page, and goes nowhere else."
 )
 UPLOADED_FOR = 60  # seconds that an uploaded file lies on the server; two people may have sent the same one
 SESSIONS = 500  # pages whose state is kept

@@ -236,7 +236,7 @@ def table_rows(
 
     positive: the class that FINDING sorts by.
     """
-    wanted = search.strip().casefold()
+    wanted = (search or "").strip().casefold()
     rows = [row for row in results.rows if wanted in row.image.casefold() and _is_of(row, which)]
     if order == BY_NAME:
         rows.sort(key=lambda row: row.image.casefold())

@@ -1,4 +1,4 @@
-"""Makes assets/page.png: `python docs/screenshots.py` starts the demo, diagnoses an example, rewrites a symptom."""
+"""Makes docs/images/*.png and assets/page.png: `python docs/screenshots.py` starts the demo and takes each page."""
 
 import os
 import shutil
@@ -8,15 +8,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "assets" / "page.png"
-SIZE = {"width": 1440, "height": 1080}
+IMAGES = ROOT / "docs" / "images"
+README = ROOT / "assets" / "page.png"
+HEIGHTS = {1440: 1080, 390: 844}
+LARGEST = 350_000  # bytes of a picture
+PATIENCE = 120_000  # milliseconds; on an idle machine all takes a fraction
 EXAMPLE = 3  # of pneumonia: a bacterial one
 REWORDED = "white consolidation of one lobe"
 
@@ -43,28 +48,108 @@ def running_app() -> Iterator[str]:
         process.wait()
 
 
-def diagnose_and_rewrite(page: Page) -> None:
-    """Bring the page to what the README shows."""
-    page.wait_for_selector("html[data-ready=yes]")
+# ---- what each page is brought to
+
+
+def diagnose(page: Page) -> None:
+    """A result, with the first symptom of pneumonia reworded."""
     page.locator("#vip-examples-pneumonia button").nth(EXAMPLE).click()
     page.wait_for_selector("#vip-bars img")
     box = page.locator("#vip-box-1 textarea")
     box.fill("\n".join([REWORDED, *box.input_value().splitlines()[1:]]))
     page.locator("#vip-table").get_by_text(REWORDED).last.wait_for()
+    page.wait_for_selector("#vip-where-first .vip-where-map")
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
+def result(page: Page) -> None:
+    """The same, from the result on: on a phone it stands below image and examples."""
+    diagnose(page)
+    page.locator("#vip-result").evaluate("section => section.scrollIntoView()")
+
+
+def where(page: Page) -> None:
+    """The map of a symptom, beside a second image."""
+    diagnose(page)
+    with page.expect_file_chooser() as chooser:
+        page.click("#vip-where-add")
+    chooser.value.set_files(sorted((ROOT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))[0])
+    page.wait_for_selector("#vip-where-second .vip-where-map")
+    page.locator("#vip-where").evaluate("section => section.scrollIntoView()")
+
+
+def cohort(page: Page) -> None:
+    """The figures of the reference images."""
+    page.get_by_role("tab", name="Cohort").click()
+    page.click("#vip-cohort-reference")
+    page.wait_for_selector(".vip-figures")
+    page.wait_for_selector("#vip-cohort-table .virtual-row")
+
+
+def symptoms(page: Page) -> None:
+    """The first library, with what the reference images say of it."""
+    page.get_by_role("tab", name="Symptoms").click()
+    page.wait_for_selector("#vip-findings tbody tr")
+
+
+def about(page: Page) -> None:
+    """The model cards."""
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_selector("#vip-models table")
+
+
+PICTURES: list[tuple[Path, Callable[[Page], None], int, str]] = [  # file, page, width, theme
+    (IMAGES / "diagnose.png", diagnose, 1440, "light"),
+    (IMAGES / "diagnose-dark.png", diagnose, 1440, "dark"),
+    (IMAGES / "diagnose-phone.png", result, 390, "light"),
+    (IMAGES / "where.png", where, 1440, "light"),
+    (IMAGES / "cohort.png", cohort, 1440, "light"),
+    (IMAGES / "symptoms.png", symptoms, 1440, "light"),
+    (IMAGES / "about.png", about, 1440, "light"),
+]
+
+
+def take(browser: Browser, address: str, fill: Callable[[Page], None], width: int, theme: str) -> bytes:
+    """What a page shows, as a PNG."""
+    page = browser.new_page(viewport={"width": width, "height": HEIGHTS[width]}, device_scale_factor=1)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}?__theme={theme}")
+    page.wait_for_selector("html[data-ready=yes]")
+    fill(page)
     page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)  # what still fades or scrolls
+    picture = page.screenshot()
+    page.close()
+    return picture
+
+
+def packed(picture: bytes) -> bytes:
+    """The picture in as many colours as LARGEST leaves room for."""
+    if len(picture) <= LARGEST:
+        return picture
+    image = Image.open(BytesIO(picture)).convert("RGB")
+    for colours in (256, 128, 64):
+        buffer = BytesIO()
+        image.quantize(palette=image.quantize(colours)).save(
+            buffer, "PNG", optimize=True
+        )  # given a palette, it dithers
+        if buffer.tell() <= LARGEST:
+            break
+    return buffer.getvalue()
 
 
 def main() -> None:
-    """Take the picture. Needs a Chromium: the system's, or that of `playwright install chromium`."""
+    """Take the pictures. Needs a Chromium: the system's, or that of `playwright install chromium`."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
+    IMAGES.mkdir(exist_ok=True)
     with running_app() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport=SIZE)
-        page.goto(f"{address}?__theme=light")
-        diagnose_and_rewrite(page)
-        page.screenshot(path=PICTURE)
+        for path, fill, width, theme in PICTURES:
+            picture = packed(take(browser, address, fill, width, theme))
+            path.write_bytes(picture)
+            print(f"{path.relative_to(ROOT)}: {len(picture) / 1000:.0f} kB", flush=True)
         browser.close()
-    print(PICTURE.relative_to(ROOT))
+    shutil.copyfile(IMAGES / "diagnose.png", README)
 
 
 if __name__ == "__main__":

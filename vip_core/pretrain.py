@@ -32,7 +32,7 @@ from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocab
 
 VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
 BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
-TEXT_NORM = 28.0  # of a symptom's feature; see docs/vip-mini.md
+TEXT_NORM = 36.0  # of a symptom's feature; see docs/vip-mini.md
 LOGIT_SCALE = 12.0
 UNSEEN = 600  # sentences by which the text tower is compared with the sentence encoder
 
