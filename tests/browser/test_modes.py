@@ -41,7 +41,7 @@ def test_contributions_sum_to_the_log_odds(visit, mode):
         choose(person, mode)
     name = person.page.inner_text("#vip-result .vip-class")
     choose(person, "Contribution")
-    shown = numbers(person.bars, rf"^([+−]\d+\.\d\d), (?:for|against) {name}$")
+    shown = numbers(person.bars, rf"^([+−]?\d+\.\d\d), (?:for|against) {name}$")
     terms = person.bars.count("The class term, which no symptom explains")
     assert len(shown) == len(person.rows) + terms and terms == (2 if mode.startswith("ViP") else 0)
     said = person.page.inner_text("#vip-bars p")

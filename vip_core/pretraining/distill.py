@@ -60,7 +60,7 @@ def distill(
     for epoch in range(start, config.epochs):
         total = 0.0
         batches = list(_batches(rows, config.batch_size, generator))[:steps]
-        for batch in track(batches, description=f"Text tower, epoch {epoch + 1} of {config.epochs}"):
+        for batch in track(batches, description=f"Text tower, epoch {epoch + 1} of {config.epochs}", console=console):
             context = None
             if torch.rand((), generator=generator) < config.context_share:
                 context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)

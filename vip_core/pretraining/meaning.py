@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vip_core.console import console
 from vip_core.files import atomic
 from vip_core.pretraining.distill import distillation_loss
 from vip_core.pretraining.loss import SentenceLoss
@@ -101,7 +102,7 @@ def bend(
     )
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # of the dropout
-    for _ in track(range(config.steps), description="Meaning of sentences"):
+    for _ in track(range(config.steps), description="Meaning of sentences", console=console):
         rows = torch.randint(len(pooled), (config.images,), generator=generator)
         view = torch.randint(pooled.shape[1], (config.images,), generator=generator)
         columns = torch.randperm(len(bank), generator=generator)[: config.sentences]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
+from vip_core.console import console
 from vip_core.device import fast_bf16
 from vip_core.files import atomic
 from vip_core.images import read_image
@@ -43,7 +44,7 @@ def read_pixels(images: list[LabelledImage]) -> Tensor:
         pixels[index] = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
-        for _ in track(pool.map(read, range(len(images))), total=len(images), description="Images"):
+        for _ in track(pool.map(read, range(len(images))), total=len(images), description="Images", console=console):
             pass
     return pixels
 
@@ -114,7 +115,7 @@ def pooled_features(
             generator = torch.Generator().manual_seed(seed + view)
             pooled = []
             title = f"Image tower, view {view} of {views}"
-            for rows in track(torch.arange(len(images)).split(BATCH), description=title):
+            for rows in track(torch.arange(len(images)).split(BATCH), description=title, console=console):
                 chosen = pixels[rows].to(backbone.device)
                 batch = (
                     augmented(chosen, skin[rows], backbone.image_size, generator) if view else plain(chosen, backbone)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from vip_core.console import console
 from vip_core.device import fast_bf16
 from vip_core.errors import DataError
 from vip_core.files import write_tensors
@@ -61,7 +62,7 @@ def teach(sentences: list[str], folder: Path, device: torch.device, batch_size: 
     order = sorted(range(len(sentences)), key=lambda i: (len(sentences[i]), sentences[i]))
     chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
     teacher: Teacher | None = None
-    for chunk in track(chunks, description="Teacher's sentence features"):
+    for chunk in track(chunks, description="Teacher's sentence features", console=console):
         texts = [sentences[i] for i in chunk]
         path = folder / f"{hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():

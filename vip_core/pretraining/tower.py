@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vip_core.backbone import Backbone
+from vip_core.console import console
 from vip_core.device import fast_bf16
 from vip_core.files import atomic
 from vip_core.pretraining.loss import SentenceLoss
@@ -80,7 +81,7 @@ def tune_tower(
         drawn = torch.cat([rows[torch.randperm(len(rows), generator=generator)[:share]] for rows in rows_of])
         drawn = drawn[torch.randperm(len(drawn), generator=generator)]
         title = f"Image tower, epoch {epoch + 1} of {config.epochs}"
-        for rows in track(drawn.split(config.batch_size), description=title):
+        for rows in track(drawn.split(config.batch_size), description=title, console=console):
             views = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator)
             with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)):
                 pooled = visual.trunk(views.contiguous(memory_format=torch.channels_last))
