@@ -92,7 +92,8 @@ def test_a_line_that_begins_with_a_hash_is_ignored_and_kept(visit):
 def test_lines_that_mean_little_to_the_model_are_marked(visit):
     person = visit()
     person.choose_example(0)
-    assert not any("Hardly" in text or "Speaks" in text for text in person.bars)
+    weak = [row[1] for row in person.rows if float(row[5]) <= 0.6]  # of the task's own lines too
+    assert sum("Hardly" in text or "Speaks" in text for text in person.bars) == len(weak) < len(person.rows) / 4
     assert any(re.fullmatch(r"AUROC 0\.\d\d|AUROC 1\.00", text) for text in person.bars)
     person.write(
         1, "\n".join(["a letter in the upper corner", "dense white opacity", "a dog on a lawn", "clear lungs"])
