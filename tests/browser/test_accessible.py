@@ -13,6 +13,8 @@ GRADIOS_OWN: dict[str, dict[str, str]] = {}  # rule: {part of the selector: why 
 
 def barriers(page: Page) -> dict[str, list[str]]:
     """Serious and critical violations that are ours: rule -> selectors."""
+    # A button that is just being enabled is half transparent for a moment.
+    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
     found: dict[str, list[str]] = {}
     for violation in Axe().run(page).response["violations"]:
         own = GRADIOS_OWN.get(violation["id"], {})
