@@ -1,7 +1,6 @@
 """The Diagnose page: an image, what the model makes of it, and the symptom lists, which re-score while one types."""
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -15,7 +14,18 @@ from torch import Tensor
 
 from demo.bars import SHOWN
 from demo.cards import bars_card, message, placeholder, result_card
-from demo.editing import PRIVATE, SHOW, boxes_of, list_editor, most_classes, original_lists, uploaded_file
+from demo.editing import (
+    PRIVATE,
+    READ,
+    SHOW,
+    Json,
+    Tasks,
+    boxes_of,
+    list_editor,
+    most_classes,
+    original_lists,
+    uploaded_file,
+)
 from demo.lists import Steps, refuse_long, remember
 from demo.reading import Reading, prompts_of, read_boxes
 from demo.report import report_section
@@ -32,12 +42,7 @@ METHODS = (
     '<p class="vip-hint">ViP: prompts trained on labelled images. Zero-shot: no training; a class scores by its '
     "symptoms’ mean similarity with the image, or by its name alone.</p>"
 )
-# A large image takes seconds and much memory. Gradio's own processing would open an upload before us, log a traceback
-# for what is no image, and keep a file of each picture that we show.
-READ = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False}
 
-Tasks = Mapping[str, Task]
-Json = dict[str, Any]
 Read = tuple[Json | None, Tensor | None, Tensor | None, str]  # picture, feature (D,), cells, message at the image
 Shown = tuple[Any, ...]  # result, bars, table, message at the lists, steps, undo
 

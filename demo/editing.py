@@ -25,6 +25,9 @@ UNUSED = (
 )
 # One at a time and in the order of arrival, so that an older result never lands upon a newer one.
 SHOW = {"concurrency_id": "show", "concurrency_limit": 1, "show_progress": "hidden"}
+# A large image takes seconds and much memory. Gradio's own processing would open an upload before us, log a traceback
+# for what is no image, and keep a file of each picture that we show.
+READ = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False}
 PRIVATE = {"api_visibility": "private"}
 SAVE = """(text, task) => {
   if (!text) return

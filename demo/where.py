@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from demo.cards import message, per_cent
+from demo.editing import PRIVATE, READ, Json
 from demo.heatmap import seen_map, signed
 from demo.reading import prompts_of
 from demo.tasks import Task
@@ -28,8 +29,6 @@ INTRODUCTION = (
 NO_CELLS = "This task’s backbone has no map: its image tower gives the places of an image no feature of their own."
 MEND = "Mend the symptom lists to see the map."
 WHERE = {"concurrency_id": "where", "concurrency_limit": 1, "show_progress": "hidden", "preprocess": False}
-READ = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False}
-PRIVATE = {"api_visibility": "private"}
 
 # The page's own picture, within the browser: it goes nowhere. Its size is known first, so that nothing jumps.
 COPY_PICTURE = """async image => {
@@ -46,7 +45,6 @@ COPY_PICTURE = """async image => {
 }"""
 SET_OPACITY = "value => { document.documentElement.style.setProperty('--vip-where-opacity', value / 100) }"
 
-Json = dict[str, Any]
 Seen = tuple[Tensor, Tensor | None]  # feature (D,) and cells (h, w, D) of an image
 
 

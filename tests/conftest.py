@@ -10,6 +10,7 @@ import torch
 from open_clip.model import CLIP, CustomTextCLIP
 from PIL import Image
 
+from tests.llm_server import GOOD, VARIABLES, llm_server
 from vip_core.backbone import Backbone
 from vip_core.files import tensor_bytes
 from vip_core.symptoms import SymptomSet
@@ -122,3 +123,18 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no real data at {DATA}; set VIP_DATA to its folder")
     return DATA
+
+
+@pytest.fixture
+def no_setup(monkeypatch):
+    """Whatever the user has set up stays out of the tests."""
+    for name in (*VARIABLES, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def llm():
+    """A language model's server, which answers with GOOD."""
+    with llm_server() as server:
+        server.says(GOOD)
+        yield server

@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+# A reply of two lists, and what a person may have set up.
+GOOD = {
+    "normal lung": ["clear, evenly dark lung fields", "sharp heart borders"],
+    "pneumonia": ["dense white opacity in one lobe", "dark branching air bronchograms"],
+}
+VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VIP_LLM_MODEL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
 
 @dataclass
 class Answer:

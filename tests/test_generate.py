@@ -8,30 +8,17 @@ import sys
 import pytest
 
 from tests.conftest import PROJECT
-from tests.llm_server import Answer, llm_server
+from tests.llm_server import GOOD, VARIABLES, Answer
 from tests.test_cli import leaves_with
-from tests.test_generator import GOOD, KEY, VARIABLES
+from tests.test_generator import KEY
 from vip_core.generate import main as generate
 from vip_core.generator import NOT_SET_UP
 from vip_core.score import main as score
 from vip_core.symptoms import SymptomSet
 from vip_core.train import main as train
 
+pytestmark = pytest.mark.usefixtures("no_setup")
 XRAY = ["--modality", "chest X-ray", "--classes", "normal lung", "pneumonia"]
-
-
-@pytest.fixture(autouse=True)
-def no_setup(monkeypatch):
-    """Whatever the user has set up stays out of the tests."""
-    for name in (*VARIABLES, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def llm():
-    with llm_server() as server:
-        server.says(GOOD)
-        yield server
 
 
 @pytest.fixture

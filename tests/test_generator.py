@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from tests.llm_server import Answer, llm_server
+from tests.llm_server import GOOD, Answer
 from vip_core.errors import GenerationCancelled, GenerationError, SymptomError, UsageError, ViPError
 from vip_core.generator import (
     NOT_SET_UP,
@@ -22,25 +22,7 @@ from vip_core.symptoms import SymptomSet
 
 CLASSES = ("normal lung", "pneumonia")
 KEY = "sk-Zq7TestKeyThatNobodyMaySee-4821"
-GOOD = {
-    "normal lung": ["clear, evenly dark lung fields", "sharp heart borders"],
-    "pneumonia": ["dense white opacity in one lobe", "dark branching air bronchograms"],
-}
-VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VIP_LLM_MODEL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-
-
-@pytest.fixture(autouse=True)
-def no_setup(monkeypatch):
-    """Whatever the user has set up stays out of the tests."""
-    for name in (*VARIABLES, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def llm():
-    with llm_server() as server:
-        server.says(GOOD)
-        yield server
+pytestmark = pytest.mark.usefixtures("no_setup")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
 from vip_core.pretraining.corpus import FILES, read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
-from vip_core.pretraining.evaluation import Alignment, Value, measure_alignment
+from vip_core.pretraining.evaluation import Alignment, Value, encode_texts, measure_alignment
 from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_images, of_own_kind, right_or_wrong
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
@@ -172,12 +172,6 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
     atomic_together(
         folder, {"open_clip_model.safetensors": tensor_bytes(weights), "open_clip_config.json": json_bytes(CONFIG)}
     )
-
-
-@torch.inference_mode()
-def encode_texts(backbone: Backbone, texts: list[str], batch_size: int = 256) -> torch.Tensor:
-    """Text features (n, D) of n plain sentences."""
-    return torch.cat([backbone.encode_prompts(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)])
 
 
 def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:

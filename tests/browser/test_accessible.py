@@ -1,28 +1,13 @@
 """Each page for those who see little or use no mouse: axe-core in light and dark, and the keyboard alone."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.axe import barriers
 from tests.browser.conftest import PATIENCE
 
 expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.slow
-GRADIOS_OWN: dict[str, dict[str, str]] = {}  # rule: {part of the selector: why it is none of ours}
-
-
-def barriers(page: Page) -> dict[str, list[str]]:
-    """Serious and critical violations that are ours: rule -> selectors."""
-    # A button that is just being enabled is half transparent for a moment.
-    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    found: dict[str, list[str]] = {}
-    for violation in Axe().run(page).response["violations"]:
-        own = GRADIOS_OWN.get(violation["id"], {})
-        selectors = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-        ours = [selector for selector in selectors if not any(part in selector for part in own)]
-        if violation["impact"] in ("serious", "critical") and ours:
-            found[violation["id"]] = ours
-    return found
 
 
 def diagnose(person, xrays) -> None:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.axe import barriers
 from tests.llm_server import Answer, llm_server
 from vip_core.symptoms import SymptomSet
 
@@ -197,5 +197,4 @@ def test_no_barrier_is_ours(symptoms, query):
     person = symptoms(query=query)
     person.page.get_by_text("Write a list with a language model").click()
     person.page.wait_for_selector("#vip-generate")
-    found = Axe().run(person.page).response["violations"]
-    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert barriers(person.page) == {}

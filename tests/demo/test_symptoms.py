@@ -15,30 +15,23 @@ from demo.build import build_demo, launch_settings
 from demo.generating import Allowance, choose_server, host_serves, may_set_base_url
 from demo.listing import dropped_lines, findings_table, from_text, sources, to_text
 from demo.settings import Settings
-from tests.llm_server import Answer, llm_server
+from tests.llm_server import Answer
 from vip_core.errors import GenerationCancelled, GenerationError, SymptomError, UsageError
 from vip_core.generator import Dropped, GenerationRequest, Server
 from vip_core.grounding import ground
 from vip_core.symptoms import SymptomSet
 
+pytestmark = pytest.mark.usefixtures("no_setup")
 SKIP = gr.skip()
 KEY = "sk-NobodyMaySeeThisKey-1961"
 EVIL = "<img src=x onerror=alert(1)>"
 GOOD = {"normal lung": ["clear dark lung fields"], "pneumonia": ["dense white opacity in one lobe", "air bronchograms"]}
 
 
-@pytest.fixture(autouse=True)
-def no_setup(monkeypatch):
-    """Whatever the user has set up stays out of the tests."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VIP_LLM_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
-def llm():
-    with llm_server() as server:
-        server.says(GOOD)
-        yield server
+def llm(llm):
+    llm.says(GOOD)
+    return llm
 
 
 # ---- lists as text

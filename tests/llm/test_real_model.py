@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import PROJECT
 from tests.llm.conftest import MODEL
-from tests.test_generator import VARIABLES
+from tests.llm_server import VARIABLES
 from vip_core.replies import tidy
 from vip_core.symptoms import SymptomSet
 

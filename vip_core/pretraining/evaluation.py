@@ -179,10 +179,14 @@ def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: ND
 
 
 @torch.inference_mode()
+def encode_texts(backbone: Backbone, texts: list[str], batch_size: int = 256) -> torch.Tensor:
+    """Text features (n, D) of n plain sentences."""
+    return torch.cat([backbone.encode_prompts(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)])
+
+
 def similarities(backbone: Backbone, features: Tensor, texts: list[str]) -> NDArray:
     """Cosines (N, n) of unit image features (N, D) with plain sentences."""
-    parts = [backbone.encode_prompts(texts[i : i + 128]).cpu() for i in range(0, len(texts), 128)]
-    return (features @ F.normalize(torch.cat(parts), dim=-1).T).numpy()
+    return (features @ F.normalize(encode_texts(backbone, texts).cpu(), dim=-1).T).numpy()
 
 
 def aurocs(scores: NDArray, truth: NDArray) -> NDArray:

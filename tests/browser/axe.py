@@ -1,0 +1,15 @@
+"""What axe-core holds against a page."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def barriers(page: Page, context: str | None = None) -> dict[str, list[str]]:
+    """Serious and critical violations, of the page or of what a selector holds: rule -> selectors."""
+    # A button that is just being enabled is half transparent for a moment.
+    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    return {
+        violation["id"]: [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+        for violation in Axe().run(page, context=context).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    }
