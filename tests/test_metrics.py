@@ -114,6 +114,21 @@ def test_no_other_threshold_has_a_better_balanced_accuracy():
     assert balanced(fit_threshold(probabilities, labels)) == pytest.approx(best)
 
 
+@pytest.mark.parametrize("positive", [0, 1])
+@pytest.mark.parametrize("sensitivity", [0.8, 0.95, 1.0])
+def test_the_strictest_threshold_that_still_finds_the_share(positive, sensitivity):
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.rand(400, generator=generator) < 0.4).long()
+    second = torch.sigmoid(torch.randn(400, generator=generator) + 2 * labels - 1)
+    probabilities = torch.stack([1 - second, second], dim=-1)
+    called = at_threshold(probabilities, fit_threshold(probabilities, labels, positive, sensitivity))[:, positive] > 0.5
+    own = labels == positive
+    found, count = int(called[own].sum()), int(own.sum())
+    assert found / count >= sensitivity > (found - 1) / count
+    weakest = probabilities[own & called, positive].min()  # nothing below it is called, so no false alarm is needless
+    assert not (called & (probabilities[:, positive] < weakest)).any()
+
+
 @pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 0]])
 def test_a_threshold_that_nothing_decides_is_one_half(labels):
     probabilities = torch.full((3, 2), 0.5)

@@ -179,6 +179,19 @@ def test_few_shots_train_on_that_many(image_folder, symptom_file, tiny_native, t
     assert card["data"]["images"]["train"] == {"dark": 3, "white": 3}
 
 
+def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
+    image_folder, symptom_file, tiny_native, tmp_path
+):
+    main(
+        arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--positive", "dark", "--sensitivity", "1")
+    )
+    card = load_checkpoint(tmp_path / "run").card
+    assert (card.training["positive"], card.training["sensitivity"]) == ("dark", 1.0)
+    assert card.figures["val"]["at_threshold"]["recall"]["dark"] == 1
+    with pytest.raises(UsageError, match="--positive 'grey' must be one of two classes"):
+        main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "other", "--positive", "grey"))
+
+
 @pytest.mark.parametrize(
     ("backbone", "expected"), [("RN50x64", (8, 1e-3)), ("ViT-L-14-336", (16, 2e-3)), ("RN50", (32, 2e-3))]
 )

@@ -38,7 +38,8 @@ class Card:
         date: of the training, ISO 8601.
         version: of vip_core.
         digests: SHA-256 of the two tensor files.
-        threshold: of the second of two classes, chosen on validation images; None of more classes.
+        threshold: of the second of two classes, chosen on validation images by `training`'s positive and sensitivity;
+            None of more classes.
         guard: of foreign images by kind, how many the domain check flags: {kind: {"n", "flagged"}}.
     """
 

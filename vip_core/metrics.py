@@ -149,15 +149,20 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return float(log_temperature.detach().exp().clamp(0.05, 20))
 
 
-def fit_threshold(probabilities: Tensor, labels: Tensor) -> float:
+def fit_threshold(
+    probabilities: Tensor, labels: Tensor, positive: int | None = None, sensitivity: float = 0.95
+) -> float:
     """The probability of the second of two classes from which on it is best predicted.
 
-    It maximises balanced accuracy on the images given. Many thresholds do; the widest gap between two images' log-odds
-    is taken, in its middle, since that is what a small shift of the scores harms least.
+    With a class to find, `positive`, it is the strictest threshold that still finds so large a share of that class's
+    images. Without, it maximises balanced accuracy. Either leaves a gap between two images' log-odds, or many; the
+    widest is taken, in its middle, since that is what a small shift of the scores harms least.
 
     Args:
         probabilities: (n, 2) of validation images.
         labels: (n,).
+        positive: the class to find, 0 or 1.
+        sensitivity: the share of its images to find, above 0, at most 1.
 
     Returns:
         The threshold; one half where the images are of one class, or their scores are all the same.
@@ -165,6 +170,8 @@ def fit_threshold(probabilities: Tensor, labels: Tensor) -> float:
     if len(labels.unique()) < 2:
         return 0.5
     odds = torch.logit(probabilities[:, 1].double(), eps=1e-7)
+    if positive is not None:
+        return _sensitive_threshold(odds if positive else -odds, labels == positive, sensitivity, bool(positive))
     order = odds.argsort()
     odds, truth = odds[order], labels[order]
     # Between image i and i + 1: those up to i are taken for the first class.
@@ -177,6 +184,16 @@ def fit_threshold(probabilities: Tensor, labels: Tensor) -> float:
     best = torch.isclose(balanced, balanced[gaps > 0].max()) & (gaps > 0)
     place = int(torch.where(best, gaps, -1).argmax())
     return float(torch.sigmoid((odds[place] + odds[place + 1]) / 2))
+
+
+def _sensitive_threshold(odds: Tensor, found: Tensor, sensitivity: float, second: bool) -> float:
+    """As above, of the log-odds (n,) of the class to find and its images `found` (n,)."""
+    own = odds[found].sort().values
+    missed = math.floor((1 - sensitivity) * len(own) + 1e-9)
+    strictest = own[missed]
+    below = odds[odds < strictest]
+    threshold = (strictest + below.max()) / 2 if len(below) else strictest - 1
+    return float(torch.sigmoid(threshold if second else -threshold))
 
 
 def at_threshold(probabilities: Tensor, threshold: float) -> Tensor:

@@ -1,15 +1,15 @@
 """python -m vip_core.pretrain: make vip-mini, the embedded backbone, from public data; resumable at every stage."""
 
-import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.table import Table
 from scipy.stats import spearmanr
-from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.backbone import EMBEDDED, Backbone
@@ -18,19 +18,20 @@ from vip_core.console import console
 from vip_core.device import best_device
 from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
-from vip_core.pretraining.corpus import FILES, read_corpus, variants
+from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
-from vip_core.pretraining.evaluation import Alignment, Value, encode_texts, measure_alignment
-from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_images, of_own_kind, right_or_wrong
+from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
+from vip_core.pretraining.folds import cross_validate
+from vip_core.pretraining.labels import bank_sentences, labelled_images, of_own_kind, right_or_wrong
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
+from vip_core.pretraining.meaning import MeaningConfig, bend, meant
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.pixels import pooled_features, read_pixels, skin_rows
+from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels, skin_rows
+from vip_core.pretraining.resuming import same_run
 from vip_core.pretraining.teacher import DIMENSION, teach
 from vip_core.pretraining.tower import TowerConfig, tune_tower
 from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocabulary
 
-VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
 BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
 TEXT_NORM = 36.0  # of a symptom's feature; see docs/vip-mini.md
 LOGIT_SCALE = 12.0
@@ -48,6 +49,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--seed", type=at_least(0), default=1, help="of everything random (default: 1)")
     parser.add_argument("--evaluate", action="store_true", help="measure a backbone's alignment, and make none")
+    parser.add_argument(
+        "--folds", type=at_least(2), help="cross-validate the recipe inside the dermoscopy training images, no more"
+    )
     parser.add_argument("--backbone", default=EMBEDDED, help="the one to measure (default: %(default)s)")
     parser.add_argument("--pretrained", help="its weights, as open_clip names them")
     parser.add_argument(
@@ -55,6 +59,12 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="the measured figures as JSON on standard output")
     arguments = parser.parse_args(argv)
+    if arguments.folds:
+        rankings = cross_validate(arguments.root, arguments.out / "work", arguments.folds, arguments.seed)
+        write_json(arguments.out / "folds.json", {name: asdict(ranking) for name, ranking in rankings.items()})
+        title = f"AUROC by {arguments.folds}-fold cross-validation, mean over wordings never trained on"
+        console.print(rankings_table(title, rankings))
+        return 0
     if not arguments.evaluate:
         pretrain(arguments.root, arguments.out, arguments.seed)
         return 0
@@ -78,7 +88,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     work, device = out / "work", best_device()
     images = labelled_images(root, "train")
     labelled_images(root, "val")  # what is missing is said now, not after hours
-    _same_run(work / "run.json", root, images, seed)
+    same_run(work / "run.json", root, images, seed)
     backbone = new_vip_mini(seed).to(device)
 
     corpus, _ = read_corpus(root)
@@ -95,13 +105,13 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     projection = backbone.clip.visual.head.proj
     meaning = bend(pooled, bank.float(), general, loss, projection, work / "meaning.pt", MeaningConfig(seed=seed))
 
-    taught = _mean(meaning, bank)
+    taught = meant(meaning, bank)
     tune_tower(backbone, pixels, skin, taught.float().to(device), loss, work / "tower.pt", TowerConfig(seed=seed))
 
     start_words(backbone, words)
     longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]
     tokens = [backbone.prompt_tokens(text)[:longest] for text in [*corpus, *nearby, *phrases * BANK_REPEATS]]
-    targets = torch.cat([_mean(meaning, general), _mean(meaning, near), taught.repeat(BANK_REPEATS, 1)])
+    targets = torch.cat([meant(meaning, general), meant(meaning, near), taught.repeat(BANK_REPEATS, 1)])
     distill(backbone, tokens, targets, work / "text.pt", DistillConfig(seed=seed))
 
     text = encode_texts(backbone, phrases)
@@ -146,24 +156,6 @@ def _text_agreement(backbone: Backbone, root: Path) -> dict[str, float]:
     return agreement
 
 
-@torch.inference_mode()
-def _mean(meaning: Meaning, features: Tensor, rows: int = 8192) -> Tensor:
-    """What sentences mean, as float16 on the CPU, from the sentence encoder's features of them."""
-    device = next(meaning.parameters()).device
-    return torch.cat([meaning(part.float().to(device)).half().cpu() for part in features.split(rows)])
-
-
-def _same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
-    """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
-    listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
-    texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
-    digest = hashlib.sha256(repr((listed, texts, bank_sentences(load_phrases()))).encode()).hexdigest()
-    run = {"seed": seed, "data": digest}
-    if path.is_file() and json.loads(path.read_text()) != run:
-        raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
-    write_json(path, run)
-
-
 def save_backbone(backbone: Backbone, folder: Path) -> None:
     """Write weights in float16 and configuration by open_clip's local-dir schema. Raises StorageError."""
     weights = {
@@ -181,18 +173,22 @@ def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
         backbone.clip.logit_scale.fill_(torch.tensor(LOGIT_SCALE).log())
 
 
+def rankings_table(title: str, rankings: Mapping[str, Ranking]) -> Table:
+    """A row for each comparison."""
+    table = Table(title=title, title_justify="left")
+    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings"):
+        table.add_column(name)
+    for name, ranking in rankings.items():
+        values = (_said(value) for value in (ranking.present, ranking.absent, ranking.loose))
+        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values)
+    return table
+
+
 def print_alignment(alignment: Alignment) -> None:
     """The figures as tables."""
     images = " and ".join(f"{count} {kind}s" for kind, count in alignment.images.items())
-    table = Table(
-        title=f"AUROC on the {alignment.split} split ({images}), mean over wordings never trained on",
-        title_justify="left",
-    )
-    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings"):
-        table.add_column(name)
-    for name, ranking in alignment.rankings.items():
-        values = (_said(value) for value in (ranking.present, ranking.absent, ranking.loose))
-        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values)
+    title = f"AUROC on the {alignment.split} split ({images}), mean over wordings never trained on"
+    table = rankings_table(title, alignment.rankings)
     for word, value in alignment.words.items():
         table.add_row(f"“{word}”", "", _said(value))
     console.print(table)

@@ -68,6 +68,7 @@ def train(
     if not resume and ((out / STATE).is_file() or (out / "card.json").is_file()):
         raise CheckpointError(f"{out} holds a run already; give --resume to go on with it, or another --out.")
     symptoms = SymptomSet.load(config.symptoms)
+    positive = _positive(config, symptoms.classes)
     data = load_dataset(config.data, Path(config.root), symptoms.classes)
     train_rows, val_rows = data.split("train"), data.split("val")
     if config.shots is not None:
@@ -88,7 +89,8 @@ def train(
     vip.reference = ReferenceBank.build(plain, labels, val.features, config.seed)
     threshold = None
     if len(symptoms.classes) == 2:
-        threshold = fit_threshold((predict(vip, val.features) / vip.temperature).softmax(-1), val.labels)
+        seen = (predict(vip, val.features) / vip.temperature).softmax(-1)
+        threshold = fit_threshold(seen, val.labels, positive, config.sensitivity)
     measured = {"val": measure(vip, val, val_rows, config.seed, threshold)}
     if test and data.test:
         split = plain_split(backbone, data.test, "Test images")
@@ -149,6 +151,15 @@ def _card(
     )
 
 
+def _positive(config: TrainConfig, classes: Sequence[str]) -> int | None:
+    """The class to find, by its place. Raises UsageError if it is none of two classes."""
+    if config.positive is None:
+        return None
+    if config.positive not in classes or len(classes) != 2:
+        raise UsageError(f"--positive {config.positive!r} must be one of two classes; these are {list(classes)}.")
+    return list(classes).index(config.positive)
+
+
 def _config(arguments: argparse.Namespace) -> TrainConfig:
     """The configuration: what was given, else the value for the backbone, else the paper's."""
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
@@ -193,6 +204,10 @@ def _parser() -> Parser:
         type=share,
         help="smallest share of an image in a random view (default: 0.6 on vip-mini, else the paper's 0.08)",
     )
+    parser.add_argument(
+        "--positive", metavar="CLASS", help="of two classes the one to find: the card's threshold finds --sensitivity"
+    )
+    parser.add_argument("--sensitivity", type=share, help="share of its validation images that the threshold finds")
     parser.add_argument("--shots", type=positive, help="train on so many images a class")
     by_backbone = {name for values in BACKBONE_DEFAULTS.values() for name in values}
     defaults = {field.name: field.default for field in fields(TrainConfig) if field.name not in by_backbone}

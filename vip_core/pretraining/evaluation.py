@@ -120,6 +120,33 @@ def measure_alignment(backbone: Backbone, images: list[LabelledImage], split: st
     bank = {part: bank_sentences(load_phrases(), part) for part in ("held_out", "loose")}
     seen = {part: similarities(backbone, features, [s.text for s in sentences]) for part, sentences in bank.items()}
     rng = np.random.default_rng(seed)
+    rankings = rank_images(images, bank, seen, rng)
+    sick, well = (_matching(images, {"pneumonia": state}) for state in (1, 0))
+    words = similarities(backbone, features, list(WORDS))
+    signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
+    return Alignment(
+        split=split,
+        images={kind: sum(image.modality == kind for image in images) for kind in (XRAY, DERMOSCOPY)},
+        rankings=rankings,
+        words={word: _value((signs * words)[:, [i]], sick, well, rng) for i, word in enumerate(WORDS) if sick.any()},
+        **_agreements(images, bank["held_out"], seen["held_out"]),
+    )
+
+
+def rank_images(
+    images: list[LabelledImage],
+    bank: Mapping[str, list[Sentence]],
+    seen: Mapping[str, NDArray],
+    rng: np.random.Generator,
+) -> dict[str, Ranking]:
+    """How well sentences tell images apart, for each comparison that has images on both sides.
+
+    Args:
+        images: N of them.
+        bank: the sentences of the parts "held_out" and "loose".
+        seen: similarities (N, S) of the images with the S sentences of each part.
+        rng: of the bootstrap.
+    """
 
     def columns(part: str, finding: str, state: int) -> NDArray:
         wanted = [i for i, s in enumerate(bank[part]) if (s.finding, s.state) == (finding, state)]
@@ -139,16 +166,7 @@ def measure_alignment(backbone: Backbone, images: list[LabelledImage], split: st
             _value(-absent, right, wrong, rng),
             _value(loose, right, wrong, rng) if loose.size else None,
         )
-    sick, well = (_matching(images, {"pneumonia": state}) for state in (1, 0))
-    words = similarities(backbone, features, list(WORDS))
-    signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
-    return Alignment(
-        split=split,
-        images={kind: sum(image.modality == kind for image in images) for kind in (XRAY, DERMOSCOPY)},
-        rankings=rankings,
-        words={word: _value((signs * words)[:, [i]], sick, well, rng) for i, word in enumerate(WORDS) if sick.any()},
-        **_agreements(images, bank["held_out"], seen["held_out"]),
-    )
+    return rankings
 
 
 def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: NDArray) -> dict[str, dict[str, float]]:

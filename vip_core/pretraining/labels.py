@@ -62,12 +62,16 @@ def labelled_images(root: Path, split: str) -> list[LabelledImage]:
         LabelledImage(row.path, XRAY, _chest_findings(row.details["subtype"]))
         for row in load_dataset("pneumonia", root / "pneumonia", ("normal lung", "pneumonia")).split(split)
     ]
-    images += [
+    return images + dermoscopy_images(root, split)
+
+
+def dermoscopy_images(root: Path, split: str) -> list[LabelledImage]:
+    """The dermoscopy images among them. Raises DataError if they are missing."""
+    return [
         LabelledImage(image.path, DERMOSCOPY, _skin_findings(image.details))
         for image in isic2017_table(root / "isic2017")
         if image.split == split
     ]
-    return images
 
 
 def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:

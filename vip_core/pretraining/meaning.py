@@ -25,9 +25,9 @@ from vip_core.pretraining.loss import SentenceLoss
 class MeaningConfig:
     """How the sentence space is bent."""
 
-    steps: int = 800
+    steps: int = 1600
     images: int = 512  # a step
-    sentences: int = 500  # of the bank, a step
+    sentences: int = 1000  # of the bank, a step
     general: int = 256  # sentences of the corpus a step
     hidden: int = 1024
     projection_rate: float = 3e-3
@@ -52,6 +52,13 @@ class Meaning(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Shapes as above. The factor gives the components of a unit vector a spread near one half."""
         return F.normalize(features + self.leave(self.dropout(F.gelu(self.enter(8 * features)))), dim=-1)
+
+
+@torch.inference_mode()
+def meant(meaning: Meaning, features: Tensor, rows: int = 8192) -> Tensor:
+    """What sentences mean (n, D), as float16 on the CPU, from the sentence encoder's features (n, D) of them."""
+    device = next(meaning.parameters()).device
+    return torch.cat([meaning(part.float().to(device)).half().cpu() for part in features.split(rows)])
 
 
 def bend(

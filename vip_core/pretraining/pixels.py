@@ -20,6 +20,7 @@ from vip_core.images import read_image
 from vip_core.pretraining.labels import DERMOSCOPY, LabelledImage
 
 STORED = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
+VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
 BATCH = 32  # the image tower is fastest at this size on a CPU
 
 
@@ -29,10 +30,18 @@ class Augmentation:
 
     least_area: float = 0.6
     aspect: float = 1.2  # of the crop, up to this or its inverse
-    chest_angle: float = 8.0  # degrees; a film is never upside down, but its findings fall on both sides
-    brightness: float = 0.2  # of the range of values, for exposure
-    contrast: float = 0.2
+    film_angle: float = 8.0  # degrees; a film is never upside down, but its findings fall on both sides
+    skin_angle: float = 180.0
+    skin_brightness: float = 0.2  # of the range of values, from -1 to 1
+    skin_contrast: float = 0.2
     saturation: float = 0.15  # of dermoscopy; hue stays, since colours carry the diagnosis
+    # A film's grey values say how it was exposed and developed, and differ from one machine to the next.
+    film_brightness: float = 0.3
+    film_contrast: float = 0.4
+    gamma: float = 0.6  # natural logarithm of the exponent of a film's grey values, up to this or its negative
+    blurred: float = 0.4  # share of films drawn towards themselves at half the resolution, each by a random amount
+    noise: float = 0.05  # largest standard deviation of what is added to a film
+    equalised: float = 0.5  # share of films whose histogram is drawn towards a flat one, each by a random amount
 
 
 def read_pixels(images: list[LabelledImage]) -> Tensor:
@@ -59,7 +68,8 @@ def augmented(
 ) -> Tensor:
     """A random view (B, 3, *size), values from -1 to 1, of each image.
 
-    A lesion has no up or down, so it is turned by any angle; a film is turned by a few degrees. Both are mirrored.
+    A lesion has no up or down, so it is turned by any angle; a film is turned by a few degrees. Both are mirrored. A
+    lesion's colours change little, a film's grey values much.
 
     Args:
         pixels: bytes (B, 3, H, W).
@@ -74,7 +84,7 @@ def augmented(
     def between(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
 
-    angle = torch.where(skin, between(-180, 180), between(-config.chest_angle, config.chest_angle)) * (math.pi / 180)
+    angle = torch.where(skin, config.skin_angle, config.film_angle) * between(-1, 1) * (math.pi / 180)
     side = between(config.least_area, 1.0).sqrt()
     aspect = torch.exp(between(-1, 1) * math.log(config.aspect) / 2)
     width, height = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
@@ -96,9 +106,38 @@ def augmented(
     grey = views.mean(1, keepdim=True)
     saturation = torch.where(skin, between(1 - config.saturation, 1 + config.saturation), torch.ones(count))
     views = grey + column(saturation) * (views - grey)
+    exponent = torch.where(skin, torch.zeros(count), between(-config.gamma, config.gamma)).exp()
+    views = 2 * ((views.clamp(-1, 1) + 1) / 2) ** column(exponent) - 1
     middle = views.mean((1, 2, 3), keepdim=True)
-    views = middle + column(between(1 - config.contrast, 1 + config.contrast)) * (views - middle)
-    return (views + column(between(-config.brightness, config.brightness))).clamp(-1, 1)
+    contrast = torch.where(skin, config.skin_contrast, config.film_contrast) * between(-1, 1)
+    brightness = torch.where(skin, config.skin_brightness, config.film_brightness) * between(-1, 1)
+    views = (middle + column(1 + contrast) * (views - middle) + column(brightness)).clamp(-1, 1)
+
+    def towards(other: Tensor, share: float) -> Tensor:
+        chosen = ~skin & (torch.rand(count, generator=generator) < share)
+        amount = torch.where(chosen, between(0, 1), torch.zeros(count))
+        return views + column(amount) * (other - views)
+
+    views = towards(_halved(views), config.blurred)
+    spread = torch.where(skin, torch.zeros(count), between(0, config.noise))
+    grain = torch.randn(count, 1, *size, generator=generator).to(views.device)
+    views = (views + column(spread) * grain).clamp(-1, 1)
+    return towards(_equalised(views), config.equalised)
+
+
+def _halved(views: Tensor) -> Tensor:
+    """Views (B, 3, H, W) as they look at half their resolution."""
+    small = F.interpolate(views, scale_factor=0.5, mode="bilinear", antialias=True)
+    return F.interpolate(small, views.shape[2:], mode="bilinear")
+
+
+def _equalised(views: Tensor) -> Tensor:
+    """Grey images (B, 3, H, W), values from -1 to 1, as (B, 1, H, W) with a flat histogram."""
+    levels = ((views.mean(1).flatten(1) + 1) * 127.5).round().long()  # (B, H W)
+    histogram = torch.zeros(len(views), 256, device=views.device)
+    histogram.scatter_add_(1, levels, torch.ones_like(levels, dtype=histogram.dtype))
+    share = histogram.cumsum(1) / levels.shape[1]
+    return (2 * share.gather(1, levels) - 1).view(len(views), 1, *views.shape[2:])
 
 
 def pooled_features(

@@ -23,6 +23,7 @@ class TowerConfig:
     """How the image tower is tuned."""
 
     epochs: int = 14
+    films: int = 2  # an epoch, for each dermoscopy image; they are drawn anew from a larger number
     batch_size: int = 64
     rate: float = 4e-4
     stages: int = 4  # of the tower's seven, counted from its end, with the convolution after them
@@ -43,8 +44,8 @@ def tune_tower(
 ) -> None:
     """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
 
-    An epoch takes all dermoscopy images and as many films, drawn anew: films are many and soon learnt. The state is
-    kept at `state_path` after every epoch; a later call goes on from there.
+    An epoch takes all dermoscopy images and so many times as many films, drawn anew. The state is kept at `state_path`
+    after every epoch; a later call goes on from there.
 
     Args:
         backbone: with its projection trained; its text tower is not used.
@@ -62,9 +63,9 @@ def tune_tower(
         parameter.requires_grad_(True)
     average = AveragedModel(visual, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
     optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
-    rows_of = [torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()]
-    share = min(len(rows) for rows in rows_of if len(rows))
-    steps = math.ceil(share * sum(bool(len(rows)) for rows in rows_of) / config.batch_size)
+    lesions, films = torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()
+    taken = min(len(films), config.films * len(lesions)) if len(lesions) else len(films)
+    steps = math.ceil((len(lesions) + taken) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
     parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
     start = 0
@@ -78,7 +79,7 @@ def tune_tower(
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
         generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
         torch.manual_seed(1000 * config.seed + epoch)  # of the dropout
-        drawn = torch.cat([rows[torch.randperm(len(rows), generator=generator)[:share]] for rows in rows_of])
+        drawn = torch.cat([lesions, films[torch.randperm(len(films), generator=generator)[:taken]]])
         drawn = drawn[torch.randperm(len(drawn), generator=generator)]
         title = f"Image tower, epoch {epoch + 1} of {config.epochs}"
         for rows in track(drawn.split(config.batch_size), description=title, console=console):
