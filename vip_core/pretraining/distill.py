@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
 from vip_core.console import console
-from vip_core.files import atomic
+from vip_core.pretraining.resuming import keep, take_up
 from vip_core.pretraining.towers import text_parameters
 
 
@@ -48,16 +48,10 @@ def distill(
         parameters, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=device.type != "mps"
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
-    generator = torch.Generator().manual_seed(config.seed)
-    start = 0
-    if state_path.is_file():
-        state = torch.load(state_path, map_location=device, weights_only=True)
-        backbone.clip.load_state_dict(state["clip"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        generator.set_state(state["generator"].cpu())
-        start = state["epoch"]
-    for epoch in range(start, config.epochs):
+    parts = {"clip": backbone.clip, "optimizer": optimizer, "schedule": schedule}
+    for epoch in range(take_up(state_path, parts, device), config.epochs):
+        # Of the epoch alone, so that a resumed run draws what an unbroken one does.
+        generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
         total = 0.0
         batches = list(_batches(rows, config.batch_size, generator))[:steps]
         for batch in track(batches, description=f"Text tower, epoch {epoch + 1} of {config.epochs}", console=console):
@@ -73,17 +67,7 @@ def distill(
             schedule.step()
             total += loss.item()
         console.print(f"Epoch {epoch + 1}: mean loss {total / len(batches):.4f}")
-        with atomic(state_path) as temporary:
-            torch.save(
-                {
-                    "clip": backbone.clip.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "generator": generator.get_state(),
-                    "epoch": epoch + 1,
-                },
-                temporary,
-            )
+        keep(state_path, parts, epoch + 1)
     for parameter in parameters:
         parameter.requires_grad_(False)
 

@@ -1,14 +1,22 @@
-"""The states of the stages belong to one seed and to one set of data."""
+"""The states of the stages: kept after every epoch, taken up again, and tied to one seed and one set of data."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
 from vip_core.errors import DataError
-from vip_core.files import write_json
+from vip_core.files import atomic, write_json
 from vip_core.pretraining.corpus import FILES
 from vip_core.pretraining.labels import LabelledImage, bank_sentences
 from vip_core.pretraining.phrases import load_phrases
+
+Part = nn.Module | Optimizer | LRScheduler
 
 
 def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
@@ -20,3 +28,19 @@ def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> 
     if path.is_file() and json.loads(path.read_text()) != run:
         raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
     write_json(path, run)
+
+
+def take_up(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:
+    """Put the parts into the state kept at `path`, if there is one. Returns the epochs that it has behind it."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["epoch"]
+
+
+def keep(path: Path, parts: Mapping[str, Part], epochs: int) -> None:
+    """Keep the parts' state after so many epochs. Raises StorageError if it cannot be written."""
+    with atomic(path) as temporary:
+        torch.save({**{name: part.state_dict() for name, part in parts.items()}, "epoch": epochs}, temporary)

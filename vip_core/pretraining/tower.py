@@ -13,9 +13,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from vip_core.backbone import Backbone
 from vip_core.console import console
 from vip_core.device import fast_bf16
-from vip_core.files import atomic
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.pixels import augmented
+from vip_core.pretraining.resuming import keep, take_up
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,8 @@ def tune_tower(
     steps = math.ceil((len(lesions) + taken) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
     parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
-    start = 0
-    if state_path.is_file():
-        state = torch.load(state_path, map_location=device, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        start = state["epoch"]
     columns = torch.arange(len(text), device=device)
-    for epoch in range(start, config.epochs):
+    for epoch in range(take_up(state_path, parts, device), config.epochs):
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
         generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
         torch.manual_seed(1000 * config.seed + epoch)  # of the dropout
@@ -93,9 +87,7 @@ def tune_tower(
             optimizer.step()
             schedule.step()
             average.update_parameters(visual)
-        with atomic(state_path) as temporary:
-            saved = {name: part.state_dict() for name, part in parts.items()}
-            torch.save({**saved, "epoch": epoch + 1}, temporary)
+        keep(state_path, parts, epoch + 1)
     for parameter in parameters:
         parameter.requires_grad_(False)
     visual.load_state_dict(average.module.state_dict())
