@@ -18,18 +18,22 @@ from vip_core.console import console
 from vip_core.device import best_device
 from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
+from vip_core.pretraining.aligning import align
 from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import bank_sentences, labelled_images, of_own_kind, right_or_wrong
-from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import MeaningConfig, bend, meant
+from vip_core.pretraining.labels import (
+    bank_sentences,
+    hedged_sentences,
+    labelled_images,
+)
+from vip_core.pretraining.meaning import MeaningConfig, meant
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels, skin_rows
+from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
 from vip_core.pretraining.resuming import same_run
 from vip_core.pretraining.teacher import DIMENSION, teach
-from vip_core.pretraining.tower import TowerConfig, tune_tower
+from vip_core.pretraining.tower import TowerConfig
 from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocabulary
 
 BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
@@ -92,26 +96,22 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     backbone = new_vip_mini(seed).to(device)
 
     corpus, _ = read_corpus(root)
-    sentences = bank_sentences(load_phrases())
-    phrases = [sentence.text for sentence in sentences]
-    nearby = variants(phrases, seed)
-    words, general, near, bank = (
-        teach(texts, work / "teacher", device) for texts in (vocabulary(backbone), corpus, nearby, phrases)
-    )
-
-    pixels, skin = read_pixels(images), skin_rows(images)
-    loss = SentenceLoss(right_or_wrong(images, sentences), of_own_kind(images, sentences)).to(device)
+    words, general = (teach(texts, work / "teacher", device) for texts in (vocabulary(backbone), corpus))
+    pixels = read_pixels(images)
     pooled = pooled_features(backbone, images, pixels, VIEWS, work / "pooled", seed)
-    projection = backbone.clip.visual.head.proj
-    meaning = bend(pooled, bank.float(), general, loss, projection, work / "meaning.pt", MeaningConfig(seed=seed))
+    configs = MeaningConfig(seed=seed), TowerConfig(seed=seed)
+    meaning = align(backbone, images, pixels, pooled, general, work / "teacher", work, *configs)
 
-    taught = meant(meaning, bank)
-    tune_tower(backbone, pixels, skin, taught.float().to(device), loss, work / "tower.pt", TowerConfig(seed=seed))
+    phrases = [sentence.text for sentence in bank_sentences(load_phrases())]
+    nearby = variants(phrases, seed)
+    phrases += [sentence.text for sentence in hedged_sentences(load_phrases(), seed)]
+    near, bank = (meant(meaning, teach(texts, work / "teacher", device)) for texts in (nearby, phrases))
+    texts = [*corpus, *nearby, *phrases * BANK_REPEATS]
+    targets = torch.cat([meant(meaning, general), near, bank.repeat(BANK_REPEATS, 1)])
 
     start_words(backbone, words)
     longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]
-    tokens = [backbone.prompt_tokens(text)[:longest] for text in [*corpus, *nearby, *phrases * BANK_REPEATS]]
-    targets = torch.cat([meant(meaning, general), meant(meaning, near), taught.repeat(BANK_REPEATS, 1)])
+    tokens = [backbone.prompt_tokens(text)[:longest] for text in texts]
     distill(backbone, tokens, targets, work / "text.pt", DistillConfig(seed=seed))
 
     text = encode_texts(backbone, phrases)

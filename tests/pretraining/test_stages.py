@@ -17,7 +17,7 @@ from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignme
 from vip_core.pretraining.folds import cross_validate
 from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
+from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend, bend_again
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
 from vip_core.pretraining.tower import TowerConfig, tune_tower
 
@@ -67,6 +67,29 @@ def test_meaning_parts_a_finding_from_its_denial_which_the_encoder_puts_side_by_
     other = nn.Linear(8, 16)
     again = bend(pooled, bank, general, loss, other, tmp_path / "meaning.pt", config)  # read, not trained
     assert torch.equal(again(bank), meaning(bank)) and torch.equal(other.weight, projection.weight)
+
+
+def test_a_second_bend_turns_a_new_sentence_round_and_leaves_the_rest(tmp_path):
+    """The images are given; a sentence that lay beside its contrary comes to rank them the other way."""
+    generator = torch.Generator().manual_seed(0)
+    general = F.normalize(torch.randn(400, 16, generator=generator), dim=-1)
+    yes, hedge = F.normalize(torch.randn(2, 16, generator=generator), dim=-1)
+    bank = F.normalize(torch.stack([yes, yes + 0.3 * hedge]), dim=-1)
+    sick = torch.arange(60) % 2 == 0
+    seen = torch.where(sick, 1.0, -1.0).view(60, 1, 1) * yes + 0.1 * torch.randn(60, 1, 16, generator=generator)
+    decided = torch.stack([sick, ~sick], dim=1).long() * 2 - 1
+    meaning = Meaning(16, 64)
+    ranks = [roc_auc_score(sick, seen[:, 0] @ meaning(bank).detach()[1])]
+    config = MeaningConfig(steps=150, sentences=2, general=64, hidden=64)
+    loss = SentenceLoss(decided, torch.ones(60, 2).bool())
+    bend_again(meaning, seen, bank, general, loss, tmp_path / "again.pt", config)
+    with torch.inference_mode():
+        ranks += [roc_auc_score(sick, seen[:, 0] @ text) for text in meaning(bank)]
+        kept = F.cosine_similarity(meaning(general), general).mean()
+    assert ranks[0] > 0.95 and ranks[1] > 0.95 and ranks[2] < 0.05 and kept > 0.9
+    again = Meaning(16, 64)
+    bend_again(again, seen, bank, general, loss, tmp_path / "again.pt", config)  # read, not trained
+    assert torch.equal(again(bank), meaning(bank))
 
 
 # ---- pixels

@@ -3,22 +3,21 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 from torch.nn import functional as F
 
 from vip_core.device import best_device
+from vip_core.pretraining.aligning import align
 from vip_core.pretraining.corpus import read_corpus
 from vip_core.pretraining.evaluation import Ranking, rank_images
-from vip_core.pretraining.labels import bank_sentences, dermoscopy_images, of_own_kind, right_or_wrong
-from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import MeaningConfig, bend, meant
+from vip_core.pretraining.labels import bank_sentences, dermoscopy_images
+from vip_core.pretraining.meaning import MeaningConfig, meant
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.pixels import VIEWS, image_features_of, pooled_features, read_pixels, skin_rows
+from vip_core.pretraining.pixels import VIEWS, image_features_of, pooled_features, read_pixels
 from vip_core.pretraining.resuming import same_run
 from vip_core.pretraining.teacher import teach
-from vip_core.pretraining.tower import TowerConfig, tune_tower
+from vip_core.pretraining.tower import TowerConfig
 from vip_core.pretraining.towers import new_vip_mini
 
 
@@ -51,11 +50,8 @@ def cross_validate(
     meaning_config, tower_config = meaning_config or MeaningConfig(seed=seed), tower_config or TowerConfig(seed=seed)
     images = dermoscopy_images(root, "train")
     same_run(work / "folds" / "run.json", root, images, seed)
-    pixels, skin = read_pixels(images), skin_rows(images)
+    pixels = read_pixels(images)
     pooled = pooled_features(new_vip_mini(seed).to(device), images, pixels, VIEWS, work / "folds" / "pooled", seed)
-    sentences = bank_sentences(load_phrases())
-    decided, own = right_or_wrong(images, sentences), of_own_kind(images, sentences)
-    bank = teach([sentence.text for sentence in sentences], work / "teacher", device)
     general = teach(read_corpus(root)[0], work / "teacher", device)
     measured = {part: bank_sentences(load_phrases(), part) for part in ("held_out", "loose")}
     heard = {part: teach([s.text for s in said], work / "teacher", device) for part, said in measured.items()}
@@ -63,13 +59,9 @@ def cross_validate(
 
     splits = KFold(folds, shuffle=True, random_state=seed).split(np.arange(len(images)))
     for number, (kept, left_out) in enumerate(splits, start=1):
-        folder, rows = work / "folds" / f"{number} of {folds}", torch.from_numpy(kept)
-        backbone = new_vip_mini(seed).to(device)
-        loss = SentenceLoss(decided[rows], own[rows]).to(device)
-        projection = backbone.clip.visual.head.proj
-        meaning = bend(pooled[rows], bank.float(), general, loss, projection, folder / "meaning.pt", meaning_config)
-        text = meant(meaning, bank).float().to(device)
-        tune_tower(backbone, pixels[rows], skin[rows], text, loss, folder / "tower.pt", tower_config)
+        backbone, theirs = new_vip_mini(seed).to(device), [images[row] for row in kept]
+        parts = theirs, pixels[kept], pooled[kept], general, work / "teacher", work / "folds" / f"{number} of {folds}"
+        meaning = align(backbone, *parts, meaning_config, tower_config)
         features = F.normalize(image_features_of(backbone, [images[row] for row in left_out]), dim=-1)
         for part, sentences_heard in heard.items():
             similarities = features @ meant(meaning, sentences_heard).float().T

@@ -1,5 +1,7 @@
 """Which sentences are right, wrong or undecided for which training image."""
 
+import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +85,33 @@ def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
             for state, wordings in ((1, finding.present), (0, finding.absent)):
                 sentences += [Sentence(text, modality.name, finding.name, state) for text in getattr(wordings, part)]
     return sentences
+
+
+def hedged_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
+    """Every hedge with so many of each finding's nouns, drawn at random; none is a sentence of the bank itself.
+
+    A sentence encoder hears mostly the noun: "findings argue against a bacterial cause" lies beside its contrary. What
+    a hedge does to a noun is learnt from many nouns.
+    """
+    generator = random.Random(seed)
+    taken = {_bare(s.text) for part in ("train", "held_out", "loose") for s in bank_sentences(bank, part)}
+    sentences = []
+    for modality in bank.modalities:
+        for finding in modality.findings:
+            for names, sign in ((finding.nouns, 1), (finding.opposites, 0)):
+                for hedges, state in ((bank.affirming, sign), (bank.denying, 1 - sign)):
+                    for hedge in hedges:
+                        for noun in generator.sample(names, min(nouns, len(names))):
+                            text = hedge.format(noun)
+                            if _bare(text) not in taken:
+                                taken.add(_bare(text))
+                                sentences.append(Sentence(text, modality.name, finding.name, state))
+    return sentences
+
+
+def _bare(text: str) -> str:
+    """Letters, digits and single spaces, to tell whether two sentences are the same."""
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:

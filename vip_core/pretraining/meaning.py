@@ -86,10 +86,7 @@ def bend(
     device = projection.weight.device
     meaning = Meaning(bank.shape[1], config.hidden, config.dropout).to(device)
     kept = {"meaning": meaning, "projection": projection, "loss": loss}
-    if state_path.is_file():
-        state = torch.load(state_path, map_location=device, weights_only=True)
-        for name, module in kept.items():
-            module.load_state_dict(state[name])
+    if _read(state_path, kept, device):
         return meaning.eval()
 
     mean, std = pooled.mean((0, 1)), pooled.std((0, 1)) + 1e-3
@@ -98,35 +95,84 @@ def bend(
         torch.manual_seed(config.seed)
         head = nn.Linear(projection.in_features, projection.out_features).to(device)
         meaning.load_state_dict(Meaning(bank.shape[1], config.hidden).state_dict())
+    _fit(meaning, standard, head, bank, general, loss, config, "Meaning of sentences")
+    with torch.no_grad():
+        projection.weight.copy_(head.weight / std.to(device))
+        projection.bias.copy_(head.bias - projection.weight @ mean.to(device))
+    _write(state_path, kept)
+    return meaning.eval()
+
+
+def bend_again(
+    meaning: Meaning,
+    features: Tensor,
+    bank: Tensor,
+    general: Tensor,
+    loss: SentenceLoss,
+    state_path: Path,
+    config: MeaningConfig,
+) -> Meaning:
+    """Train the meaning of sentences on, in place, against the features (N, V, D) of a tuned image tower.
+
+    The other arguments are those of `bend`; the bank may be another one.
+    """
+    kept = {"meaning": meaning, "loss": loss}
+    if not _read(state_path, kept, next(meaning.parameters()).device):
+        _fit(meaning.train(), features, None, bank, general, loss, config, "Meaning of sentences, once more")
+        _write(state_path, kept)
+    return meaning.eval()
+
+
+def _fit(
+    meaning: Meaning,
+    seen: Tensor,
+    head: nn.Linear | None,
+    bank: Tensor,
+    general: Tensor,
+    loss: SentenceLoss,
+    config: MeaningConfig,
+    title: str,
+) -> None:
+    """Train `meaning` and the loss on images (N, V, C) as they are, or together with the map `head` of them."""
+    device = next(meaning.parameters()).device
     rates = [
-        {"params": head.parameters(), "lr": config.projection_rate, "weight_decay": config.weight_decay},
         {"params": loss.parameters(), "lr": config.projection_rate, "weight_decay": 0.0},
         {"params": meaning.parameters(), "lr": config.rate, "weight_decay": config.weight_decay},
     ]
+    if head is not None:
+        rates.append({"params": head.parameters(), "lr": config.projection_rate, "weight_decay": config.weight_decay})
     optimizer = torch.optim.AdamW(rates, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [rate["lr"] for rate in rates], total_steps=config.steps, pct_start=0.1
     )
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # of the dropout
-    for _ in track(range(config.steps), description="Meaning of sentences", console=console):
-        rows = torch.randint(len(pooled), (config.images,), generator=generator)
-        view = torch.randint(pooled.shape[1], (config.images,), generator=generator)
+    for _ in track(range(config.steps), description=title, console=console):
+        rows = torch.randint(len(seen), (config.images,), generator=generator)
+        view = torch.randint(seen.shape[1], (config.images,), generator=generator)
         columns = torch.randperm(len(bank), generator=generator)[: config.sentences]
         taken = torch.randint(len(general), (config.general,), generator=generator)
-        images = head(standard[rows, view].to(device))
+        images = seen[rows, view].to(device)
         heard = bank[columns] + config.noise * torch.randn(len(columns), bank.shape[1], generator=generator)
         text = meaning(F.normalize(heard, dim=-1).to(device))
         before = general[taken].float().to(device)
-        value = loss(images, text, rows.to(device), columns.to(device))
+        value = loss(images if head is None else head(images), text, rows.to(device), columns.to(device))
         value = value + config.held * distillation_loss(meaning(before), before)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         optimizer.step()
         schedule.step()
-    with torch.no_grad():
-        projection.weight.copy_(head.weight / std.to(device))
-        projection.bias.copy_(head.bias - projection.weight @ mean.to(device))
-    with atomic(state_path) as temporary:
-        torch.save({name: module.state_dict() for name, module in kept.items()}, temporary)
-    return meaning.eval()
+
+
+def _read(path: Path, parts: dict[str, nn.Module], device: torch.device) -> bool:
+    if not path.is_file():
+        return False
+    state = torch.load(path, map_location=device, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return True
+
+
+def _write(path: Path, parts: dict[str, nn.Module]) -> None:
+    with atomic(path) as temporary:
+        torch.save({name: part.state_dict() for name, part in parts.items()}, temporary)

@@ -23,11 +23,18 @@ class Wordings:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding of a kind of image, said to be present and said to be absent."""
+    """A finding of a kind of image, said to be present and said to be absent.
+
+    Attributes:
+        nouns: what it is called, to put into hedges.
+        opposites: what is there without it, such as clear lungs; for hedges that then say the contrary.
+    """
 
     name: str
     present: Wordings
     absent: Wordings
+    nouns: tuple[str, ...]
+    opposites: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,18 @@ class Modality:
 
 @dataclass(frozen=True)
 class PhraseBank:
-    """All of them; `other` describes neither kind of image."""
+    """All of them.
+
+    Attributes:
+        other: wordings that describe neither kind of image.
+        affirming: hedges with a place {} for a noun, which say or lean to it.
+        denying: those that deny it, or lean to that.
+    """
 
     modalities: tuple[Modality, ...]
     other: Wordings
+    affirming: tuple[str, ...]
+    denying: tuple[str, ...]
 
 
 def _wordings(value: dict[str, list[str]]) -> Wordings:
@@ -60,10 +75,17 @@ def load_phrases() -> PhraseBank:
             name,
             _wordings(modality["wordings"]),
             tuple(
-                Finding(finding, _wordings(sides["present"]), _wordings(sides["absent"]))
+                Finding(
+                    finding,
+                    _wordings(sides["present"]),
+                    _wordings(sides["absent"]),
+                    tuple(sides["nouns"]),
+                    tuple(sides["opposites"]),
+                )
                 for finding, sides in modality["findings"].items()
             ),
         )
         for name, modality in data["modalities"].items()
     )
-    return PhraseBank(modalities, _wordings(data["other"]))
+    hedges = data["hedges"]
+    return PhraseBank(modalities, _wordings(data["other"]), tuple(hedges["present"]), tuple(hedges["absent"]))
