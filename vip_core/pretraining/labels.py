@@ -98,14 +98,13 @@ def hedged_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
     sentences = []
     for modality in bank.modalities:
         for finding in modality.findings:
-            for names, sign in ((finding.nouns, 1), (finding.opposites, 0)):
-                for hedges, state in ((bank.affirming, sign), (bank.denying, 1 - sign)):
-                    for hedge in hedges:
-                        for noun in generator.sample(names, min(nouns, len(names))):
-                            text = hedge.format(noun)
-                            if _bare(text) not in taken:
-                                taken.add(_bare(text))
-                                sentences.append(Sentence(text, modality.name, finding.name, state))
+            for hedges, state in ((bank.affirming, 1), (bank.denying, 0)):
+                for hedge in hedges:
+                    for noun in generator.sample(finding.nouns, min(nouns, len(finding.nouns))):
+                        text = hedge.format(noun)
+                        if _bare(text) not in taken:
+                            taken.add(_bare(text))
+                            sentences.append(Sentence(text, modality.name, finding.name, state))
     return sentences
 
 

@@ -27,14 +27,12 @@ class Finding:
 
     Attributes:
         nouns: what it is called, to put into hedges.
-        opposites: what is there without it, such as clear lungs; for hedges that then say the contrary.
     """
 
     name: str
     present: Wordings
     absent: Wordings
     nouns: tuple[str, ...]
-    opposites: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,6 @@ def load_phrases() -> PhraseBank:
                     _wordings(sides["present"]),
                     _wordings(sides["absent"]),
                     tuple(sides["nouns"]),
-                    tuple(sides["opposites"]),
                 )
                 for finding, sides in modality["findings"].items()
             ),
