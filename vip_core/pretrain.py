@@ -176,11 +176,11 @@ def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
 def rankings_table(title: str, rankings: Mapping[str, Ranking]) -> Table:
     """A row for each comparison."""
     table = Table(title=title, title_justify="left")
-    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings"):
+    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings", "wrong way"):
         table.add_column(name)
     for name, ranking in rankings.items():
         values = (_said(value) for value in (ranking.present, ranking.absent, ranking.loose))
-        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values)
+        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values, str(len(ranking.wrong_way)))
     return table
 
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
 from vip_core.pretraining.corpus import FILES, variants
-from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment
+from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment, rank_images
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage
+from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage, Sentence
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend, bend_again
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
@@ -179,6 +179,18 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     assert all(torch.equal(after[key], again[key]) for key in after)
 
 
+def test_a_wording_that_ranks_the_wrong_way_is_named():
+    images = [LabelledImage(None, XRAY, {"pneumonia": number % 2}) for number in range(8)]
+    said = [("opacity", 1), ("haze", 1), ("clear", 0), ("not clear", 0)]
+    held_out = [Sentence(text, XRAY, "pneumonia", state) for text, state in said]
+    bank = {"held_out": held_out, "loose": [Sentence("fog", XRAY, "pneumonia")]}
+    sick = np.arange(8)[:, None] % 2
+    seen = {"held_out": sick * [1.0, -1.0, -1.0, 1.0], "loose": sick * [1.0]}
+    ranking = rank_images(images, bank, seen, np.random.default_rng(0))["pneumonia vs normal"]
+    assert ranking.wrong_way == ("haze", "not clear")
+    assert (ranking.present.value, ranking.absent.value, ranking.loose.value) == (0.5, 0.5, 1.0)
+
+
 # ---- cross-validation
 
 
@@ -241,7 +253,7 @@ def test_alignment_of_the_shipped_backbone_on_its_own_examples():
     result = measure_alignment(Backbone.load("vip-mini"), images, "examples")
     ranking = result.rankings["pneumonia vs normal"]
     assert ranking.positives + ranking.negatives == result.images[XRAY]
-    assert ranking.present.value > 0.9 and ranking.absent.value > 0.9
+    assert ranking.present.value > 0.85 and ranking.absent.value > 0.85 and len(ranking.wrong_way) < 8
     for value in (ranking.present, ranking.absent, *result.words.values()):
         assert value.low <= value.value <= value.high
     assert set(result.rankings) <= {comparison.name for comparison in COMPARISONS}

@@ -57,6 +57,7 @@ class Ranking:
     present: mean AUROC of the held-out wordings that say the finding is there.
     absent: of those that deny it, which are to rank the images without it first.
     loose: of lay and figurative wordings of both kinds.
+    wrong_way: the held-out wordings, of either kind, whose AUROC lies below .5.
     """
 
     positives: int
@@ -64,6 +65,7 @@ class Ranking:
     present: Value
     absent: Value
     loose: Value | None
+    wrong_way: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,14 @@ def rank_images(
         wanted = [i for i, s in enumerate(bank[part]) if (s.finding, s.state) == (finding, state)]
         return seen[part][:, wanted]
 
+    def wrong_way(finding: str, right: NDArray, wrong: NDArray) -> tuple[str, ...]:
+        rows = np.concatenate([np.flatnonzero(right), np.flatnonzero(wrong)])
+        truth = np.repeat([True, False], [right.sum(), wrong.sum()])
+        wanted = [i for i, s in enumerate(bank["held_out"]) if s.finding == finding]
+        signs = np.array([1 if bank["held_out"][i].state else -1 for i in wanted])
+        below = aurocs(signs * seen["held_out"][np.ix_(rows, wanted)], truth) < 0.5
+        return tuple(bank["held_out"][i].text for i, turned in zip(wanted, below, strict=True) if turned)
+
     rankings = {}
     for comparison in COMPARISONS:
         right, wrong = (_matching(images, known) for known in (comparison.right, comparison.wrong))
@@ -165,6 +175,7 @@ def rank_images(
             _value(present, right, wrong, rng),
             _value(-absent, right, wrong, rng),
             _value(loose, right, wrong, rng) if loose.size else None,
+            wrong_way(comparison.finding, right, wrong),
         )
     return rankings
 
