@@ -29,7 +29,12 @@ def lines() -> SymptomSet:
                 "dense white opacity in one lobe",
                 "clear lungs, no opacity",
             ],
-            "pneumonia": ["thickened bronchial walls", "one lobe with a dense white opacity", LONG, "clear lungs"],
+            "pneumonia": [
+                "hazy perihilar streaks in both lungs",
+                "one lobe with a dense white opacity",
+                LONG,
+                "no opacity in clear lungs",
+            ],
         }
     )
 
@@ -45,7 +50,7 @@ def test_there_is_a_finding_a_line_in_order(findings, lines):
 
 
 def test_tokens_are_those_of_the_prompt_with_its_context(findings, pneumonia):
-    assert findings[3].tokens == len(pneumonia.backbone.prompt_tokens("thickened bronchial walls")) + 2 + 4
+    assert findings[3].tokens == len(pneumonia.backbone.prompt_tokens("hazy perihilar streaks in both lungs")) + 2 + 4
     assert findings[0].limit == 77
 
 
@@ -55,7 +60,7 @@ def test_a_line_too_long_is_reported_not_raised(findings):
 
 
 def test_the_auroc_is_that_of_the_reference_images_of_the_class_against_the_others(findings, pneumonia):
-    text = pneumonia.backbone.encode_prompts(["thickened bronchial walls"], pneumonia.context_prompt([0, 1]))
+    text = pneumonia.backbone.encode_prompts(["hazy perihilar streaks in both lungs"], pneumonia.context_prompt([0, 1]))
     scores = (pneumonia.reference.features @ F.normalize(text, dim=-1).T).flatten()
     assert findings[3].auroc == pytest.approx(roc_auc_score(pneumonia.reference.labels == 1, scores), abs=1e-6)
     low, high = findings[3].interval
@@ -75,7 +80,7 @@ def test_the_interval_shrinks_with_the_number_of_images(pneumonia, lines):
 
 
 def test_twins_are_found_within_a_class_and_across(findings):
-    assert findings[0].twin == "clear lungs" and findings[0].twin_class == "pneumonia"
+    assert findings[0].twin == "no opacity in clear lungs" and findings[0].twin_class == "pneumonia"
     assert "of “pneumonia”" in findings[0].notes[0]
     assert findings[2].twin == "clear lungs with no opacity" and findings[2].twin_class == "normal lung"
     assert findings[1].twin_class == "pneumonia" and findings[4].twin_class == "normal lung"
@@ -101,7 +106,7 @@ def test_the_best_are_kept_by_auroc_without_twins_or_lines_for_the_other_class(f
     by_line = {finding.symptom: finding.auroc for finding in findings[:3]}
     best = max(("clear lungs with no opacity", "clear lungs, no opacity"), key=by_line.get)
     assert kept.symptoms[0] == (best,)  # its twin and the line that speaks for pneumonia are passed over
-    assert set(kept.symptoms[1]) <= {"thickened bronchial walls", "one lobe with a dense white opacity"}
+    assert set(kept.symptoms[1]) <= {"hazy perihilar streaks in both lungs", "one lobe with a dense white opacity"}
     assert "reference bank" in kept.source["kept"]
     assert keep_best(lines, findings, 1).counts == [1, 1]
 
