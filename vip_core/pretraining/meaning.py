@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vip_core.console import console
-from vip_core.files import atomic
 from vip_core.pretraining.distill import distillation_loss
 from vip_core.pretraining.loss import SentenceLoss
+from vip_core.pretraining.resuming import keep, take_up
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def bend(
     device = projection.weight.device
     meaning = Meaning(bank.shape[1], config.hidden, config.dropout).to(device)
     kept = {"meaning": meaning, "projection": projection, "loss": loss}
-    if _read(state_path, kept, device):
+    if take_up(state_path, kept, device):
         return meaning.eval()
 
     mean, std = pooled.mean((0, 1)), pooled.std((0, 1)) + 1e-3
@@ -99,7 +99,7 @@ def bend(
     with torch.no_grad():
         projection.weight.copy_(head.weight / std.to(device))
         projection.bias.copy_(head.bias - projection.weight @ mean.to(device))
-    _write(state_path, kept)
+    keep(state_path, kept, 1)
     return meaning.eval()
 
 
@@ -117,9 +117,9 @@ def bend_again(
     The other arguments are those of `bend`; the bank may be another one.
     """
     kept = {"meaning": meaning, "loss": loss}
-    if not _read(state_path, kept, next(meaning.parameters()).device):
+    if not take_up(state_path, kept, next(meaning.parameters()).device):
         _fit(meaning.train(), features, None, bank, general, loss, config, "Meaning of sentences, once more")
-        _write(state_path, kept)
+        keep(state_path, kept, 1)
     return meaning.eval()
 
 
@@ -162,17 +162,3 @@ def _fit(
         value.backward()
         optimizer.step()
         schedule.step()
-
-
-def _read(path: Path, parts: dict[str, nn.Module], device: torch.device) -> bool:
-    if not path.is_file():
-        return False
-    state = torch.load(path, map_location=device, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return True
-
-
-def _write(path: Path, parts: dict[str, nn.Module]) -> None:
-    with atomic(path) as temporary:
-        torch.save({name: part.state_dict() for name, part in parts.items()}, temporary)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from vip_core.errors import DataError
 from vip_core.files import atomic, write_json
 from vip_core.pretraining.corpus import FILES
-from vip_core.pretraining.labels import LabelledImage, bank_sentences
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, hedged_sentences
 from vip_core.pretraining.phrases import load_phrases
 
 Part = nn.Module | Optimizer | LRScheduler
@@ -23,7 +23,8 @@ def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> 
     """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
     texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
-    digest = hashlib.sha256(repr((listed, texts, bank_sentences(load_phrases()))).encode()).hexdigest()
+    sentences = bank_sentences(load_phrases()) + hedged_sentences(load_phrases(), seed)
+    digest = hashlib.sha256(repr((listed, texts, sentences)).encode()).hexdigest()
     run = {"seed": seed, "data": digest}
     if path.is_file() and json.loads(path.read_text()) != run:
         raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
