@@ -130,9 +130,10 @@ def test_the_strictest_threshold_that_still_finds_the_share(positive, sensitivit
 
 
 @pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 0]])
-def test_a_threshold_that_nothing_decides_is_one_half(labels):
+@pytest.mark.parametrize("positive", [None, 0, 1])
+def test_a_threshold_that_nothing_decides_is_one_half(labels, positive):
     probabilities = torch.full((3, 2), 0.5)
-    assert fit_threshold(probabilities, torch.tensor(labels)) == 0.5
+    assert fit_threshold(probabilities, torch.tensor(labels), positive) == 0.5
 
 
 def test_shifted_to_the_threshold_the_same_images_pass_one_half():

@@ -167,9 +167,9 @@ def fit_threshold(
     Returns:
         The threshold; one half where the images are of one class, or their scores are all the same.
     """
-    if len(labels.unique()) < 2:
-        return 0.5
     odds = torch.logit(probabilities[:, 1].double(), eps=1e-7)
+    if len(labels.unique()) < 2 or len(odds.unique()) < 2:
+        return 0.5
     if positive is not None:
         return _sensitive_threshold(odds if positive else -odds, labels == positive, sensitivity, bool(positive))
     order = odds.argsort()
@@ -179,8 +179,6 @@ def fit_threshold(
     kept_second = 1 - (truth == 1).cumsum(0) / (truth == 1).sum()
     balanced = (kept_first + kept_second)[:-1] / 2
     gaps = odds[1:] - odds[:-1]
-    if not (gaps > 0).any():
-        return 0.5
     best = torch.isclose(balanced, balanced[gaps > 0].max()) & (gaps > 0)
     place = int(torch.where(best, gaps, -1).argmax())
     return float(torch.sigmoid((odds[place] + odds[place + 1]) / 2))

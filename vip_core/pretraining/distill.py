@@ -1,4 +1,4 @@
-"""Stage 3: the text tower learns what sentences mean, under CLIP's own tokens and causal mask."""
+"""Stage 4: the text tower learns what sentences mean, under CLIP's own tokens and causal mask."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

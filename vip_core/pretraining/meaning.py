@@ -1,4 +1,4 @@
-"""Stage 1: what a sentence means for an image, in the sentence encoder's space, bent where findings need it.
+"""Stages 1 and 3: what a sentence means for an image, in the sentence encoder's space, bent where findings need it.
 
 A sentence encoder puts "no opacity" beside "opacity", since both are about opacities; no map of the images can rank
 them apart then. So its features go through a small residual network, trained together with a linear map of pooled image
