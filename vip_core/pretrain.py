@@ -23,11 +23,7 @@ from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import (
-    bank_sentences,
-    hedged_sentences,
-    labelled_images,
-)
+from vip_core.pretraining.labels import bank_sentences, hedged_sentences, labelled_images
 from vip_core.pretraining.meaning import MeaningConfig, meant
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels

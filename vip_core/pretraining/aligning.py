@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 
 from vip_core.backbone import Backbone
-from vip_core.pretraining.labels import (
-    LabelledImage,
-    bank_sentences,
-    hedged_sentences,
-    of_own_kind,
-    right_or_wrong,
-)
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, hedged_sentences, of_own_kind, right_or_wrong
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend, bend_again, meant
 from vip_core.pretraining.phrases import load_phrases

@@ -150,32 +150,29 @@ def rank_images(
         rng: of the bootstrap.
     """
 
-    def columns(part: str, finding: str, state: int) -> NDArray:
-        wanted = [i for i, s in enumerate(bank[part]) if (s.finding, s.state) == (finding, state)]
-        return seen[part][:, wanted]
+    def places(part: str, finding: str, state: int) -> list[int]:
+        return [i for i, s in enumerate(bank[part]) if (s.finding, s.state) == (finding, state)]
 
-    def wrong_way(finding: str, right: NDArray, wrong: NDArray) -> tuple[str, ...]:
-        rows = np.concatenate([np.flatnonzero(right), np.flatnonzero(wrong)])
-        truth = np.repeat([True, False], [right.sum(), wrong.sum()])
-        wanted = [i for i, s in enumerate(bank["held_out"]) if s.finding == finding]
-        signs = np.array([1 if bank["held_out"][i].state else -1 for i in wanted])
-        below = aurocs(signs * seen["held_out"][np.ix_(rows, wanted)], truth) < 0.5
-        return tuple(bank["held_out"][i].text for i, turned in zip(wanted, below, strict=True) if turned)
+    def columns(part: str, finding: str, state: int) -> NDArray:
+        return seen[part][:, places(part, finding, state)]
 
     rankings = {}
     for comparison in COMPARISONS:
+        finding = comparison.finding
         right, wrong = (_matching(images, known) for known in (comparison.right, comparison.wrong))
         if not (right.any() and wrong.any()):
             continue
-        present, absent = (columns("held_out", comparison.finding, state) for state in (1, 0))
-        loose = np.hstack([columns("loose", comparison.finding, 1), -columns("loose", comparison.finding, 0)])
+        present, absent = columns("held_out", finding, 1), -columns("held_out", finding, 0)
+        loose = np.hstack([columns("loose", finding, 1), -columns("loose", finding, 0)])
+        texts = [bank["held_out"][i].text for state in (1, 0) for i in places("held_out", finding, state)]
+        each = np.concatenate([_each(present, right, wrong), _each(absent, right, wrong)])
         rankings[comparison.name] = Ranking(
             int(right.sum()),
             int(wrong.sum()),
             _value(present, right, wrong, rng),
-            _value(-absent, right, wrong, rng),
+            _value(absent, right, wrong, rng),
             _value(loose, right, wrong, rng) if loose.size else None,
-            wrong_way(comparison.finding, right, wrong),
+            tuple(text for text, auroc in zip(texts, each, strict=True) if auroc < 0.5),
         )
     return rankings
 
@@ -229,6 +226,11 @@ def _matching(images: list[LabelledImage], known: Mapping[str, int]) -> NDArray:
     return np.array([all(image.findings.get(name) == state for name, state in known.items()) for image in images])
 
 
+def _each(scores: NDArray, right: NDArray, wrong: NDArray) -> NDArray:
+    """AUROC (K,) of each column of scores (N, K)."""
+    return aurocs(scores[right | wrong], right[right | wrong])
+
+
 def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Generator) -> Value:
     """Mean AUROC of the columns of scores (N, K), with its interval."""
     sides = np.flatnonzero(right), np.flatnonzero(wrong)
@@ -238,4 +240,4 @@ def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Gener
         for _ in range(RESAMPLES)
     ]
     low, high = np.percentile(resampled, [2.5, 97.5])
-    return Value(float(aurocs(scores[np.concatenate(sides)], truth).mean()), float(low), float(high))
+    return Value(float(_each(scores, right, wrong).mean()), float(low), float(high))
