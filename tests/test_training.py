@@ -190,6 +190,8 @@ def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
     assert card.figures["val"]["at_threshold"]["recall"]["dark"] == 1
     with pytest.raises(UsageError, match="--positive 'grey' must be one of two classes"):
         main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "other", "--positive", "grey"))
+    with pytest.raises(UsageError, match="--sensitivity needs --positive"):
+        main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "other", "--sensitivity", "1"))
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,8 @@ def _config(arguments: argparse.Namespace) -> TrainConfig:
     """The configuration: what was given, else the value for the backbone, else the paper's."""
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     given = {name: value for name, value in given.items() if value is not None}
+    if "sensitivity" in given and "positive" not in given:
+        raise UsageError("--sensitivity needs --positive with the class to find.")
     if "symptoms" not in given:
         if arguments.data not in SYMPTOMS:
             raise UsageError(f"--data {arguments.data} needs --symptoms with a JSON file of its classes.")
