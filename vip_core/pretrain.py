@@ -18,18 +18,16 @@ from vip_core.console import console
 from vip_core.device import best_device
 from vip_core.errors import DataError
 from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
-from vip_core.pretraining.aligning import align
+from vip_core.pretraining.aligning import AlignConfig, align
 from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import bank_sentences, hedged_sentences, labelled_images
-from vip_core.pretraining.meaning import MeaningConfig, meant
+from vip_core.pretraining.labels import bank_sentences, bare, labelled_images, measured, turned_sentences
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
 from vip_core.pretraining.resuming import same_run
 from vip_core.pretraining.teacher import DIMENSION, teach
-from vip_core.pretraining.tower import TowerConfig
 from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocabulary
 
 BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
@@ -95,15 +93,15 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     words, general = (teach(texts, work / "teacher", device) for texts in (vocabulary(backbone), corpus))
     pixels = read_pixels(images)
     pooled = pooled_features(backbone, images, pixels, VIEWS, work / "pooled", seed)
-    configs = MeaningConfig(seed=seed), TowerConfig(seed=seed)
-    meaning = align(backbone, images, pixels, pooled, general, work / "teacher", work, *configs)
+    config = AlignConfig().seeded(seed)
+    understood = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config)
 
-    phrases = [sentence.text for sentence in bank_sentences(load_phrases())]
-    nearby = variants(phrases, seed)
-    phrases += [sentence.text for sentence in hedged_sentences(load_phrases(), seed)]
-    near, bank = (meant(meaning, teach(texts, work / "teacher", device)) for texts in (nearby, phrases))
-    texts = [*corpus, *nearby, *phrases * BANK_REPEATS]
-    targets = torch.cat([meant(meaning, general), near, bank.repeat(BANK_REPEATS, 1)])
+    bank = load_phrases()
+    phrases = [sentence.text for sentence in bank_sentences(bank) + turned_sentences(bank, seed)]
+    never = measured(bank)
+    texts = [*corpus, *(text for text in variants(phrases, seed) if bare(text) not in never)]
+    targets = torch.cat([understood(texts), understood(phrases).repeat(BANK_REPEATS, 1)])
+    texts += phrases * BANK_REPEATS
 
     start_words(backbone, words)
     longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]

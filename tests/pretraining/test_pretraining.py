@@ -20,17 +20,14 @@ from vip_core.pretraining.labels import (
     LabelledImage,
     Sentence,
     bank_sentences,
-    hedged_sentences,
+    bare,
     labelled_images,
     of_own_kind,
     right_or_wrong,
+    turned_sentences,
 )
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
-
-
-def bare(text: str) -> str:
-    return " ".join(re.sub(r"[^a-z0-9 ]", " ", text.lower()).split())
 
 
 def test_no_held_out_wording_is_trained_on_and_none_stands_twice():
@@ -43,19 +40,36 @@ def test_no_held_out_wording_is_trained_on_and_none_stands_twice():
 
 def test_a_hedge_says_yes_or_no():
     bank = load_phrases()
-    said = {sentence.text: (sentence.finding, sentence.state) for sentence in hedged_sentences(bank, 1, nouns=100)}
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1, nouns=100)}
     assert said["evidence against skin cancer"] == ("melanoma", 0)
     assert said["melanoma in situ cannot be excluded"] == ("melanoma", 1)
     assert said["the pattern argues against a mole"] == ("nevus", 0)
 
 
-def test_hedged_sentences_are_new_all_different_and_the_same_for_a_seed():
+def test_a_pair_says_yes_and_no_in_nearly_the_same_words():
     bank = load_phrases()
-    made = hedged_sentences(bank, 1)
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    shared, found = [], 0
+    for modality in bank.modalities:
+        for finding in modality.findings:
+            assert len(finding.pairs) > 80
+            for present, absent in finding.pairs:
+                assert said.get(present, (finding.name, 1)) == (finding.name, 1)
+                assert said.get(absent, (finding.name, 0)) == (finding.name, 0)
+                one, other = set(bare(present).split()), set(bare(absent).split())
+                shared.append(len(one & other) / min(len(one), len(other)))
+                found += (present in said) + (absent in said)
+    assert sum(shared) / len(shared) > 0.5
+    assert found > 2400  # of some 2550; the others stand in the bank, or are measured with
+
+
+def test_turned_sentences_are_new_all_different_and_the_same_for_a_seed():
+    bank = load_phrases()
+    made = turned_sentences(bank, 1)
     texts = {bare(sentence.text) for sentence in made}
     others = {bare(s.text) for part in ("train", "held_out", "loose") for s in bank_sentences(bank, part)}
-    assert len(texts) == len(made) > 1600 and not texts & others
-    assert made == hedged_sentences(bank, 1) != hedged_sentences(bank, 2)
+    assert len(texts) == len(made) > 4000 and not texts & others
+    assert made == turned_sentences(bank, 1) != turned_sentences(bank, 2)
     assert {sentence.finding for sentence in made} == {
         f.name for modality in bank.modalities for f in modality.findings
     }

@@ -12,14 +12,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from vip_core.backbone import Backbone
+from vip_core.pretraining.aligning import AlignConfig
 from vip_core.pretraining.corpus import FILES, variants
 from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment, rank_images
 from vip_core.pretraining.folds import cross_validate
+from vip_core.pretraining.hearing import HearingConfig, learn_to_hear
 from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage, Sentence
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend, bend_again
+from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
+from vip_core.pretraining.phrases import PhraseBank, Wordings
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
-from vip_core.pretraining.tower import TowerConfig, tune_tower
+from vip_core.pretraining.tower import TowerConfig, tune_tower, tune_towers
 
 STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 
@@ -69,27 +72,70 @@ def test_meaning_parts_a_finding_from_its_denial_which_the_encoder_puts_side_by_
     assert torch.equal(again(bank), meaning(bank)) and torch.equal(other.weight, projection.weight)
 
 
-def test_a_second_bend_turns_a_new_sentence_round_and_leaves_the_rest(tmp_path):
-    """The images are given; a sentence that lay beside its contrary comes to rank them the other way."""
-    generator = torch.Generator().manual_seed(0)
-    general = F.normalize(torch.randn(400, 16, generator=generator), dim=-1)
-    yes, hedge = F.normalize(torch.randn(2, 16, generator=generator), dim=-1)
-    bank = F.normalize(torch.stack([yes, yes + 0.3 * hedge]), dim=-1)
+# ---- hearing
+
+
+class WordCounter(nn.Module):
+    """Stands for a sentence encoder: a sum of word vectors, in which "not" is one small vector among others."""
+
+    WORDS = ("lungs", "clear", "not", "white", "here", "other", "words", "of", "no", "matter")
+
+    def __init__(self, calls: float = float("inf")):
+        super().__init__()
+        torch.manual_seed(0)
+        self.early = nn.Embedding(len(self.WORDS), 16).requires_grad_(False)
+        self.late = nn.ModuleList([nn.Linear(16, 64), nn.Dropout(0.1), nn.Linear(64, 16)]).requires_grad_(False).eval()
+        self.calls, self.heard = calls, set()
+
+    def last(self, layers: int) -> nn.ModuleList:
+        return self.late[-layers:]
+
+    def forward(self, sentences: list[str]) -> torch.Tensor:
+        self.calls -= 1
+        if self.calls < 0:
+            raise KeyboardInterrupt
+        self.heard.update(sentences)
+        rows = [[self.WORDS.index(word) for word in sentence.split()] for sentence in sentences]
+        summed = torch.stack([self.early(torch.tensor(row)).sum(0) for row in rows])
+        return F.normalize(summed + self.late[2](self.late[1](F.gelu(self.late[0](summed)))), dim=-1)
+
+
+def test_the_encoder_comes_to_hear_a_small_word_in_new_sentences_and_keeps_the_rest(tmp_path):
+    said = ["lungs clear", "lungs not clear", "clear here", "not clear here"]
+    bank = PhraseBank((), Wordings((), ("of lungs clear",), ()), (), (), ("of {}",))
+    sentences = [Sentence(text, XRAY, "pneumonia", int("not" in text)) for text in said]
     sick = torch.arange(60) % 2 == 0
-    seen = torch.where(sick, 1.0, -1.0).view(60, 1, 1) * yes + 0.1 * torch.randn(60, 1, 16, generator=generator)
-    decided = torch.stack([sick, ~sick], dim=1).long() * 2 - 1
-    meaning = Meaning(16, 64)
-    ranks = [roc_auc_score(sick, seen[:, 0] @ meaning(bank).detach()[1])]
-    config = MeaningConfig(steps=150, sentences=2, general=64, hidden=64)
-    loss = SentenceLoss(decided, torch.ones(60, 2).bool())
-    bend_again(meaning, seen, bank, general, loss, tmp_path / "again.pt", config)
+    decided = torch.where(sick[:, None], 1, -1) * torch.tensor([s.state * 2 - 1 for s in sentences])
+    direction = F.normalize(torch.randn(16, generator=torch.Generator().manual_seed(3)), dim=-1)
+    seen = torch.where(sick, 1.0, -1.0).view(60, 1, 1) * direction
+    others = ["other words", "words of no matter", "no other matter", "other matter of words"]
+    new = ["lungs here not clear", "here lungs clear"]  # neither is in the bank
     with torch.inference_mode():
-        ranks += [roc_auc_score(sick, seen[:, 0] @ text) for text in meaning(bank)]
-        kept = F.cosine_similarity(meaning(general), general).mean()
-    assert ranks[0] > 0.95 and ranks[1] > 0.95 and ranks[2] < 0.05 and kept > 0.9
-    again = Meaning(16, 64)
-    bend_again(again, seen, bank, general, loss, tmp_path / "again.pt", config)  # read, not trained
-    assert torch.equal(again(bank), meaning(bank))
+        own, before = WordCounter()(others), (WordCounter()(new) @ direction).tolist()
+    config = HearingConfig(rounds=2, steps=50, layers=3, sentences=4, general=4, rate=1e-2, meaning_rate=1e-2)
+
+    def learn(encoder: WordCounter, state: str) -> Meaning:
+        meaning, loss = Meaning(16, 64, 0.1), SentenceLoss(decided, torch.ones(60, 4).bool())
+        learn_to_hear(encoder, meaning, seen, sentences, bank, (others, own.clone()), loss, tmp_path / state, config)
+        return meaning
+
+    encoder = WordCounter()
+    meaning = learn(encoder, "whole.pt")
+    assert "of lungs not clear" in encoder.heard and "of lungs clear" not in encoder.heard  # it is measured with
+    assert torch.equal(encoder.early.weight, WordCounter().early.weight)
+    assert not any(p.requires_grad for p in encoder.parameters())
+    assert not encoder.late.training and not meaning.training
+    with torch.inference_mode():
+        after = (meaning(encoder(new)) @ direction).tolist()
+        assert F.cosine_similarity(meaning(encoder(others)), own).mean() > 0.9
+    assert abs(before[0] - before[1]) < 0.1 and after[0] > 0.3 > -0.3 > after[1]
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(WordCounter(calls=125), "stopped.pt")  # two calls a step, 50 steps a round
+    resumed = WordCounter()
+    again = learn(resumed, "stopped.pt")
+    with torch.inference_mode():
+        assert (again(resumed(new)) @ direction).tolist() == after
 
 
 # ---- pixels
@@ -165,7 +211,7 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
         backbone = Backbone.load("vip-mini")
         loss = SentenceLoss(decided, torch.ones(6, 4).bool())
         config = TowerConfig(epochs=epochs, batch_size=3, averaging=0.5)
-        tune_tower(backbone, pixels, skin, text, loss, tmp_path / state, config)
+        tune_tower(backbone, pixels, skin, text, loss, tmp_path / state, config, Augmentation(), 1)
         return backbone.clip.visual.state_dict()
 
     before = Backbone.load("vip-mini").clip.visual.state_dict()
@@ -177,6 +223,28 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     assert state["epoch"] == 2
     again = tuned(2, "whole.pt")  # finished: read, not trained
     assert all(torch.equal(after[key], again[key]) for key in after)
+
+
+def test_towers_of_several_augmentations_start_alike_and_are_averaged(tmp_path):
+    images = two_kinds(tmp_path)
+    pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
+    text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
+    decided = torch.tensor([[1, -1, 0, -1], [-1, -1, 1, -1]] * 3)
+    config = TowerConfig(epochs=1, batch_size=3, averaging=0.5, views=(STILL, Augmentation()))
+
+    def tuned(tune, *arguments) -> dict[str, torch.Tensor]:
+        backbone, loss = Backbone.load("vip-mini"), SentenceLoss(decided, torch.ones(6, 4).bool())
+        tune(backbone, pixels, skin, text, loss, *arguments)
+        return {**backbone.clip.visual.state_dict(), **loss.state_dict()}
+
+    alone = [
+        tuned(tune_tower, tmp_path / f"alone{seed}.pt", config, view, seed) for seed, view in enumerate(config.views, 1)
+    ]
+    together = tuned(tune_towers, tmp_path, config)
+    assert not torch.equal(alone[0]["head.proj.weight"], alone[1]["head.proj.weight"])
+    for key, value in together.items():
+        expected = (alone[0][key].float() + alone[1][key].float()) / 2
+        torch.testing.assert_close(value.float(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_wording_that_ranks_the_wrong_way_is_named():
@@ -209,15 +277,16 @@ def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp
     (root / "text").mkdir()
     for name in FILES:
         (root / "text" / name).write_text("\n".join(f"Finding {i} of the skin, brown and even." for i in range(300)))
-    quick = MeaningConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8)
-    rankings = cross_validate(root, tmp_path / "work", 3, 1, *quick)
+    hearing = HearingConfig(rounds=1, steps=2, images=8, sentences=8, general=8)
+    quick = AlignConfig(MeaningConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8), hearing)
+    rankings = cross_validate(root, tmp_path / "work", 3, 1, quick)
     assert "pneumonia vs normal" not in rankings  # films are left out
     melanoma, streaks = rankings["melanoma vs nevus"], rankings["streaks"]
     assert (melanoma.positives, melanoma.negatives) == (6, 6) and (streaks.positives, streaks.negatives) == (4, 8)
-    states = sorted((tmp_path / "work" / "folds").glob("*/tower.pt"))
+    states = sorted((tmp_path / "work" / "folds").glob("*/hearing.pt"))
     assert len(states) == 3
     made = [state.stat().st_mtime_ns for state in states]
-    assert cross_validate(root, tmp_path / "work", 3, 1, *quick) == rankings
+    assert cross_validate(root, tmp_path / "work", 3, 1, quick) == rankings
     assert [state.stat().st_mtime_ns for state in states] == made
 
 

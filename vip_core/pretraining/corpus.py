@@ -77,7 +77,7 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
 
 
 def variants(sentences: list[str], seed: int, each: int = 10) -> list[str]:
-    """Neighbours of the bank's sentences: framed, shortened by a word, with a word of another one, or two joined.
+    """Neighbours of sentences: framed, shortened by a word, with a word of another one, or two joined.
 
     Whatever such a sentence means, the sentence encoder says it, so the text tower learns the space between the
     sentences and not the sentences by heart.
@@ -97,7 +97,8 @@ def variants(sentences: list[str], seed: int, each: int = 10) -> list[str]:
                 made[" ".join([*split[:place], generator.choice(words), *split[place + 1 :]])] = None
             else:
                 made[f"{sentence}, {generator.choice(sentences)}"] = None
-    return [sentence for sentence in made if sentence not in set(sentences)]
+    known = set(sentences)
+    return [sentence for sentence in made if sentence not in known]
 
 
 def _fragments(line: str) -> list[str]:

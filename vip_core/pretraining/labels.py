@@ -87,30 +87,38 @@ def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
     return sentences
 
 
-def hedged_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
-    """Every hedge with so many of each finding's nouns, drawn at random; none is a sentence of the bank itself.
+def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
+    """Sentences in which a small word or a hedge turns the meaning round; none is a sentence of the bank itself.
 
-    A sentence encoder hears mostly the noun: "findings argue against a bacterial cause" lies beside its contrary. What
-    a hedge does to a noun is learnt from many nouns.
+    A sentence encoder hears mostly the noun: "findings argue against a bacterial cause" lies beside its contrary, and
+    "lungs not clear" beside "lungs clear". These are the bank's pairs, and every hedge with so many of each finding's
+    nouns, drawn at random: what a hedge does to a noun is learnt from many nouns.
     """
     generator = random.Random(seed)
-    taken = {_bare(s.text) for part in ("train", "held_out", "loose") for s in bank_sentences(bank, part)}
+    taken = {bare(s.text) for s in bank_sentences(bank)} | measured(bank)
     sentences = []
     for modality in bank.modalities:
         for finding in modality.findings:
             for hedges, state in ((bank.affirming, 1), (bank.denying, 0)):
+                said = [pair[1 - state] for pair in finding.pairs]
                 for hedge in hedges:
-                    for noun in generator.sample(finding.nouns, min(nouns, len(finding.nouns))):
-                        text = hedge.format(noun)
-                        if _bare(text) not in taken:
-                            taken.add(_bare(text))
-                            sentences.append(Sentence(text, modality.name, finding.name, state))
+                    drawn = generator.sample(finding.nouns, min(nouns, len(finding.nouns)))
+                    said += [hedge.format(noun) for noun in drawn]
+                for text in said:
+                    if bare(text) not in taken:
+                        taken.add(bare(text))
+                        sentences.append(Sentence(text, modality.name, finding.name, state))
     return sentences
 
 
-def _bare(text: str) -> str:
-    """Letters, digits and single spaces, to tell whether two sentences are the same."""
-    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+def measured(bank: PhraseBank) -> set[str]:
+    """The bare words of all sentences to measure with, which nothing labelled may repeat."""
+    return {bare(sentence.text) for part in ("held_out", "loose") for sentence in bank_sentences(bank, part)}
+
+
+def bare(text: str) -> str:
+    """Letters, digits, signs that stand alone and single spaces, to tell whether two sentences are the same."""
+    return " ".join(re.findall(r"[a-z0-9ø]+|(?<!\w)[-+<>]|[-+<>](?!\w)", text.lower()))
 
 
 def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:

@@ -1,10 +1,10 @@
-"""Stages 1 and 3: what a sentence means for an image, in the sentence encoder's space, bent where findings need it.
+"""Stage 1: what a sentence means for an image, in the sentence encoder's space, bent where findings need it.
 
 A sentence encoder puts "no opacity" beside "opacity", since both are about opacities; no map of the images can rank
 them apart then. So its features go through a small residual network, trained together with a linear map of pooled image
 features over the phrase bank, and held to the encoder's own word on general sentences. Only cached features are
 touched, so it takes minutes, and the network, which sees the encoder's whole vocabulary, carries over to wordings that
-the bank lacks. The text tower is then distilled from the outcome.
+the bank lacks. Stage 3 trains it on.
 """
 
 from dataclasses import dataclass
@@ -95,70 +95,35 @@ def bend(
         torch.manual_seed(config.seed)
         head = nn.Linear(projection.in_features, projection.out_features).to(device)
         meaning.load_state_dict(Meaning(bank.shape[1], config.hidden).state_dict())
-    _fit(meaning, standard, head, bank, general, loss, config, "Meaning of sentences")
-    with torch.no_grad():
-        projection.weight.copy_(head.weight / std.to(device))
-        projection.bias.copy_(head.bias - projection.weight @ mean.to(device))
-    keep(state_path, kept, 1)
-    return meaning.eval()
-
-
-def bend_again(
-    meaning: Meaning,
-    features: Tensor,
-    bank: Tensor,
-    general: Tensor,
-    loss: SentenceLoss,
-    state_path: Path,
-    config: MeaningConfig,
-) -> Meaning:
-    """Train the meaning of sentences on, in place, against the features (N, V, D) of a tuned image tower.
-
-    The other arguments are those of `bend`; the bank may be another one.
-    """
-    kept = {"meaning": meaning, "loss": loss}
-    if not take_up(state_path, kept, next(meaning.parameters()).device):
-        _fit(meaning.train(), features, None, bank, general, loss, config, "Meaning of sentences, once more")
-        keep(state_path, kept, 1)
-    return meaning.eval()
-
-
-def _fit(
-    meaning: Meaning,
-    seen: Tensor,
-    head: nn.Linear | None,
-    bank: Tensor,
-    general: Tensor,
-    loss: SentenceLoss,
-    config: MeaningConfig,
-    title: str,
-) -> None:
-    """Train `meaning` and the loss on images (N, V, C) as they are, or together with the map `head` of them."""
-    device = next(meaning.parameters()).device
-    rates = [
-        {"params": loss.parameters(), "lr": config.projection_rate, "weight_decay": 0.0},
-        {"params": meaning.parameters(), "lr": config.rate, "weight_decay": config.weight_decay},
-    ]
-    if head is not None:
-        rates.append({"params": head.parameters(), "lr": config.projection_rate, "weight_decay": config.weight_decay})
-    optimizer = torch.optim.AdamW(rates, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [*head.parameters()], "lr": config.projection_rate, "weight_decay": config.weight_decay},
+            {"params": [*loss.parameters()], "lr": config.projection_rate, "weight_decay": 0.0},
+            {"params": [*meaning.parameters()], "lr": config.rate, "weight_decay": config.weight_decay},
+        ],
+        betas=(0.9, 0.98),
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [rate["lr"] for rate in rates], total_steps=config.steps, pct_start=0.1
+        optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=config.steps, pct_start=0.1
     )
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # of the dropout
-    for _ in track(range(config.steps), description=title, console=console):
-        rows = torch.randint(len(seen), (config.images,), generator=generator)
-        view = torch.randint(seen.shape[1], (config.images,), generator=generator)
+    for _ in track(range(config.steps), description="Meaning of sentences", console=console):
+        rows = torch.randint(len(pooled), (config.images,), generator=generator)
+        view = torch.randint(pooled.shape[1], (config.images,), generator=generator)
         columns = torch.randperm(len(bank), generator=generator)[: config.sentences]
         taken = torch.randint(len(general), (config.general,), generator=generator)
-        images = seen[rows, view].to(device)
         heard = bank[columns] + config.noise * torch.randn(len(columns), bank.shape[1], generator=generator)
         text = meaning(F.normalize(heard, dim=-1).to(device))
         before = general[taken].float().to(device)
-        value = loss(images if head is None else head(images), text, rows.to(device), columns.to(device))
+        value = loss(head(standard[rows, view].to(device)), text, rows.to(device), columns.to(device))
         value = value + config.held * distillation_loss(meaning(before), before)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         optimizer.step()
         schedule.step()
+    with torch.no_grad():
+        projection.weight.copy_(head.weight / std.to(device))
+        projection.bias.copy_(head.bias - projection.weight @ mean.to(device))
+    keep(state_path, kept, 1)
+    return meaning.eval()

@@ -27,21 +27,24 @@ class Finding:
 
     Attributes:
         nouns: what it is called, to put into hedges.
+        pairs: sentences that share most words, the first of which says it is present and the second denies it.
     """
 
     name: str
     present: Wordings
     absent: Wordings
     nouns: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Modality:
-    """A kind of image: what it is called, and its findings."""
+    """A kind of image: what it is called, its findings, and frames with a place {} that leave a meaning alone."""
 
     name: str
     wordings: Wordings
     findings: tuple[Finding, ...]
+    frames: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class PhraseBank:
         other: wordings that describe neither kind of image.
         affirming: hedges with a place {} for a noun, which say or lean to it.
         denying: those that deny it, or lean to that.
+        frames: with a place {} for any sentence, whose meaning they leave alone.
     """
 
     modalities: tuple[Modality, ...]
     other: Wordings
     affirming: tuple[str, ...]
     denying: tuple[str, ...]
+    frames: tuple[str, ...]
 
 
 def _wordings(value: dict[str, list[str]]) -> Wordings:
@@ -78,11 +83,19 @@ def load_phrases() -> PhraseBank:
                     _wordings(sides["present"]),
                     _wordings(sides["absent"]),
                     tuple(sides["nouns"]),
+                    tuple((present, absent) for present, absent in sides["pairs"]),
                 )
                 for finding, sides in modality["findings"].items()
             ),
+            tuple(modality["frames"]),
         )
         for name, modality in data["modalities"].items()
     )
     hedges = data["hedges"]
-    return PhraseBank(modalities, _wordings(data["other"]), tuple(hedges["present"]), tuple(hedges["absent"]))
+    return PhraseBank(
+        modalities,
+        _wordings(data["other"]),
+        tuple(hedges["present"]),
+        tuple(hedges["absent"]),
+        tuple(data["frames"]),
+    )

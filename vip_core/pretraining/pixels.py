@@ -1,6 +1,7 @@
 """Training images held in memory as bytes, and a batch of them under an augmentation fit for their kind."""
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,16 +114,19 @@ def augmented(
     brightness = torch.where(skin, config.skin_brightness, config.film_brightness) * between(-1, 1)
     views = (middle + column(1 + contrast) * (views - middle) + column(brightness)).clamp(-1, 1)
 
-    def towards(other: Tensor, share: float) -> Tensor:
+    def drawn_towards(change: Callable[[Tensor], Tensor], share: float) -> None:
         chosen = ~skin & (torch.rand(count, generator=generator) < share)
-        amount = torch.where(chosen, between(0, 1), torch.zeros(count))
-        return views + column(amount) * (other - views)
+        amount = between(0, 1)[chosen]
+        if len(amount):
+            rows = chosen.to(views.device)
+            views[rows] += column(amount) * (change(views[rows]) - views[rows])
 
-    views = towards(_halved(views), config.blurred)
+    drawn_towards(_halved, config.blurred)
     spread = torch.where(skin, torch.zeros(count), between(0, config.noise))
     grain = torch.randn(count, 1, *size, generator=generator).to(views.device)
     views = (views + column(spread) * grain).clamp(-1, 1)
-    return towards(_equalised(views), config.equalised)
+    drawn_towards(_equalised, config.equalised)
+    return views
 
 
 def _halved(views: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from vip_core.errors import DataError
 from vip_core.files import atomic, write_json
 from vip_core.pretraining.corpus import FILES
-from vip_core.pretraining.labels import LabelledImage, bank_sentences, hedged_sentences
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, turned_sentences
 from vip_core.pretraining.phrases import load_phrases
 
 Part = nn.Module | Optimizer | LRScheduler
@@ -23,12 +23,19 @@ def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> 
     """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
     texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
-    sentences = bank_sentences(load_phrases()) + hedged_sentences(load_phrases(), seed)
-    digest = hashlib.sha256(repr((listed, texts, sentences)).encode()).hexdigest()
+    bank = load_phrases()
+    said = bank_sentences(bank) + turned_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
+    digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()
     run = {"seed": seed, "data": digest}
     if path.is_file() and json.loads(path.read_text()) != run:
         raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
     write_json(path, run)
+
+
+def made_from(folder: Path, name: str, *states: Path) -> Path:
+    """A folder inside `folder` for what is made from these states, another one when they change."""
+    digest = hashlib.sha256(b"".join(state.read_bytes() for state in states)).hexdigest()
+    return folder / f"{name}-{digest[:8]}"
 
 
 def take_up(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:

