@@ -65,7 +65,7 @@ def merged(pairs, tower) -> int:
 
 
 def test_seven_in_ten_paraphrases_are_merged_and_hardly_a_different_finding(vip_mini):
-    assert merged(PARAPHRASES, vip_mini) >= 16  # 16 with the weights of today
+    assert merged(PARAPHRASES, vip_mini) >= 16  # 18 with the weights of today
     assert merged(DIFFERENT, vip_mini) <= 2  # 2
 
 
