@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 try:
@@ -15,6 +16,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # it sums up all ev
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")  # with thousands, that is slower than an edit
 
 from demo.settings import read_settings
+from demo.uploads import PREFIX, keep_swept
 from vip_core.cli import run
 from vip_core.errors import UsageError
 
@@ -30,8 +32,12 @@ def main(arguments: list[str]) -> int:
     from demo.build import build_demo, launch_settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping it is as good as Ctrl-C: uploads are deleted
-    with TemporaryDirectory(prefix="vip-demo-") as uploads:
-        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+    chosen = os.environ.get("GRADIO_TEMP_DIR")
+    if chosen:
+        Path(chosen).mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=PREFIX, dir=chosen) as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # a folder of our own, in which all may be deleted
+        keep_swept(Path(uploads).parent)
         demo = build_demo(settings=settings)
         try:
             demo.launch(**launch_settings(settings))

@@ -70,7 +70,7 @@ def model_card(label: str, card: Card) -> str:
     return (
         f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
         f"{figures_table(label, card, splits)}"
-        "<p>In brackets: 95 % intervals. The test images were not used to choose anything.</p></section>"
+        "<p>In brackets: 95 % intervals.</p></section>"
     )
 
 

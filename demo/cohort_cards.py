@@ -153,6 +153,6 @@ def download_link(results: Results | None = None) -> str:
         return ""
     data = base64.b64encode(as_csv(results).encode("utf-8-sig")).decode()  # the mark: spreadsheets then read UTF-8
     return (
-        f'<a class="vip-download" download="cohort.csv" href="data:text/csv;charset=utf-8;base64,{data}">'
-        "Download the table of all images (CSV)</a>"
+        '<a class="vip-download" download="cohort-research-use-only.csv" '
+        f'href="data:text/csv;charset=utf-8;base64,{data}">Download the table of all images (CSV)</a>'
     )

@@ -270,7 +270,7 @@ def _cells(row: Row, classes: tuple[str, ...]) -> list[str | float | None]:
     return [
         row.image,
         "" if prediction is None else classes[prediction],
-        None if prediction is None else round(row.probabilities[prediction], 3),
+        None if prediction is None or row.known is False else round(row.probabilities[prediction], 3),
         {True: KNOWN, False: UNLIKE, None: ""}[row.known],
         "" if row.label is None else classes[row.label],
         row.error or (WRONG if row.wrong else ""),

@@ -1,6 +1,7 @@
 """The Diagnose page: an image, what the model makes of it, and the symptom lists, which re-score while one types."""
 
 import base64
+import json
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -28,13 +29,15 @@ from demo.editing import (
 )
 from demo.lists import Steps, refuse_long, remember
 from demo.reading import Reading, prompts_of, read_boxes
-from demo.report import report_section
+from demo.report import mark_of, report_section
 from demo.tasks import MODES, Task
 from demo.where import encode_cells, where_section
 from vip_core.errors import ImageError, SymptomError, UsageError, ViPError
 from vip_core.images import read_image
 from vip_core.symptoms import SymptomSet
 
+READING = "The image is being read …"
+NOT_READ = "The image could not be read just now; choose it again."
 PREVIEW = 768  # pixels of the picture on the page; the model reads its own size
 HEADERS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution", "AUROC"]
 WIDTHS = ["120px", "286px", "120px", "120px", "145px", "105px"]
@@ -109,7 +112,16 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
     show_image = {"fn": partial(show_new_image, tasks), "inputs": asked, "outputs": shown, **SHOW, **PRIVATE}
     to_image = [image, features, cells, image_note]
     reads = [
-        upload(read, [task, source], to_image, **READ, **PRIVATE, show_progress="minimal", show_progress_on=image)
+        upload(
+            read,
+            [task, source],
+            to_image,
+            trigger_mode="always_last",
+            **READ,
+            **PRIVATE,
+            show_progress="minimal",
+            show_progress_on=image,
+        )
         for upload, source in ((image.upload, image), (other.upload, other))
     ]
 
@@ -119,11 +131,16 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
     reads += [
         gallery.select(read_example, task, to_image, **READ, **PRIVATE, show_progress="hidden") for gallery in galleries
     ]
-    cleared = image.clear(
-        lambda: (None, None, message()), None, [features, cells, image_note], **PRIVATE, show_progress="hidden"
-    )
+    nothing = {"fn": lambda: (None, None, message()), "inputs": None, "outputs": [features, cells, image_note]}
+    cleared = image.clear(**nothing, cancels=reads, **PRIVATE, show_progress="hidden")
     for event in (*reads, cleared):
         event.then(**show_image).then(**where.refresh)
+    # The browser shows a new picture before the server has it; until its own result is here there is none.
+    for chosen in (image.upload, other.upload, *(gallery.select for gallery in galleries)):
+        chosen(None, None, [result, bars, table], js=no_result(READING), **PRIVATE)
+    for read in reads:
+        failed = read.failure(**nothing, **PRIVATE, show_progress="hidden")
+        failed.then(None, None, [result, bars, table], js=no_result(NOT_READ), **PRIVATE)
     # Not `input`: Gradio's Textbox fires that for a pressed character only, not for Backspace, cut or paste.
     edits = [*(box.change for box in editor.boxes), mode.change]
     show = partial(show_edit, tasks)
@@ -179,17 +196,17 @@ def read_file(task: Task, path: Path) -> Read:
         features, cells = task.predictor.encode(image), encode_cells(task, image)
     except ImageError as error:
         return None, None, None, message(str(error))
-    return picture(image), features, cells, message()
+    return picture(image, features), features, cells, message()
 
 
-def picture(image: Image.Image) -> Json:
-    """The image for the page, within the page itself: the server needs no file of it."""
+def picture(image: Image.Image, features: Tensor) -> Json:
+    """The image for the page, within the page itself, named after its features: the server needs no file of it."""
     image.thumbnail((PREVIEW, PREVIEW))
     image.info = {}  # Pillow would write a comment of the upload into the picture
     buffer = BytesIO()
     image.save(buffer, format="JPEG", quality=90)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="image.jpg").model_dump()
+    return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name=f"{mark_of(features)}.jpg").model_dump()
 
 
 def show_edit(
@@ -235,6 +252,13 @@ def table_of(reading: Reading) -> list[list[Any]]:
     ]
 
 
+def no_result(sentence: str) -> str:
+    """What the browser does to show a sentence instead of result, bars and numbers."""
+    return (
+        f"() => {json.dumps([placeholder(sentence), bars_card(), {'headers': HEADERS, 'data': [], 'metadata': None}])}"
+    )
+
+
 def switch_task(tasks: Tasks, key: str) -> tuple[Any, ...]:
     """The page of another task: no image, its own labels and examples; its lists come from what changed the task."""
     boxes = [gr.update(label=box["label"], visible=box["visible"]) for box in boxes_of(tasks[key], most_classes(tasks))]
@@ -250,7 +274,7 @@ def answer(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str, list
     or null for the model's own. The answer is that of `python -m vip_core.score --json`, without the image's name.
     """
     try:
-        if task not in tasks:
+        if not isinstance(task, str) or task not in tasks:
             raise UsageError(f"There is no task “{task}”; give one of {', '.join(tasks)}.")
         path = uploaded_file(image)
         if path is None:

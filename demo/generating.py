@@ -103,13 +103,18 @@ def choose_server(
     return server, True
 
 
-def host_serves(settings: Settings) -> bool:
-    """Whether visitors without a key can generate."""
+def host_is_set_up() -> bool:
+    """Whether the host has a language model."""
     try:
         server_from_environment()
     except GenerationError:
         return False
-    return settings.visitors_may_generate
+    return True
+
+
+def host_serves(settings: Settings) -> bool:
+    """Whether visitors without a key can generate."""
+    return settings.visitors_may_generate and host_is_set_up()
 
 
 def generate_until(

@@ -174,11 +174,11 @@ def read_lists(path: Path, classes: tuple[str, ...]) -> list[str]:
 def file_of(original: SymptomSet, texts: Texts) -> str:
     """The lists as a symptom file, with the lines that are switched off beside them. Raises SymptomError."""
     symptoms = parse_boxes(original, texts)
-    if symptoms != original:
-        off = {
-            name: [line.text for line in lines_of(text) if not line.on and line.text]
-            for name, text in zip(original.classes, texts, strict=False)
-        }
+    off = {
+        name: [line.text for line in lines_of(text) if not line.on and line.text]
+        for name, text in zip(original.classes, texts, strict=False)
+    }
+    if symptoms != original or any(off.values()):
         source = {"kind": "edited on the page", "date": date.today().isoformat(), "edited_from": dict(original.source)}
         symptoms = replace(symptoms, source=source | {"switched_off": off} if any(off.values()) else source)
     return json.dumps(symptoms.to_dict(), indent=2, ensure_ascii=False) + "\n"
@@ -218,11 +218,25 @@ def read_link(query: str, tasks: Mapping[str, tuple[str, ...]]) -> tuple[str, li
     if "symptoms" not in sent:
         return task, None
     try:
-        symptoms = SymptomSet.from_dict(json.loads(sent["symptoms"][0])).ordered(tasks[task])
+        lists = json.loads(sent["symptoms"][0])
+        SymptomSet.from_dict(_switched_on(lists)).ordered(tasks[task])
     except (ValueError, RecursionError) as error:
         raise SymptomError("The symptoms in the link are damaged; ask for the link again, or for a file.") from error
     except SymptomError as error:
         raise SymptomError(f"The symptoms in the link cannot be used: {error}") from error
-    texts = box_texts(replace(symptoms, source={}))
+    texts = ["\n".join(" ".join(line.splitlines()) for line in lists[name]) for name in tasks[task]]
     refuse_long(dict(zip(tasks[task], texts, strict=True)))
     return task, texts
+
+
+def _switched_on(lists: object) -> object:
+    """The lists of a link as a symptom set's JSON, without the lines switched off; what is no object as it is."""
+    if not isinstance(lists, dict):
+        return lists
+    on = {
+        name: [line for line in lines if not (isinstance(line, str) and line.lstrip().startswith(OFF))]
+        if isinstance(lines, list)
+        else lines
+        for name, lines in lists.items()
+    }
+    return {"classes": on}

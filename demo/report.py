@@ -1,6 +1,7 @@
 """The downloadable report: what the page shows of one image, as a PDF of one page and as JSON, built in memory."""
 
 import base64
+import hashlib
 import json
 import unicodedata
 from collections import Counter
@@ -113,6 +114,8 @@ def answer(
     try:
         if features is None:
             raise UsageError("There is no image; choose one, and the report is of what the page then shows.")
+        if isinstance(image, dict) and image.get("orig_name") != f"{mark_of(features)}.jpg":
+            raise UsageError("The image was changed just now; wait for its result, and download the report again.")
         report = make_report(read_boxes(tasks[key], mode, features, texts), image, note or "")
     except (SymptomError, UsageError) as error:
         return message(str(error))
@@ -186,6 +189,11 @@ def report_dict(report: Report) -> Json:
         "versions": report.versions,
         "disclaimer": DISCLAIMER,
     }
+
+
+def mark_of(features: Tensor) -> str:
+    """What ties the page's picture to its features: these are read on the server when a report's turn comes."""
+    return hashlib.sha256(features.numpy().tobytes()).hexdigest()[:16]
 
 
 def picture_of(image: Json | None) -> Image.Image | None:

@@ -14,10 +14,12 @@ from demo.cards import message
 from demo.diagnose import DiagnosePage
 from demo.editing import PRIVATE, SAVE, SHOW, most_classes, padded
 from demo.generating import (
+    NOT_OPEN,
     Allowance,
     Calls,
     choose_server,
     generate_until,
+    host_is_set_up,
     host_serves,
     may_set_base_url,
 )
@@ -119,7 +121,7 @@ def generator_form(example: SymptomSet, settings: Settings) -> dict[str, Any]:
     status = (
         f"<p>Leave the key empty to use this page’s own model, up to {settings.generate_limit} times an hour.</p>"
         if host_serves(settings)
-        else HOW_TO_SET_UP.format(reason=NOT_SET_UP)
+        else HOW_TO_SET_UP.format(reason=NOT_OPEN if host_is_set_up() else NOT_SET_UP)
     )
     gr.HTML(status, elem_id="vip-generator-status", js_on_load=None)
     form: dict[str, Any] = {

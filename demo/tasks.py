@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vip_core.backbone import Backbone
 from vip_core.checkpoint import find_checkpoint, load_checkpoint, read_card
+from vip_core.errors import UsageError
 from vip_core.model import ViP
 from vip_core.paths import PROJECT
 from vip_core.predictor import Predictor
@@ -87,7 +88,12 @@ class Task:
 
 
 def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
-    """Load checkpoints by name; those on the same backbone share it. Raises CheckpointError or BackboneError."""
+    """Load checkpoints by name; those on the same backbone share it.
+
+    Raises:
+        CheckpointError, BackboneError: if one cannot be loaded.
+        UsageError: if two folders have the same last name, by which a task is called.
+    """
     tasks: dict[str, Task] = {}
     backbones: dict[tuple[str, str | None], Backbone] = {}
     for name in names:
@@ -96,7 +102,9 @@ def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
         vip = load_checkpoint(name, backbones.get(wanted))
         backbones[wanted] = vip.backbone
         modality = vip.symptoms.modality
-        key = Path(name).name  # of a folder or a hub id, whose rest is nothing for visitors
+        key = Path(name).name or Path(name).resolve().name  # of a folder or a hub id; its rest is nothing for visitors
+        if key in tasks:
+            raise UsageError(f"Two tasks are called “{key}”; give one of the folders another name.")
         label = f"{key[0].upper()}{key[1:]} ({modality})" if modality else key
         tasks[key] = Task(key, label, Predictor(vip), bar_axis(vip), _examples(key))
     return tasks

@@ -13,7 +13,7 @@ import gradio as gr
 from PIL import Image
 from torch import Tensor
 
-from demo.cards import message, per_cent
+from demo.cards import DISCLAIMER, message, per_cent
 from demo.editing import PRIVATE, READ, Json
 from demo.heatmap import seen_map, signed
 from demo.reading import prompts_of
@@ -198,10 +198,11 @@ def show_map(
     if cells is None:
         return update, chosen, "", "", "", "", f"<p>{NO_CELLS}</p>", comparison
     axis = tasks[key].similarity_axis(mode) if evidence.adds_up(cells, features) else None
-    first = seen_map(cells, text[row], axis, diagnosis.symptoms[row])
+    fit = tasks[key].predictor.vip.backbone.resize_mode
+    first = seen_map(cells, text[row], axis, diagnosis.symptoms[row], fit)
     beside = ("", "")
     if other is not None and second[1] is not None:
-        beside = seen_map(second[1], text[row], axis, other.symptoms[row])[:2]
+        beside = seen_map(second[1], text[row], axis, other.symptoms[row], fit)[:2]
     return update, chosen, *first[:2], *beside, first[2], comparison
 
 
@@ -249,7 +250,7 @@ def comparison_html(first: Diagnosis, second: Diagnosis) -> str:
     ]
     return (
         '<div class="vip-where-compared"><h3>The second image beside the first</h3>'
-        f"<p>First image: <b>{reading(first)}</b>. Second image: <b>{reading(second)}</b>.</p>"
+        f"<p>First image: <b>{reading(first)}</b>. Second image: <b>{reading(second)}</b>. {DISCLAIMER}</p>"
         '<table><thead><tr><th scope="col">Similarity of the symptom</th><th scope="col">First</th>'
         f'<th scope="col">Second</th><th scope="col">Change</th></tr></thead>{"".join(bodies)}</table></div>'
     )

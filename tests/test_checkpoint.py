@@ -1,6 +1,8 @@
 """A checkpoint comes back as it was saved, and anything else is refused with the sentence that says why."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 
@@ -147,10 +149,41 @@ def test_a_full_disk_costs_only_the_new_version(trained, small_disk):
     save_checkpoint(vip, folder)
     before = {name: (folder / name).read_bytes() for name in FILES}
     (small_disk / "filler").write_bytes(b"0" * (shutil.disk_usage(small_disk).free - 8192))
-    vip.temperature = 3.0
+    vip.merge_prompt.tokens.add_(1)
     with pytest.raises(StorageError, match=r"could not be written \(No space left on device\); free some space"):
         save_checkpoint(vip, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_disk_that_fails_while_the_second_file_is_written_costs_only_the_new_version(trained, tmp_path, monkeypatch):
+    """A network disk says at fsync only that it is full."""
+    vip = load_checkpoint(trained)
+    save_checkpoint(vip, tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in FILES}
+    calls = []
+
+    def fails(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    vip.merge_prompt.tokens.add_(1)
+    with pytest.raises(StorageError, match=r"reference\.safetensors could not be written \(No space left"):
+        save_checkpoint(vip, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("change", ["symptoms", "temperature"])
+def test_a_model_that_was_changed_after_its_training_is_not_saved_under_its_card(trained, tmp_path, change):
+    vip = load_checkpoint(trained)
+    if change == "symptoms":
+        vip.symptoms = vip.symptoms.edited("dark", ["a wooden table"])
+    else:
+        vip.temperature = 3.0
+    with pytest.raises(CheckpointError, match="were changed after training"):
+        vip.save_pretrained(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_full_disk_in_training_keeps_the_last_epoch_and_says_so(image_folder, symptom_file, tiny_native, small_disk):

@@ -9,11 +9,14 @@ import sys
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests.conftest import PROJECT
 from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import run
 from vip_core.evaluate import main as evaluate
+from vip_core.evaluate import print_figures
+from vip_core.metrics import figures
 from vip_core.score import main as score
 from vip_core.train import main as train
 
@@ -99,7 +102,7 @@ def test_evaluate_prints_the_fields_that_people_script_against(trained, image_fo
     card = load_checkpoint(trained).card
     assert result["accuracy"] == card.figures["val"]["accuracy"]
     status, out, _ = leaves_with(evaluate, given, capsys)
-    assert "n = 4" in out and "95 % interval" in out and "Research use" in out
+    assert all(words in " ".join(out.split()) for words in ("n = 4", "95 % interval", "Research use"))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,8 @@ def test_evaluate_prints_the_fields_that_people_script_against(trained, image_fo
         (evaluate, ["--checkpoint", "none", "--data", "folder", "--root", ".", "--split", "val"], "no checkpoint none"),
         (score, ["x.png", "--checkpoint", "/nowhere"], "There is no checkpoint /nowhere"),
         (score, ["--checkpoint", "pneumonia"], "arguments are required"),
+        (score, ["x.png", "--checkpoint", "~no-such-user/run"], "There is no checkpoint ~no-such-user/run"),
+        (score, ["x.png", "--checkpoint", "x" * 300], "File name too long"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_two(main, argv, sentence, capsys):
@@ -126,6 +131,43 @@ def test_a_mistake_is_one_sentence_and_status_two(main, argv, sentence, capsys):
     assert sentence in err
 
 
+def test_a_device_that_is_not_there_is_one_sentence(monkeypatch, trained, capsys):
+    for name in ("abacus", "cuda" if not torch.cuda.is_available() else "cuda:99"):
+        monkeypatch.setenv("VIP_DEVICE", name)
+        status, out, err = leaves_with(score, ["x.png", "--checkpoint", trained], capsys)
+        assert (status, out, err.count("\n")) == (2, "", 1) and f"VIP_DEVICE={name} is no device" in err
+
+
+def test_a_name_that_is_too_long_is_an_error_on_its_own_line(trained, image_folder, capsys):
+    given = ["x" * 300, image_folder / "dark" / "dark01.png", "--checkpoint", trained, "--json"]
+    status, out, _ = leaves_with(score, given, capsys)
+    assert status == 1 and ["error" in json.loads(line) for line in out.splitlines()] == [True, False]
+
+
+def test_output_that_cannot_be_written_is_one_sentence(trained, image_folder):
+    given = ["-m", "vip_core.score", image_folder, "--checkpoint", trained, "--json"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, *map(str, given)],
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2 and done.stderr.splitlines()[-1] == "error: No space left on device."
+    assert "Traceback" not in done.stderr
+
+
+def test_class_names_are_shown_as_they_are(capsys):
+    names = ("nodule [benign]", "nodule [/b]")
+    labels = torch.tensor([0, 1, 0, 1])
+    result = figures(torch.eye(2)[labels] * 0.6 + 0.2, labels, names).to_dict()
+    print_figures(Console(width=100), "[red]a title", result)
+    out = capsys.readouterr().out
+    assert "[red]a title (n = 4)" in out and "all resamples agree" in out
+    assert all(out.count(name) == 3 for name in names)  # its recall, and its row and column
+
+
 def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_folder, tmp_path, capsys):
     cases = {
         "long": ({"white": ["word " * 500], "dark": ["x"]}, "makes a prompt of"),
@@ -133,9 +175,10 @@ def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_f
         "empty": ({"white": [], "dark": ["x"]}, "has no symptom"),
         "other": ({"pale": ["x"], "dark": ["x"]}, "The classes do not match"),
     }
+    cases["deep"] = ("[" * 100_000, "is nested too deeply")
     for name, (content, sentence) in cases.items():
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(content))
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
         given = ["--checkpoint", trained, "--symptoms", path, "--json"]
         status, out, err = leaves_with(score, [image_folder, *given], capsys)
         assert (status, out) == (2, "") and sentence in err and err.count("\n") == 1

@@ -311,6 +311,7 @@ def test_what_else_the_environment_holds_is_not_sent(llm, ask, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"X-Gateway: gateway-secret\nAuthorization: Bearer {KEY}")
     ask()  # a server without a key
     sent = json.dumps(llm.requests[0].headers)
     assert "secret" not in sent and KEY not in sent

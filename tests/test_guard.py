@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vip_core.checkpoint import find_checkpoint, load_checkpoint, read_card
-from vip_core.guard import foreign_images, guard_figures
+from vip_core.guard import foreign_folders, foreign_images, guard_figures
 
 
 def test_foreign_images_are_what_they_are_called():
@@ -19,10 +19,11 @@ def test_foreign_images_are_what_they_are_called():
 
 def test_the_count_is_that_of_the_domain_check(trained, image_folder):
     vip = load_checkpoint(trained)
-    counted = guard_figures(vip, [image_folder])
+    counted = guard_figures(vip, foreign_folders([image_folder]))
+    kind = f"{image_folder.parent.name}/data"
     object.__setattr__(vip.reference, "threshold", -1.0)  # then nothing is like the references
-    everything = guard_figures(vip, [image_folder])
-    assert counted["data"]["n"] == 40 and counted["data"]["flagged"] <= 8  # its own training and validation images
+    everything = guard_figures(vip, foreign_folders([image_folder]))
+    assert counted[kind]["n"] == 40 and counted[kind]["flagged"] <= 8  # its own training and validation images
     assert all(kind["flagged"] == kind["n"] for kind in everything.values())
 
 
@@ -32,7 +33,7 @@ def test_the_shipped_models_flag_foreign_images_as_their_cards_say(name):
     found = guard_figures(load_checkpoint(name))
     assert {kind: card.guard[kind] for kind in found} == found
     assert all(kind["flagged"] == kind["n"] for kind in found.values())
-    other = card.guard["images" if name == "pneumonia" else "chest_xray"]
+    other = card.guard["isic2017/images" if name == "pneumonia" else "pneumonia/chest_xray"]
     assert other["flagged"] / other["n"] > 0.99
     val = card.figures["val"]
     assert val["flagged_out_of_domain"] / val["n"] <= 0.05

@@ -25,7 +25,7 @@ def test_figures_of_a_small_table_by_hand():
     pairs = [(s > w) for s in sick[:4].tolist() for w in sick[4:].tolist()]
     assert result.auroc == pytest.approx(sum(pairs) / 24)
     for name, (low, high) in result.intervals.items():
-        assert low <= high, name
+        assert low < high, name
     assert result.intervals["accuracy"][0] < 0.7 < result.intervals["accuracy"][1]
 
 
@@ -48,6 +48,16 @@ def test_the_interval_of_an_accuracy_is_that_of_its_binomial():
     low, high = figures(probabilities, labels, ("a", "b")).intervals["accuracy"]
     spread = 1.96 * math.sqrt(0.8 * 0.2 / 400)
     assert low == pytest.approx(0.8 - spread, abs=0.01) and high == pytest.approx(0.8 + spread, abs=0.01)
+
+
+def test_where_all_is_right_the_interval_says_how_few_the_images_were():
+    """After five of five a share of .025 ** (1 / 5) remains possible; a bootstrap knows nothing but five of five."""
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    result = figures(torch.eye(2)[labels] * 0.6 + 0.2, labels, ("a", "b"))
+    assert result.accuracy == result.auroc == 1
+    assert result.intervals["accuracy"] == pytest.approx((0.025 ** (1 / 5), 1))
+    assert result.intervals["recall of a"] == pytest.approx((0.025 ** (1 / 3), 1))
+    assert result.intervals["auroc"] is result.intervals["balanced_accuracy"] is result.intervals["f1_macro"] is None
 
 
 def test_auroc_does_not_depend_on_the_order_of_two_classes():
@@ -89,8 +99,25 @@ def test_temperature_undoes_a_known_overconfidence(factor):
     assert F.cross_entropy(factor * logits / temperature, labels) <= F.cross_entropy(factor * logits, labels) + 1e-6
 
 
-def test_temperature_of_perfect_predictions_stays_finite():
-    assert math.isfinite(fit_temperature(torch.tensor([[5.0, 0.0], [0.0, 5.0]]), torch.tensor([0, 1])))
+@pytest.mark.parametrize(("images", "classes"), [(10, 2), (40, 2), (12, 4)])
+def test_where_all_are_right_the_probability_says_how_few_they_were(images, classes):
+    """By the rule of succession: n of n right leaves (n + 1) / (n + C), not certainty."""
+    labels = torch.arange(images) % classes
+    logits = 5.0 * torch.eye(classes)[labels]
+    probabilities = (logits / fit_temperature(logits, labels)).softmax(-1)
+    torch.testing.assert_close(probabilities.max(-1).values, torch.full((images,), (images + 1) / (images + classes)))
+
+
+def test_a_class_that_never_occurs_counts_for_nothing():
+    labels = torch.tensor([0, 1, 0, 1, 2, 2])
+    predicted = torch.tensor([0, 1, 1, 1, 2, 0])
+    result = figures(torch.eye(4)[predicted] * 0.7 + 0.075, labels, ("a", "b", "c", "d"))
+    assert result.f1_macro == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"))
+
+
+def test_two_hundred_classes_fit_in_memory():
+    labels = torch.arange(400) % 200
+    assert figures(torch.eye(200)[labels], labels, tuple(map(str, range(200)))).accuracy == 1
 
 
 def test_the_threshold_lies_in_the_middle_of_the_widest_gap_that_separates():

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,8 +144,56 @@ def test_a_run_is_never_overwritten_and_a_finished_one_is_not_done_again(
     with pytest.raises(CheckpointError, match="holds a run already; give --resume"):
         main(run)
     main([*run, "--resume"])
-    assert "nothing left to do" in capsys.readouterr().err
+    assert "holds a finished run, to which nothing is added" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(CheckpointError, match="holds a run with seed 1, not 7"):
+        main([*run, "--resume", "--seed", "7"])
     assert (tmp_path / "run" / "card.json").read_bytes() == before
+
+
+def test_resuming_on_other_images_is_refused_and_on_the_same_in_another_place_is_not(
+    image_folder, symptom_file, tiny_native, tmp_path
+):
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(image_folder, here)
+    config = TrainConfig("folder", str(here), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
+    train(config, tmp_path / "run", test=False)
+    (tmp_path / "run" / "card.json").unlink()
+    here.rename(there)
+    train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
+    (there / "dark" / "dark00.png").rename(there / "white" / "dark00.png")
+    for done in (True, False):
+        with pytest.raises(CheckpointError, match="holds a run on other images"):
+            train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
+        if done:
+            (tmp_path / "run" / "card.json").unlink()
+
+
+@pytest.mark.parametrize(("more", "sentence"), [("empty", "holds no images"), ("none", "is no folder"), ("a", "two")])
+def test_a_mistake_in_the_foreign_folders_is_said_before_anything_is_done(
+    image_folder, symptom_file, tiny_native, tmp_path, more, sentence
+):
+    for folder in ("empty", "x/a", "y/x/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("x/a", "y/x/a"):
+        shutil.copy(image_folder / "dark" / "dark00.png", tmp_path / folder)
+    folders = [tmp_path / "x" / "a", tmp_path / "y" / "x" / "a"] if more == "a" else [tmp_path / more]
+    run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--foreign", *map(str, folders))
+    with pytest.raises(UsageError, match=sentence):
+        main(run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
+    image_folder, symptom_file, tiny_native, tmp_path, monkeypatch
+):
+    shutil.copytree(tiny_native.removeprefix("local-dir:"), tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    main(arguments(image_folder, symptom_file, "local-dir:tiny", "run", "--epochs", "1", "--no-test"))
+    monkeypatch.chdir("/")
+    vip = load_checkpoint(tmp_path / "run")
+    assert vip.backbone.name == f"local-dir:{(tmp_path / 'tiny').resolve()}"
+    with pytest.raises(CheckpointError, match="lies here alone"):
+        vip.push_to_hub("someone/something")
 
 
 def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_native, tmp_path):
@@ -195,7 +244,8 @@ def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
 
 
 @pytest.mark.parametrize(
-    ("backbone", "expected"), [("RN50x64", (8, 1e-3)), ("ViT-L-14-336", (16, 2e-3)), ("RN50", (32, 2e-3))]
+    ("backbone", "expected"),
+    [("RN50x64", (8, 1e-3)), ("ViT-L-14-336", (16, 2e-3)), ("ViT-L/14-336", (16, 2e-3)), ("RN50", (32, 2e-3))],
 )
 def test_the_papers_values_by_backbone_and_a_flag_over_them(backbone, expected):
     from vip_core.train import _config, _parser

@@ -114,6 +114,11 @@ class Backbone(nn.Module):
         )
 
     @property
+    def resize_mode(self) -> str:
+        """How `preprocess` fits an image: "squash", "shortest" (a centre crop) or "longest" (margins added)."""
+        return self._preprocess_config.resize_mode
+
+    @property
     def _preprocess_config(self) -> PreprocessCfg:
         return PreprocessCfg(**self.clip.visual.preprocess_cfg)
 
@@ -142,7 +147,9 @@ class Backbone(nn.Module):
     @property
     def transform_id(self) -> str:
         """A string that changes whenever `preprocess` would give other pixels."""
-        return repr(self._preprocess_config)
+        config = self._preprocess_config  # field by field: a later open_clip may give it more
+        fields = config.size, config.mode, config.mean, config.std, config.interpolation, config.resize_mode
+        return repr((*fields, config.fill_color))
 
     @property
     def fingerprint(self) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,19 @@ def save_checkpoint(vip: ViP, folder: str | Path) -> None:
     """Write a trained model: all three files, or, if there is no room, none of them.
 
     Raises:
-        CheckpointError: if the model has no card or reference bank, which training gives it.
+        CheckpointError: if the model has no card or reference bank, which training gives it, or was changed since, so
+            that its card is of another model.
         StorageError: if the folder cannot be written.
     """
     if vip.card is None or vip.reference is None:
         raise CheckpointError("This model was not trained to the end: it has no card and no reference bank to save.")
+    trained = SymptomSet.from_dict(vip.card.symptoms)
+    same_lists = (vip.symptoms.classes, vip.symptoms.symptoms) == (trained.classes, trained.symptoms)
+    if not same_lists or vip.temperature != vip.card.temperature:
+        raise CheckpointError(
+            "The symptoms or the temperature were changed after training, and the card's figures are of those before; "
+            "save edited lists with SymptomSet.save, or train with them."
+        )
     model = tensor_bytes(vip.state_dict(), {"classes": json.dumps(list(vip.symptoms.classes))})
     reference = tensor_bytes({"features": vip.reference.features, "labels": vip.reference.labels})
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in zip(FILES, (model, reference), strict=False)}
@@ -120,10 +129,11 @@ def find_checkpoint(name: str | Path) -> Path:
     Raises:
         CheckpointError: if it is none of these.
     """
-    for folder in (checkpoint_folder(str(name)), Path(name).expanduser()):
+    given = Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+    for folder in (checkpoint_folder(str(name)), given):
         if (folder / "card.json").is_file():
             return folder
-    if Path(name).expanduser().is_dir():
+    if given.is_dir():
         raise CheckpointError(f"{name} is no checkpoint: it has no card.json; give the folder that training wrote.")
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")):
         try:
@@ -143,8 +153,14 @@ def push_checkpoint(vip: ViP, repo_id: str, private: bool = False) -> str:
     """Upload a trained model to the Hugging Face Hub; returns its address.
 
     Raises:
-        CheckpointError: if the hub refuses it or cannot be reached.
+        CheckpointError: if the backbone lies on this machine alone, or the hub refuses it or cannot be reached.
     """
+    name, pretrained = vip.backbone.name, vip.backbone.pretrained
+    if name.startswith("local-dir:") or (pretrained and Path(pretrained).is_file()):
+        raise CheckpointError(
+            f"Nobody else could load this checkpoint, since its backbone {pretrained or name} lies here alone; push "
+            "that to the hub first, and train over hf-hub:org/name."
+        )
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

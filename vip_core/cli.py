@@ -65,7 +65,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         status = error.exit_status
     except torch.OutOfMemoryError:
-        print("error: The device has too little memory for this; give a smaller --batch-size.", file=sys.stderr)
+        print("error: The device has too little memory for this; free some, or set VIP_DEVICE=cpu.", file=sys.stderr)
         status = 2
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
@@ -74,4 +74,9 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         # The reader of our output has gone, as in `… | head`; leave nothing for the interpreter to flush into it.
         sys.stdout = None  # type: ignore[assignment]
         status = 1
+    except OSError as error:  # a name too long, a folder one may not enter, a full disk behind standard output
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
+        sys.stdout = None  # type: ignore[assignment]
+        status = 2
     sys.exit(status)

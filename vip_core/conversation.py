@@ -55,7 +55,9 @@ class Conversation:
             # A server that sends us elsewhere could send us to an address that only this machine reaches.
             http_client=openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout),
         )
-        self.client.organization = self.client.project = None  # the environment's, which is no business of a server
+        # The environment's, which is no business of a server: it may be one that a stranger chose.
+        self.client.organization = self.client.project = None
+        self.client._custom_headers = {}  # OPENAI_CUSTOM_HEADERS; the client has no public way to do without
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -4,11 +4,20 @@ import os
 
 import torch
 
+from vip_core.errors import UsageError
+
 
 def best_device() -> torch.device:
-    """CUDA where present, else Apple's MPS, else the CPU; or what VIP_DEVICE names."""
+    """CUDA where present, else Apple's MPS, else the CPU; or what VIP_DEVICE names.
+
+    Raises:
+        UsageError: if VIP_DEVICE names none that is here.
+    """
     if name := os.environ.get("VIP_DEVICE"):
-        return torch.device(name)
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
+            raise UsageError(f"VIP_DEVICE={name} is no device of this machine; give cpu, cuda or mps.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from torch.nn import functional as F
 
@@ -18,7 +19,7 @@ from vip_core.cli import Parser, at_least, run
 from vip_core.datasets import DATASETS, Row, load_dataset
 from vip_core.device import best_device
 from vip_core.features import image_features
-from vip_core.metrics import at_threshold, expected_calibration_error, figures
+from vip_core.metrics import at_threshold, expected_calibration_error, figures, share_interval
 from vip_core.model import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.training import Split, predict
@@ -28,6 +29,7 @@ def main(argv: list[str]) -> int:
     """Parse the arguments, measure, print. Returns 0."""
     parser = Parser("evaluate", "Measure a checkpoint on a split of a data set. Research use only.")
     parser.add_argument("--checkpoint", required=True, help="a name in checkpoints/, a folder, or a Hugging Face id")
+    parser.add_argument("--backbone", help="its backbone, where that lies elsewhere than the card says: local-dir:PATH")
     parser.add_argument("--data", required=True, choices=list(DATASETS), help="the layout of the data set")
     parser.add_argument("--root", required=True, type=Path, help="the folder of the data set")
     parser.add_argument("--split", required=True, choices=["train", "val", "test"], help="the images to measure on")
@@ -35,7 +37,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=at_least(0), default=1, help="of the bootstrap (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
-    vip = load_checkpoint(arguments.checkpoint).to(best_device())
+    backbone = Backbone.load(arguments.backbone) if arguments.backbone else None
+    vip = load_checkpoint(arguments.checkpoint, backbone).to(best_device())
     if arguments.symptoms:
         vip.symptoms = SymptomSet.load(arguments.symptoms).ordered(vip.symptoms.classes)
     data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)
@@ -88,7 +91,12 @@ def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int, threshold: f
             subtypes.setdefault(subtype, []).append(correct)
     if subtypes:
         result["subtypes"] = {
-            name: {"n": len(hits), "accuracy": sum(hits) / len(hits)} for name, hits in sorted(subtypes.items())
+            name: {
+                "n": len(hits),
+                "accuracy": sum(hits) / len(hits),
+                "intervals": {"accuracy": share_interval(sum(hits), len(hits))},
+            }
+            for name, hits in sorted(subtypes.items())
         }
     if vip.reference is not None:
         result["flagged_out_of_domain"] = sum(not check.in_domain for check in vip.reference.check(split.features))
@@ -97,7 +105,7 @@ def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int, threshold: f
 
 def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
     """A table for people: each figure with its 95 % interval, and the confusion matrix."""
-    table = Table(title=f"{title} (n = {result['n']})", title_justify="left")
+    table = Table(title=escape(f"{title} (n = {result['n']})"), title_justify="left")
     table.add_column("Figure")
     table.add_column("Value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -105,26 +113,31 @@ def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
     values |= {f"recall of {name}": value for name, value in result["recall"].items()}
     for name, value in values.items():
         if value is None:
-            table.add_row(name, "–", "needs two classes")
+            table.add_row(escape(name), "–", "needs two classes")
             continue
-        low, high = result["intervals"][name]
-        table.add_row(name.replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}")
+        table.add_row(escape(name.replace("_", " ")), f"{value:.3f}", _interval(result["intervals"][name]))
     table.add_row("expected calibration error", f"{result['ece']:.3f}", "")
     if moved := result.get("at_threshold"):
         for name in ("accuracy", *(f"recall of {name}" for name in moved["recall"])):
             value = moved["accuracy"] if name == "accuracy" else moved["recall"][name.removeprefix("recall of ")]
-            low, high = moved["intervals"][name]
-            table.add_row(f"{name} at {moved['threshold']:.3f}", f"{value:.3f}", f"{low:.3f} to {high:.3f}")
+            table.add_row(
+                escape(f"{name} at {moved['threshold']:.3f}"), f"{value:.3f}", _interval(moved["intervals"][name])
+            )
     for name, subtype in result.get("subtypes", {}).items():
-        table.add_row(f"accuracy on {name} (n = {subtype['n']})", f"{subtype['accuracy']:.3f}", "")
+        value, interval = subtype["accuracy"], subtype["intervals"]["accuracy"]
+        table.add_row(escape(f"accuracy on {name} (n = {subtype['n']})"), f"{value:.3f}", _interval(interval))
     console.print(table)
     confusion = Table(title="Images by true class (rows) and prediction (columns)", title_justify="left")
     confusion.add_column("")
     for name in result["classes"]:
-        confusion.add_column(name, justify="right")
+        confusion.add_column(escape(name), justify="right")
     for name, counts in zip(result["classes"], result["confusion"], strict=True):
-        confusion.add_row(name, *map(str, counts))
+        confusion.add_row(escape(name), *map(str, counts))
     console.print(confusion)
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "all resamples agree" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 if __name__ == "__main__":

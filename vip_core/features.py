@@ -202,8 +202,10 @@ def _read_shards(folder: Path) -> dict[str, Tensor]:
     for path in sorted(folder.glob("*.safetensors")):
         try:
             shard = load_file(path)
-        except (SafetensorError, OSError):
+        except SafetensorError:
             path.unlink(missing_ok=True)  # damaged: its images are encoded again
+            continue
+        except OSError:  # unreadable just now, which is no reason to lose it
             continue
         known.update(zip((bytes(row.tolist()).hex() for row in shard["digests"]), shard["features"], strict=True))
     return known

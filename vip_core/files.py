@@ -22,6 +22,33 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: if it cannot be written; what stood at `path` before is still there.
     """
+    with _beside(path) as temporary:
+        yield temporary
+        _settle(temporary)
+        temporary.replace(path)
+
+
+def atomic_together(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write several files to a folder: all are on the disk before the first takes its place, and the last comes last.
+
+    Only a kill between two renames can leave some new and some old.
+
+    Raises StorageError.
+    """
+    with contextlib.ExitStack() as stack:
+        written = []
+        for name, content in contents.items():
+            temporary = stack.enter_context(_beside(folder / name))
+            temporary.write_bytes(content)
+            _settle(temporary)
+            written.append((temporary, folder / name))
+        for temporary, path in written:
+            temporary.replace(path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path`, gone afterwards. Raises StorageError for what goes wrong within."""
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,10 +56,6 @@ def atomic(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes it the owner's alone
-        temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch.save wraps the system's error in its own
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         raise StorageError(
@@ -44,14 +67,11 @@ def atomic(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def atomic_together(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write several files to a folder: all are on the disk before the first takes its place, and the last comes last.
-
-    Raises StorageError.
-    """
-    with contextlib.ExitStack() as stack:  # which leaves in the opposite order
-        for name, content in reversed(contents.items()):
-            stack.enter_context(atomic(folder / name)).write_bytes(content)
+def _settle(temporary: Path) -> None:
+    """Have a file on the disk itself, readable by all: mkstemp makes it the owner's alone."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
 
 
 def json_bytes(value: Any) -> bytes:  # noqa: ANN401

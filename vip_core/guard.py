@@ -1,5 +1,6 @@
 """How well the domain check works: which share of foreign images it flags."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from vip_core.backbone import Backbone
 from vip_core.device import fast_bf16
+from vip_core.errors import UsageError
 from vip_core.features import image_features
 from vip_core.images import find_images, read_image
 from vip_core.model import ViP
@@ -41,20 +43,35 @@ def _page(size: int) -> Image.Image:
     return page
 
 
-def guard_figures(vip: ViP, folders: list[Path] | None = None) -> dict[str, dict[str, Any]]:
+def foreign_folders(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """The images of folders, under the last two parts of each folder's path. Raises UsageError or DataError."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        kind = "/".join(folder.resolve().parts[-2:]).lstrip("/")
+        if not folder.is_dir():
+            raise UsageError(f"--foreign {folder} is no folder; give folders of images unlike those trained on.")
+        if kind in found:
+            raise UsageError(f"--foreign has two folders called {kind}; give each once, or another name.")
+        found[kind] = find_images(folder)
+        if not found[kind]:
+            raise UsageError(f"--foreign {folder} holds no images (PNG, JPEG, WebP, TIFF, BMP or DICOM).")
+    return found
+
+
+def guard_figures(vip: ViP, foreign: Mapping[str, Sequence[Path]] | None = None) -> dict[str, dict[str, Any]]:
     """Of each kind of foreign image, how many the domain check flags of how many: {kind: {"n", "flagged"}}.
 
     Args:
         vip: a trained model with its reference bank.
-        folders: of more foreign images, each a kind of its own under the folder's name.
+        foreign: files of more foreign images by kind, as `foreign_folders` gives them.
 
     Raises:
-        DataError: if an image of a folder cannot be read.
+        DataError: if one of these cannot be read.
     """
     assert vip.reference is not None
     features = {kind: _encode(vip.backbone, images) for kind, images in foreign_images().items()}
-    for folder in folders or []:
-        features[folder.name] = image_features(vip.backbone, find_images(folder), what=f"Images of {folder.name}")[:, 0]
+    for kind, paths in (foreign or {}).items():
+        features[kind] = image_features(vip.backbone, paths, what=f"Images of {kind}")[:, 0]
     return {
         kind: {"n": len(rows), "flagged": sum(not check.in_domain for check in vip.reference.check(rows))}
         for kind, rows in features.items()

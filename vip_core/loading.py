@@ -12,6 +12,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import nn
 
+from vip_core.console import console
 from vip_core.errors import BackboneError
 
 
@@ -78,7 +79,16 @@ def check_tag(name: str, pretrained: str | None) -> bool:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if pretrained is None:
         raise BackboneError(f"Backbone {name} needs --pretrained with one of: {', '.join(tags) or 'a weights file'}.")
-    if pretrained == "random" or Path(pretrained).is_file():
+    if pretrained == "random":
+        return False
+    if Path(pretrained).is_file():
+        if f"{model}-quickgelu" in known:
+            console.print(
+                f"Note: {model} computes GELU. If {pretrained} holds weights trained with QuickGELU, as OpenAI's were, "
+                f"give --backbone {model}-quickgelu, or the features are wrong.",
+                markup=False,
+                soft_wrap=True,
+            )
         return False
     if pretrained not in tags:
         raise BackboneError(

@@ -23,7 +23,7 @@ from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distill import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import bank_sentences, bare, labelled_images, measured, turned_sentences
+from vip_core.pretraining.labels import bare, labelled_images, labelled_sentences, measured
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
 from vip_core.pretraining.resuming import same_run
@@ -97,7 +97,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     understood = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config)
 
     bank = load_phrases()
-    phrases = [sentence.text for sentence in bank_sentences(bank) + turned_sentences(bank, seed)]
+    phrases = [sentence.text for sentence in labelled_sentences(bank, seed)]
     never = measured(bank)
     texts = [*corpus, *(text for text in variants(phrases, seed) if bare(text) not in never)]
     targets = torch.cat([understood(texts), understood(phrases).repeat(BANK_REPEATS, 1)])

@@ -151,7 +151,7 @@ class Sieve:
     def _fault(self, line: str) -> str | None:
         if not line:
             return "empty"
-        if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") for character in line):
+        if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for character in line):
             return "contains control characters"
         if HTML.search(line):
             return "contains HTML"

@@ -2,14 +2,17 @@
 
 import glob
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from vip_core.backbone import Backbone
 from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import Parser, run
 from vip_core.errors import ImageError, UsageError
@@ -26,11 +29,13 @@ def main(argv: list[str]) -> int:
     parser = Parser("score", "Score images with a checkpoint. Research use, not a medical device.")
     parser.add_argument("images", nargs="+", metavar="IMAGE_OR_DIR", help="image files, folders or globs")
     parser.add_argument("--checkpoint", required=True, help="a name in checkpoints/, a folder, or a Hugging Face id")
+    parser.add_argument("--backbone", help="its backbone, where that lies elsewhere than the card says: local-dir:PATH")
     parser.add_argument("--symptoms", type=Path, help="score with these symptoms instead of the checkpoint's own")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line and image")
     arguments = parser.parse_args(argv)
     symptoms = SymptomSet.load(arguments.symptoms) if arguments.symptoms else None
-    predictor = Predictor(load_checkpoint(arguments.checkpoint))
+    backbone = Backbone.load(arguments.backbone) if arguments.backbone else None
+    predictor = Predictor(load_checkpoint(arguments.checkpoint, backbone))
     if symptoms is not None:
         predictor.vip.symptoms = symptoms.ordered(predictor.symptoms.classes)
         predictor.vip.encode_symptoms()  # a line that cannot be a prompt is refused before any image is read
@@ -67,9 +72,10 @@ def _expand(arguments: Sequence[str]) -> list[Path]:
     paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        # Not Path's own tests, which raise for a name that is too long or a folder one may not enter.
+        if os.path.isdir(path):  # noqa: PTH112
             found = find_images(path)
-        elif not path.exists() and glob.has_magic(argument):
+        elif not os.path.exists(path) and glob.has_magic(argument):  # noqa: PTH110
             names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             found = [Path(name) for name in names if Path(name).is_file()]
         else:
@@ -98,7 +104,7 @@ def _print_result(console: Console, path: Path, result: Diagnosis | ImageError, 
     for symptom in result.symptoms:
         percentile = "" if symptom.percentile is None else f"{symptom.percentile:.0f}"
         row = (f"{symptom.similarity:.3f}", percentile, f"{symptom.contribution:+.2f}")
-        table.add_row(symptom.class_name, symptom.symptom.replace("[", r"\["), *row)
+        table.add_row(escape(symptom.class_name), escape(symptom.symptom), *row)
     console.print(table)
 
 

@@ -76,6 +76,8 @@ class SymptomSet:
             raise SymptomError(f"The symptom file {path} cannot be read ({error.strerror}).") from error
         except UnicodeDecodeError as error:
             raise SymptomError(f"The symptom file {path} is not UTF-8 text; save it as UTF-8.") from error
+        except RecursionError as error:
+            raise SymptomError(f"The symptom file {path} is nested too deeply to be a symptom set.") from error
         except json.JSONDecodeError as error:
             raise SymptomError(f"The symptom file {path} is not JSON: {error.msg} in line {error.lineno}.") from error
         except SymptomError as error:

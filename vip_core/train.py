@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,16 +20,16 @@ from vip_core.cli import Parser, at_least, not_negative, run, share
 from vip_core.console import console
 from vip_core.datasets import DATASETS, Dataset, Row, few_shot, load_dataset
 from vip_core.device import best_device, fast_bf16
-from vip_core.errors import CheckpointError, UsageError
+from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.evaluate import measure, plain_split, print_figures
 from vip_core.features import fresh_views, image_features
-from vip_core.guard import guard_figures
+from vip_core.guard import foreign_folders, guard_figures
 from vip_core.metrics import fit_temperature, fit_threshold
 from vip_core.model import ViP
 from vip_core.paths import PROJECT
 from vip_core.reference import ReferenceBank
 from vip_core.symptoms import SymptomSet
-from vip_core.training import BACKBONE_DEFAULTS, Progress, TrainConfig, predict, train_prompts
+from vip_core.training import BACKBONE_DEFAULTS, Progress, TrainConfig, predict, read_state, train_prompts
 
 SYMPTOMS = {"pneumonia": "pneumonia", "isic2017": "melanoma", "derm7pt": "melanoma"}  # by data set, in assets/symptoms
 STATE = "last.pt"
@@ -38,7 +39,9 @@ def main(argv: list[str]) -> int:
     """Parse the arguments and train. Returns 0."""
     arguments = _parser().parse_args(argv)
     config = _config(arguments)
-    out = arguments.out or Path("runs") / f"{config.data}-{config.backbone.replace('/', '-')}-seed{config.seed}"
+    backbone = config.backbone.removeprefix("local-dir:")
+    name = Path(backbone).name if backbone != config.backbone else backbone.replace("/", "-")
+    out = arguments.out or Path("runs") / f"{config.data}-{name}-seed{config.seed}"
     try:
         train(config, out, arguments.resume, arguments.test, arguments.foreign)
     except KeyboardInterrupt:
@@ -62,11 +65,10 @@ def train(
         ViPError: whatever the caller can mend; nothing that was done is lost.
     """
     started = time.monotonic()
-    if (out / "card.json").is_file() and resume:
-        console.print(f"{out} holds a finished run; there is nothing left to do.")
-        return load_checkpoint(out)
-    if not resume and ((out / STATE).is_file() or (out / "card.json").is_file()):
+    finished = (out / "card.json").is_file()
+    if not resume and ((out / STATE).is_file() or finished):
         raise CheckpointError(f"{out} holds a run already; give --resume to go on with it, or another --out.")
+    others = foreign_folders(foreign or [])  # a mistake in them is said now, not after hours
     symptoms = SymptomSet.load(config.symptoms)
     positive = _positive(config, symptoms.classes)
     data = load_dataset(config.data, Path(config.root), symptoms.classes)
@@ -78,12 +80,18 @@ def train(
     vip = ViP(backbone, symptoms, config.context_length, config.class_context)
     vip.fast_training = fast_bf16(backbone.device)
     vip.encode_symptoms()  # an over-long symptom is refused before the images are read, not after
+    images = _mark(train_rows, val_rows)
+    if finished:
+        if (out / STATE).is_file():
+            read_state(out / STATE, vip, config, images)  # of what is asked for now, and of nothing else
+        console.print(f"{out} holds a finished run, to which nothing is added; vip_core.evaluate measures it.")
+        return load_checkpoint(out, backbone)
 
     paths, labels = [row.path for row in train_rows], torch.tensor([row.label for row in train_rows])
     val = plain_split(backbone, val_rows, "Validation images")
     plain, views = _training_views(backbone, paths, config)
     features_seconds = time.monotonic() - started
-    done = train_prompts(vip, views, labels, val, config, out / STATE)
+    done = train_prompts(vip, views, labels, val, config, out / STATE, images)
 
     vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
     vip.reference = ReferenceBank.build(plain, labels, val.features, config.seed)
@@ -95,7 +103,7 @@ def train(
     if test and data.test:
         split = plain_split(backbone, data.test, "Test images")
         measured["test"] = measure(vip, split, data.test, config.seed, threshold)
-    guard = guard_figures(vip, foreign)
+    guard = guard_figures(vip, others)
     seconds = {"features": round(features_seconds, 1), "total": round(time.monotonic() - started, 1)}
     vip.card = replace(_card(vip, config, data, train_rows, done, measured, seconds), threshold=threshold, guard=guard)
     save_checkpoint(vip, out)
@@ -114,6 +122,15 @@ def _training_views(
         return encoded[:, 0], lambda epoch: encoded[:, 1:]
     plain = image_features(backbone, paths, what="Training images")[:, 0]
     return plain, lambda epoch: fresh_views(backbone, paths, config.crop, config.seed, epoch)
+
+
+def _mark(*splits: Sequence[Row]) -> str:
+    """A digest of the images of splits, wherever they lie: name, size and label of each file. Raises DataError."""
+    try:
+        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    return hashlib.sha256(repr(marks).encode()).hexdigest()
 
 
 def _card(
@@ -170,7 +187,18 @@ def _config(arguments: argparse.Namespace) -> TrainConfig:
         if arguments.data not in SYMPTOMS:
             raise UsageError(f"--data {arguments.data} needs --symptoms with a JSON file of its classes.")
         given["symptoms"] = str(PROJECT / "assets" / "symptoms" / f"{SYMPTOMS[arguments.data]}.json")
+    if "backbone" in given:
+        given["backbone"] = _resolved(given["backbone"])
+    if Path(given.get("pretrained", "")).is_file():
+        given["pretrained"] = str(Path(given["pretrained"]).resolve())
     return TrainConfig(**{**BACKBONE_DEFAULTS.get(given.get("backbone", EMBEDDED), {}), **given})
+
+
+def _resolved(backbone: str) -> str:
+    """A backbone's name by which the card finds it from any folder; an open_clip name as its defaults have it."""
+    if backbone.startswith("local-dir:"):
+        return f"local-dir:{Path(backbone.removeprefix('local-dir:')).resolve()}"
+    return backbone if backbone.startswith("hf-hub:") else backbone.replace("/", "-")
 
 
 def _parser() -> Parser:
@@ -180,14 +208,19 @@ def _parser() -> Parser:
     parser.add_argument("--root", required=True, help="the folder of the data set (csv: the file, or its folder)")
     parser.add_argument("--symptoms", help="JSON file of classes and symptoms; pneumonia and melanoma bring theirs")
     parser.add_argument("--backbone", help=f"{EMBEDDED}, an open_clip name, hf-hub:org/name or local-dir:PATH")
-    parser.add_argument("--pretrained", help="open_clip's tag of the weights, a file, or random")
+    parser.add_argument(
+        "--pretrained",
+        help="open_clip's tag of the weights, a file (of OpenAI's: --backbone NAME-quickgelu), or random",
+    )
     parser.add_argument("--out", type=Path, help="the folder to write; default runs/DATA-BACKBONE-seedN")
     parser.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not look at the test split")
     parser.add_argument(
         "--foreign", type=Path, nargs="+", metavar="DIR", help="images unlike these, to count what the guard flags"
     )
-    parser.add_argument("--seed", type=at_least(0), help="of the prompts' start, the batches and the views")
+    parser.add_argument(
+        "--seed", type=at_least(0), help="of the prompts' start and the batches, and of the views of --views 0"
+    )
     parser.add_argument("--epochs", type=positive, help="passes over the training images")
     parser.add_argument(
         "--batch-size", type=positive, help="images a step (default: the paper's for the backbone, else 32)"

@@ -79,7 +79,13 @@ def rate_at(epoch: int, config: TrainConfig) -> float:
 
 
 def train_prompts(
-    vip: ViP, views: Callable[[int], Tensor], labels: Tensor, val: Split, config: TrainConfig, state_path: Path
+    vip: ViP,
+    views: Callable[[int], Tensor],
+    labels: Tensor,
+    val: Split,
+    config: TrainConfig,
+    state_path: Path,
+    images: str = "",
 ) -> Progress:
     """Train the prompts in place and leave the best ones in the model: the earliest of highest validation accuracy.
 
@@ -93,6 +99,8 @@ def train_prompts(
         labels: (n,) of the training images.
         val: the split that selects.
         config: the configuration, which a resumed run must share.
+        state_path: where the state is kept.
+        images: a mark of the training and validation images, which a resumed run must share.
 
     Raises:
         CheckpointError: if the state at `state_path` is damaged or of another configuration.
@@ -105,7 +113,11 @@ def train_prompts(
     generator = torch.Generator().manual_seed(config.seed)
     done = Progress(0, 0, -1.0, {}, [])
     if state_path.is_file():
-        done = _resume(state_path, vip, optimizer, generator, config)
+        state = read_state(state_path, vip, config, images)
+        vip.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["generator"])
+        done = Progress(**state["progress"])
     batch_size = min(config.batch_size, len(labels))
     with progress() as bar:
         task = bar.add_task("Training", total=config.epochs, completed=done.epoch)
@@ -132,7 +144,10 @@ def train_prompts(
             if accuracy > done.best_accuracy:  # not >=: the earliest wins a tie
                 done.best_epoch, done.best_accuracy = epoch, accuracy
                 done.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
-            _save(state_path, vip, optimizer, generator, done, config)
+            state = {"config": asdict(config), "symptoms": _content(vip), "images": images, "model": vip.state_dict()}
+            state |= {"optimizer": optimizer.state_dict(), "generator": generator.get_state(), "progress": vars(done)}
+            with atomic(state_path) as temporary:
+                torch.save(state, temporary)
             bar.update(task, advance=1, description=f"Training, validation accuracy {accuracy:.3f}")
     vip.load_state_dict(done.best_state)
     vip.eval()
@@ -146,41 +161,24 @@ def predict(vip: ViP, features: Tensor) -> Tensor:
     return vip(features.to(vip.backbone.device)).cpu()
 
 
-def _save(
-    path: Path,
-    vip: ViP,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    done: Progress,
-    config: TrainConfig,
-) -> None:
-    state = {
-        "config": asdict(config),
-        "symptoms": _content(vip),
-        "model": vip.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generator": generator.get_state(),
-        "progress": vars(done),
-    }
-    with atomic(path) as temporary:
-        torch.save(state, temporary)
-
-
 def _content(vip: ViP) -> list[Any]:
     """What the prompts are trained for: the backbone, and the classes and symptoms in order."""
     return [vip.backbone.fingerprint, list(vip.symptoms.classes), [list(lines) for lines in vip.symptoms.symptoms]]
 
 
-def _resume(
-    path: Path, vip: ViP, optimizer: torch.optim.Optimizer, generator: torch.Generator, config: TrainConfig
-) -> Progress:
+def read_state(path: Path, vip: ViP, config: TrainConfig, images: str) -> dict[str, Any]:
+    """The state of a run kept at `path`.
+
+    Raises:
+        CheckpointError: if it is damaged, or of another configuration, backbone, other symptoms or other images.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        before, _ = state["config"], state["symptoms"]
-        done = Progress(**state["progress"])
+        before, _ = state["config"], Progress(**state["progress"])
+        content, seen = state["symptoms"], state["images"]
     except Exception as error:  # torch.load raises whatever the damaged bytes happen to cause
         raise CheckpointError(f"{path} is damaged and cannot be resumed; delete it to start again.") from error
-    if state["symptoms"] != _content(vip):
+    if content != _content(vip):
         raise CheckpointError(
             f"{path.parent} holds a run with other symptoms or another backbone; give the same, or another --out."
         )
@@ -193,7 +191,6 @@ def _resume(
             f"{path.parent} holds a run with {', '.join(f'{key} {before.get(key)}' for key in changed)}, not "
             f"{', '.join(str(getattr(config, key)) for key in changed)}; give the same values, or another --out."
         )
-    vip.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    generator.set_state(state["generator"])
-    return done
+    if seen != images:
+        raise CheckpointError(f"{path.parent} holds a run on other images; give the same, or another --out.")
+    return state

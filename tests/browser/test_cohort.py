@@ -107,7 +107,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     assert page.page.evaluate("window.harmed") is None
 
     name, records = page.download()
-    assert name == "cohort.csv" and len(records) == 201
+    assert name == "cohort-research-use-only.csv" and len(records) == 201
     labelled = [record for record in records if record["label"]]
     right = sum(record["class"] == record["label"] for record in labelled)
     assert right / len(labelled) == pytest.approx(page.figures["Accuracy"], abs=5e-4)

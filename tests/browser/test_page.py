@@ -5,7 +5,11 @@ import statistics
 import pydicom
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
+from tests.browser.conftest import PATIENCE
+
+expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.slow
 EVIL = '<img src=x onerror="window.harmed=1"><b>b</b> ${window.harmed=2} {{x}} $x^2$ **b** `c` 🫁'
 
@@ -232,3 +236,18 @@ CONTRAST = r"""selector => {
     const [bright, dark] = [getComputedStyle(text).color, below(ground)].map(light).sort((a, b) => b - a)
     return (bright + 0.05) / (dark + 0.05)
 }"""
+
+
+def test_an_image_that_cannot_be_read_just_now_leaves_no_result_of_the_last_one(visit, xrays):
+    """The browser shows a new picture at once; a result beside it must be its own."""
+    person = visit()
+    person.page.set_input_files("#vip-image input[type=file]", xrays[0])
+    expect(person.page.locator("#vip-result .vip-probability")).to_be_visible()
+    person.page.route("**/queue/join*", lambda route: route.abort())
+    person.page.set_input_files("#vip-image input[type=file]", xrays[1])
+    expect(person.page.locator("#vip-result")).to_contain_text("could not be read just now")
+    expect(person.page.locator("#vip-result .vip-probability")).to_have_count(0)
+    expect(person.page.locator("#vip-table")).not_to_contain_text(person.box(0).input_value().splitlines()[0])
+    person.page.unroute("**/queue/join*")
+    person.page.set_input_files("#vip-image input[type=file]", xrays[2])
+    expect(person.page.locator("#vip-result .vip-probability")).to_be_visible()

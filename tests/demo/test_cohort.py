@@ -309,12 +309,20 @@ def test_the_table_is_searched_narrowed_and_sorted(results):
     assert names(which=WRONG) == wrong and all(row[5] == "wrong" for row in table_rows(results, which=WRONG))
     assert sorted(names(which="class 0") + names(which="class 1") + ["film02.png"]) == names(order=BY_NAME)
     assert names(which=FLAGGED) == [row.image for row in results.rows if row.known is False]
-    sure = [row[2] for row in table_rows(results, order=UNSURE)]
-    assert sure[-1] is None and sure[:-1] == sorted(sure[:-1])
+    sure = {row.image: max(row.probabilities) for row in results.rows if not row.error}
+    assert names(order=UNSURE)[:-1] == sorted(sure, key=sure.get)
     by_finding = {row.image: row.probabilities[1] for row in results.rows if not row.error}
     assert names(order=FINDING, positive=1)[:-1] == sorted(by_finding, key=lambda name: -by_finding[name])
     distances = {row.image: row.distance for row in results.rows if not row.error}
     assert names(order=DISTANT)[:-1] == sorted(distances, key=lambda name: -distances[name])
+
+
+def test_an_image_unlike_the_known_ones_has_no_probability_in_the_table(results):
+    seen = {cells[0]: cells for cells in table_rows(results)}
+    for row in results.rows:
+        shown = None if row.error or not row.known else round(max(row.probabilities), 3)
+        assert seen[row.image][2] == shown
+    assert {row.known for row in results.rows} >= {True, False}
 
 
 def test_the_csv_holds_all_images_and_no_formula(task, results):

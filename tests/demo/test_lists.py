@@ -150,8 +150,8 @@ def test_untouched_lists_are_saved_as_they_are(tmp_path):
 
 BAD_FILES = {
     "large": (b"[" + b" " * LARGEST_FILE + b"]", "KB, and at most 256 are read"),
-    "deep": (b'{"a":' * 60_000 + b"1" + b"}" * 1000, "KB, and at most|is no symptom file|is not JSON"),
-    "deeper": (b"[" * 100_000, "is no symptom file|is not JSON"),
+    "deep": (b'{"a":' * 60_000 + b"1" + b"}" * 1000, "KB, and at most|is nested too deeply|is not JSON"),
+    "deeper": (b"[" * 100_000, "is nested too deeply|is not JSON"),
     "number": (b'{"normal lung": [' + b"1" * 9000 + b'], "pneumonia": ["x"]}', "is no symptom file"),
     "letter": (b"Dear colleague", "is not JSON"),
     "binary": (bytes(range(256)), "is not UTF-8"),
@@ -206,6 +206,19 @@ def test_a_link_carries_task_and_lists_with_the_lines_switched_off():
     texts = ["clear & <b>bold</b>\n# sharp?", "肺 + 100 %\nhazy"]
     assert read_link(query, TASKS) == ("pneumonia", texts)
     assert read_link(f"?__theme=dark&{query}", TASKS) == ("pneumonia", texts)
+
+
+def test_lines_switched_off_count_neither_for_the_limit_of_a_link_nor_against_saving_them():
+    many = "\n".join([f"sign {i}" for i in range(60)] + [f"# other {i}" for i in range(10)])
+    assert read_link(link_query("pneumonia", CLASSES, ("clear", many)), TASKS) == ("pneumonia", ["clear", many])
+    own = tuple("\n".join(lines) for lines in OWN.symptoms)
+    saved = json.loads(file_of(OWN, (own[0] + "\n# later", own[1])))
+    assert saved["source"]["switched_off"][CLASSES[0]] == ["later"]
+
+
+def test_a_broken_line_switched_off_in_a_link_stays_one_line():
+    query = urlencode({"task": "pneumonia", "symptoms": json.dumps({CLASSES[0]: ["a", "# b\nc"], CLASSES[1]: ["d"]})})
+    assert read_link(query, TASKS) == ("pneumonia", ["a\n# b c", "d"])
 
 
 @pytest.mark.parametrize("query", ["", "__theme=dark", "?", "x=1&y=2", "=&=&", "%ff%fe", "a" * 50_000])

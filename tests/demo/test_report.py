@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
+import torch
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pypdf import PdfReader
@@ -27,6 +28,11 @@ EVERYTHING = "<b>&amp; 肺の陰影 🫁 שלום عربي \ud83e \x00\x07\u202e
 def shown(path):
     """A JPEG as the page's image component has it."""
     return {"url": "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode(), "path": None}
+
+
+def named(image, features):
+    """The same, named as the page names the picture of an image with these features."""
+    return image | {"orig_name": picture(Image.new("RGB", (8, 8)), features)["orig_name"]}
 
 
 @pytest.fixture
@@ -189,7 +195,7 @@ def test_nothing_of_a_dicom_header_is_in_the_report(task, boxes, tmp_path):
     dicom.save_as(tmp_path / "doe.dcm")
     image = read_image(tmp_path / "doe.dcm")
     reading = read_boxes(task, "vip", task.predictor.encode(image), tuple(boxes))
-    made = report.make_report(reading, picture(image))
+    made = report.make_report(reading, picture(image, torch.zeros(4)))
     assert made.picture is not None
     words = " ".join(pages(made)) + json.dumps(report.report_dict(made))
     without_decimals = re.sub(r"\d*\.\d+(e-?\d+)?", "", words)  # some decimal of a score may well read 4711
@@ -219,12 +225,18 @@ def test_a_picture_that_is_none_of_the_pages_is_left_out(make, image):
 
 
 def test_the_links_hold_the_files_themselves(tasks, task, features, boxes, xray):
-    html = report.answer(tasks, features, shown(xray), "a note", "pneumonia", "vip", *boxes)
+    html = report.answer(tasks, features, named(shown(xray), features), "a note", "pneumonia", "vip", *boxes)
     links = dict(re.findall(r'href="data:application/(\w+);base64,([\w+/=]+)"', html))
     assert set(links) == {"pdf", "json"}
     assert json.loads(base64.b64decode(links["json"]))["note"] == "a note"
     assert "a note" in PdfReader(BytesIO(base64.b64decode(links["pdf"]))).pages[0].extract_text()
     assert xray.stem not in html and len(re.findall(r'download="vip-report-[\d-]+\.(?:pdf|json)"', html)) == 2
+
+
+def test_a_picture_and_the_features_of_another_image_make_no_report(tasks, task, features, boxes, xray):
+    other = task.predictor.encode(task.examples[1][0])
+    html = report.answer(tasks, other, named(shown(xray), features), None, "pneumonia", "vip", *boxes)
+    assert "was changed just now" in html and "href" not in html
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,19 @@ def test_places_are_those_of_the_picture():
     assert heatmap.place(6, 0, 7, 7) == "lower left of the picture"
 
 
+@pytest.mark.parametrize(
+    ("mode", "part"),
+    [("squash", "the picture."), ("shortest", "the part that is read."), ("longest", "the picture with its margins.")],
+)
+def test_the_map_lies_on_what_the_backbone_reads_and_says_so(mode, part):
+    score = SymptomScore("a", "line", 0.4, 50.0, 0.1, 1.0)
+    cells = torch.zeros(4, 4, 8)
+    cells[0, 0] = 1
+    image, caption, legend = heatmap.seen_map(cells, torch.ones(8), None, score, mode)
+    assert f"vip-where-{mode}" in image and f"upper left of {part}" in caption and f"upper left of {part}" in image
+    assert ("of the rest it knows nothing" in legend) == (mode == "shortest")
+
+
 def test_a_similarity_near_zero_has_no_shares():
     score = SymptomScore("a", "line", 0.004, 50.0, 0.1, 1.0)
     _, caption, _ = heatmap.seen_map(torch.randn(3, 3, 8), torch.randn(8), (-0.3, 0.5), score)

@@ -22,7 +22,7 @@ from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
 from vip_core.pretraining.phrases import PhraseBank, Wordings
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
-from vip_core.pretraining.tower import TowerConfig, tune_tower, tune_towers
+from vip_core.pretraining.tower import TowerConfig, depthwise_in_float32, tune_tower, tune_towers
 
 STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 
@@ -207,9 +207,19 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
     decided = torch.tensor([[1, -1, 0, -1], [-1, -1, 1, -1]] * 3)
 
-    def tuned(epochs: int, state: str) -> dict[str, torch.Tensor]:
+    class Interrupted(SentenceLoss):
+        calls = float("inf")
+
+        def forward(self, *arguments: torch.Tensor) -> torch.Tensor:
+            self.calls -= 1
+            if self.calls < 0:
+                raise KeyboardInterrupt
+            return super().forward(*arguments)
+
+    def tuned(epochs: int, state: str, calls: float = float("inf")) -> dict[str, torch.Tensor]:
         backbone = Backbone.load("vip-mini")
-        loss = SentenceLoss(decided, torch.ones(6, 4).bool())
+        loss = Interrupted(decided, torch.ones(6, 4).bool())
+        loss.calls = calls
         config = TowerConfig(epochs=epochs, batch_size=3, averaging=0.5)
         tune_tower(backbone, pixels, skin, text, loss, tmp_path / state, config, Augmentation(), 1)
         return backbone.clip.visual.state_dict()
@@ -221,7 +231,12 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     assert not any("blocks.0" in key or "running" in key for key in moved)
     state = torch.load(tmp_path / "whole.pt", weights_only=True)
     assert state["epoch"] == 2
-    again = tuned(2, "whole.pt")  # finished: read, not trained
+    again = tuned(2, "whole.pt", calls=0)  # finished: read, not trained
+    assert all(torch.equal(after[key], again[key]) for key in after)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(2, "stopped.pt", calls=3)  # two calls an epoch
+    assert torch.load(tmp_path / "stopped.pt", weights_only=True)["epoch"] == 1
+    again = tuned(2, "stopped.pt", calls=2)
     assert all(torch.equal(after[key], again[key]) for key in after)
 
 
@@ -257,6 +272,25 @@ def test_a_wording_that_ranks_the_wrong_way_is_named():
     ranking = rank_images(images, bank, seen, np.random.default_rng(0))["pneumonia vs normal"]
     assert ranking.wrong_way == ("haze", "not clear")
     assert (ranking.present.value, ranking.absent.value, ranking.loose.value) == (0.5, 0.5, 1.0)
+
+
+def test_trained_depthwise_convolutions_run_in_float32_and_only_for_that_time():
+    """Their gradient is then the exact one of the rounded input, to the rounding of the output."""
+    generator = torch.Generator().manual_seed(0)
+    trained, frozen = (nn.Conv2d(8, 8, 3, groups=8, bias=False) for _ in range(2))
+    frozen.requires_grad_(False)
+    both = nn.Sequential(trained, frozen)
+    x = torch.randn(4, 8, 12, 12, generator=generator).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16), depthwise_in_float32(both):
+        assert "forward" in vars(trained) and "forward" not in vars(frozen)
+        y = trained(x)
+    assert y.dtype == torch.bfloat16 and "forward" not in vars(trained)
+    exact = F.conv2d(x.float(), trained.weight, groups=8)
+    assert torch.equal(y, exact.bfloat16())
+    upstream = torch.randn(y.shape, generator=generator).bfloat16()
+    (found,) = torch.autograd.grad(y, trained.weight, upstream)
+    (wanted,) = torch.autograd.grad(exact, trained.weight, upstream.float())
+    torch.testing.assert_close(found, wanted)
 
 
 # ---- cross-validation

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vip_core.backbone import Backbone
 from vip_core.pretraining.hearing import HearingConfig, Understanding, learn_to_hear
-from vip_core.pretraining.labels import LabelledImage, bank_sentences, of_own_kind, right_or_wrong, turned_sentences
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_sentences, of_own_kind, right_or_wrong
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.meaning import MeaningConfig, bend, meant
 from vip_core.pretraining.phrases import load_phrases
@@ -65,7 +65,7 @@ def align(
     text = meant(meaning, plain).float().to(device)
     tune_towers(backbone, pixels, skin_rows(images), text, loss, folder, config.tower)
 
-    sentences += turned_sentences(bank, config.hearing.seed)
+    sentences = labelled_sentences(bank, config.hearing.seed)
     wider = SentenceLoss(right_or_wrong(images, sentences), of_own_kind(images, sentences)).to(device)
     wider.load_state_dict(loss.state_dict())
     kept = made_from(folder, "tuned", *sorted(folder.glob("tower*.pt")))

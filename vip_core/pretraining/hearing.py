@@ -7,7 +7,7 @@ encoder's own word.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,6 @@ def learn_to_hear(
     device = next(meaning.parameters()).device
     texts, own = general
     short = [i for i, text in enumerate(texts) if len(text.split()) <= LONGEST]
-    frames = {modality.name: bank.frames + modality.frames for modality in bank.modalities}
     never = measured(bank)
     tail = encoder.last(config.layers)
     for parameter in tail.parameters():
@@ -114,11 +113,6 @@ def learn_to_hear(
         generator = torch.Generator().manual_seed(1000 * config.seed + number)
         chance = random.Random(1000 * config.seed + number)
         torch.manual_seed(1000 * config.seed + number)
-
-        def framed(sentence: Sentence, chance: random.Random = chance) -> str:
-            text = chance.choice(frames.get(sentence.modality, bank.frames)).format(sentence.text)
-            return sentence.text if bare(text) in never else text
-
         title = f"Sentence encoder, round {number + 1} of {config.rounds}"
         for _ in track(range(config.steps), description=title, console=console):
             rows = torch.randint(len(seen), (config.images,), generator=generator)
@@ -126,7 +120,10 @@ def learn_to_hear(
             columns = torch.randperm(len(sentences), generator=generator)[: config.sentences]
             taken = [short[i] for i in torch.randint(len(short), (config.general,), generator=generator).tolist()]
             said = [sentences[i] for i in columns.tolist()]
-            heard = [framed(sentence) if chance.random() < config.framed else sentence.text for sentence in said]
+            heard = [
+                framed(sentence, bank, never, chance) if chance.random() < config.framed else sentence.text
+                for sentence in said
+            ]
             text = meaning(encoder(heard))
             value = loss(seen[rows, view].to(device), text, rows.to(device), columns.to(device))
             after = meaning(encoder([texts[i] for i in taken]))
@@ -140,3 +137,13 @@ def learn_to_hear(
         parameter.requires_grad_(False)
     tail.eval()
     meaning.eval()
+
+
+def framed(sentence: Sentence, bank: PhraseBank, never: Container[str], chance: random.Random) -> str:
+    """A sentence in a frame that leaves its meaning alone; as it is where that would be one of `never`, bare words."""
+    frames = bank.frames
+    for modality in bank.modalities:
+        if modality.name == sentence.modality:
+            frames += modality.frames
+    text = chance.choice(frames).format(sentence.text)
+    return sentence.text if bare(text) in never else text

@@ -111,6 +111,11 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
     return sentences
 
 
+def labelled_sentences(bank: PhraseBank, seed: int) -> list[Sentence]:
+    """All that are trained on with labels: the bank's and those turned round."""
+    return bank_sentences(bank) + turned_sentences(bank, seed)
+
+
 def measured(bank: PhraseBank) -> set[str]:
     """The bare words of all sentences to measure with, which nothing labelled may repeat."""
     return {bare(sentence.text) for part in ("held_out", "loose") for sentence in bank_sentences(bank, part)}

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from vip_core.errors import DataError
 from vip_core.files import atomic, write_json
 from vip_core.pretraining.corpus import FILES
-from vip_core.pretraining.labels import LabelledImage, bank_sentences, turned_sentences
+from vip_core.pretraining.labels import LabelledImage, labelled_sentences
 from vip_core.pretraining.phrases import load_phrases
 
 Part = nn.Module | Optimizer | LRScheduler
@@ -24,7 +24,7 @@ def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> 
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
     texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
     bank = load_phrases()
-    said = bank_sentences(bank) + turned_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
+    said = labelled_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
     digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()
     run = {"seed": seed, "data": digest}
     if path.is_file() and json.loads(path.read_text()) != run:
