@@ -101,6 +101,11 @@ class Person:
         served = (each for each in self.events if each["backend_fn"])  # others run in the browser alone
         return next(each for each in served if wanted in [list(target) for target in each["targets"]])
 
+    def after(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the page sends once an event has been answered."""
+        served = (each for each in self.events if each["backend_fn"] and not each["trigger_only_on_failure"])
+        return [each for each in served if each.get("trigger_after") == event["id"]]
+
     async def send(self, event: dict[str, Any]) -> list[Any]:
         """What the server answers to an event. Raises RuntimeError."""
         data = [self.values.get(component) for component in event["inputs"]]
@@ -126,9 +131,8 @@ class Person:
         for component, value in zip(event["outputs"], answer, strict=False):
             if not (isinstance(value, dict) and "__type__" in value):
                 self.values[component] = value
-        for after in self.events:
-            if after.get("trigger_after") == event["id"] and after["backend_fn"]:
-                await self.send_all(after)
+        for after in self.after(event):
+            await self.send_all(after)
         return answer
 
     async def upload(self, mark: int) -> None:
@@ -154,9 +158,8 @@ class Person:
         whose = set(re.findall(r"opacity of person (\d+)", shown))
         if own not in shown or whose != {str(self.number)}:
             raise RuntimeError(f"person {self.number} sees the lists of {sorted(whose)}")
-        for after in self.events:
-            if after.get("trigger_after") == event["id"] and after["backend_fn"]:
-                await self.send_all(after)
+        for after in self.after(event):
+            await self.send_all(after)
         return seconds
 
     async def stay(self) -> None:

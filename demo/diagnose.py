@@ -111,6 +111,10 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
     asked = [features, editor.steps, kind, *lists]
     show_image = {"fn": partial(show_new_image, tasks), "inputs": asked, "outputs": shown, **SHOW, **PRIVATE}
     to_image = [image, features, cells, image_note]
+    # The browser shows a new picture before the server has it; until its own result is here there is none. This stands
+    # before the reading, so that it also happens before.
+    for chosen in (image.upload, other.upload, *(gallery.select for gallery in galleries)):
+        chosen(None, None, [result, bars, table], js=no_result(READING), **PRIVATE)
     reads = [
         upload(
             read,
@@ -135,12 +139,9 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
     cleared = image.clear(**nothing, cancels=reads, **PRIVATE, show_progress="hidden")
     for event in (*reads, cleared):
         event.then(**show_image).then(**where.refresh)
-    # The browser shows a new picture before the server has it; until its own result is here there is none.
-    for chosen in (image.upload, other.upload, *(gallery.select for gallery in galleries)):
-        chosen(None, None, [result, bars, table], js=no_result(READING), **PRIVATE)
-    for read in reads:
-        failed = read.failure(**nothing, **PRIVATE, show_progress="hidden")
-        failed.then(None, None, [result, bars, table], js=no_result(NOT_READ), **PRIVATE)
+    for event in reads:  # the browser's own step first, since the server's may fail as well
+        event.failure(None, None, [result, bars, table], js=no_result(NOT_READ), **PRIVATE)
+        event.failure(**nothing, **PRIVATE, show_progress="hidden")
     # Not `input`: Gradio's Textbox fires that for a pressed character only, not for Backspace, cut or paste.
     edits = [*(box.change for box in editor.boxes), mode.change]
     show = partial(show_edit, tasks)

@@ -87,8 +87,8 @@ class Caller:
         return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
     def find(self, kind: str) -> dict:
-        """The event of the upload of a kind."""
-        for event in self.events:
+        """The event of the upload of a kind that the server answers."""
+        for event in filter(lambda event: event["backend_fn"], self.events):
             for component, name in event["targets"]:
                 if name == "upload" and self.components[component].get("elem_id") == PLACES[kind]:
                     return event

@@ -243,7 +243,8 @@ def test_an_image_that_cannot_be_read_just_now_leaves_no_result_of_the_last_one(
     person = visit()
     person.page.set_input_files("#vip-image input[type=file]", xrays[0])
     expect(person.page.locator("#vip-result .vip-probability")).to_be_visible()
-    person.page.route("**/queue/join*", lambda route: route.abort())
+    full = {"status": 503, "content_type": "application/json", "body": '{"detail": "Queue is full."}'}
+    person.page.route("**/queue/join*", lambda route: route.fulfill(**full))
     person.page.set_input_files("#vip-image input[type=file]", xrays[1])
     expect(person.page.locator("#vip-result")).to_contain_text("could not be read just now")
     expect(person.page.locator("#vip-result .vip-probability")).to_have_count(0)
