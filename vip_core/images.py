@@ -283,8 +283,8 @@ def _windowed(values: np.ndarray, dataset: "Dataset") -> np.ndarray | None:
     """values (L,) as uint8 through the first VOI LUT, else the first window; None where there is neither.
 
     PS3.3 C.11.2.1.1 (LUT), C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT); written out, as
-    pydicom's functions do not tell the range of their answer, and fail for 8-bit tables longer than 256. A LUT is spread
-    from its least to its greatest entry, since the bits declared for it are often not those that its entries use.
+    pydicom's functions do not tell the range of their answer, and fail for 8-bit tables longer than 256. A LUT is
+    spread from its least to its greatest entry: the bits declared for it are often not those that its entries use.
     """
     center, width = (np.ravel(dataset.get(key))[0] for key in ("WindowCenter", "WindowWidth"))
     function = dataset.get("VOILUTFunction") or "LINEAR"
