@@ -26,7 +26,8 @@ def sweep(folders: Iterable[Path], seconds: float) -> None:
     """Delete the files in folders that have not changed for so many seconds."""
     limit = time.time() - seconds
     for folder in folders:
-        for path in folder.rglob("*"):
-            with suppress(OSError):  # another's, or gone meanwhile
-                if path.is_file() and path.stat().st_mtime < limit:
-                    path.unlink()
+        with suppress(OSError):  # a folder within that went while it was looked through; the next time it is seen
+            for path in folder.rglob("*"):
+                with suppress(OSError):  # another's, or gone meanwhile
+                    if path.is_file() and path.stat().st_mtime < limit:
+                        path.unlink()
