@@ -29,7 +29,12 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def said(value: Figures | None) -> str:
     """A figure with its interval."""
-    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})" if value else ""
+    return written(value["value"], (value["low"], value["high"])) if value else ""
+
+
+def written(value: float, interval: tuple[float, float]) -> str:
+    """The same of its parts."""
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def rankings(figures: Figures) -> str:
@@ -93,13 +98,9 @@ def tests() -> str:
         def cells(at: Figures, sick: str = sick, well: str = well) -> tuple[str, ...]:
             values = [("accuracy", at["accuracy"])]
             values += [(f"recall of {name}", at["recall"][name]) for name in (sick, well)]
-            return tuple(
-                f"{value:.3f} ({at['intervals'][name][0]:.3f} to {at['intervals'][name][1]:.3f})"
-                for name, value in values
-            )
+            return tuple(written(value, at["intervals"][name]) for name, value in values)
 
-        low, high = figures["intervals"]["auroc"]
-        auroc = f"{figures['auroc']:.3f} ({low:.3f} to {high:.3f})"
+        auroc = written(figures["auroc"], figures["intervals"]["auroc"])
         rows.append((task, str(figures["n"]), auroc, *cells(figures), calibration))
         at = f"the same at {threshold:.2f} for {sick}, chosen on validation"
         rows.append((at, str(figures["n"]), "", *cells(figures["at_threshold"]), ""))
@@ -124,13 +125,18 @@ def filled(text: str) -> str:
 
 def main(check: bool) -> int:
     """Fill the documents. Returns 1 if `check` found a table that is not that of checkpoints/."""
-    stale = [path for path in DOCUMENTS if (text := path.read_text(encoding="utf-8")) != filled(text)]
-    for path in stale:
+    stale = False
+    for path in DOCUMENTS:
+        before = path.read_text(encoding="utf-8")
+        after = filled(before)
+        if before == after:
+            continue
+        stale = True
         if check:
             print(f"{path.name}: a table is not that of checkpoints/; run python docs/figures.py")
         else:
-            path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return int(check and bool(stale))
+            path.write_text(after, encoding="utf-8")
+    return int(check and stale)
 
 
 if __name__ == "__main__":
