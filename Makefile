@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A language model on this machine; its server is built from source, about 5 minutes with cmake and a C++ compiler.
 test-llm: .venv/installed-dev .venv/installed-llm
@@ -32,9 +32,10 @@ format: .venv/installed-dev
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# In an environment of its own: the server is another program, and `make test` does without it.
+# In an environment of its own: the server is another program, and `make test` does without it. Not built for this
+# processor's own instructions, nor taken from pip's cache: a build for another's ends at the first question.
 .venv/installed-llm: .venv/installed requirements-llm.txt
 	$(PYTHON) -m venv .venv/llm
 	.venv/llm/bin/pip install --quiet --upgrade pip
-	.venv/llm/bin/pip install --quiet -r requirements-llm.txt
+	CMAKE_ARGS=-DGGML_NATIVE=OFF .venv/llm/bin/pip install --quiet --no-cache-dir -r requirements-llm.txt
 	touch $@

@@ -87,6 +87,7 @@ def test_the_first_paint_comes_soon(visit, capsys):
 
 def test_the_log_tells_nothing_of_visitors(visit, server, xrays, tmp_path):
     name, wording = "jane-doe-1961.jpeg", "my very own wording"
+    before = len(server.log.read_text())  # hostile requests of other tests may be told there, with what they asked for
     (tmp_path / name).write_bytes(xrays[0].read_bytes())
     person = visit()
     person.upload(tmp_path / name)
@@ -98,4 +99,5 @@ def test_the_log_tells_nothing_of_visitors(visit, server, xrays, tmp_path):
     person.complain("image", "jane-doe")
     log = server.log.read_text()
     assert "Running on" in log
-    assert not [word for word in ("Traceback", "Warning", "jane-doe", wording, str(tmp_path)) if word in log]
+    assert not [word for word in ("jane-doe", wording, str(tmp_path)) if word in log]
+    assert not [word for word in ("Traceback", "Warning") if word in log[before:]]

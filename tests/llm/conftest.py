@@ -1,10 +1,10 @@
 """A real language model behind a real OpenAI-compatible server on this machine, started and ended with the tests."""
 
+import json
 import os
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -49,8 +49,9 @@ def llm_url(model_file, tmp_path_factory):
     with log.open("w") as file:
         server = subprocess.Popen([PYTHON, "-m", "llama_cpp.server", *words], stdout=file, stderr=subprocess.STDOUT)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/v1/models", server, log)
-        yield f"http://127.0.0.1:{port}/v1"
+        url = f"http://127.0.0.1:{port}/v1"
+        _wait_for(url, server, log)
+        yield url
     finally:
         server.terminate()
         try:
@@ -61,12 +62,22 @@ def llm_url(model_file, tmp_path_factory):
 
 
 def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    """Until the server has answered a question: one built for another processor starts, and ends at the first."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    question = urllib.request.Request(
+        f"{url}/completions",
+        json.dumps({"model": MODEL, "prompt": "A lung", "max_tokens": 2}).encode(),
+        {"Content-Type": "application/json"},
+    )
     end = time.monotonic() + STARTING
+    said = ""
     while time.monotonic() < end and server.poll() is None:
         try:
-            with opener.open(url, timeout=5):
+            with opener.open(question, timeout=STARTING):
                 return
-        except (urllib.error.URLError, OSError):
+        except OSError as error:
+            said = str(error)
             time.sleep(0.2)
-    pytest.fail(f"the server of the language model did not start:\n{log.read_text()[-2000:]}")
+    pytest.fail(
+        f"the language model's server answers nothing ({said}; status {server.poll()}):\n{log.read_text()[-2000:]}"
+    )
