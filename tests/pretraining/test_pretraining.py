@@ -63,6 +63,23 @@ def test_a_pair_says_yes_and_no_in_nearly_the_same_words():
     assert found > 2400  # of some 2550; the others stand in the bank, or are measured with
 
 
+def test_a_preference_is_said_of_the_finding_that_it_prefers():
+    bank = load_phrases()
+    assert all(text.count("{0}") == text.count("{1}") == 1 for text in bank.preferring) and len(bank.preferring) > 40
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    weighed = 0
+    for modality in bank.modalities:
+        nouns = {finding.name: finding.nouns for finding in modality.findings}
+        for finding in modality.findings:
+            for rival in finding.rivals:
+                assert rival != finding.name
+                mixed = [f"{ours} rather than {theirs}" for ours in finding.nouns for theirs in nouns[rival]]
+                states = [said[text] for text in mixed if text in said]
+                assert states and set(states) == {(finding.name, 1)}
+                weighed += 1
+    assert weighed > 12
+
+
 def test_turned_sentences_are_new_all_different_and_the_same_for_a_seed():
     bank = load_phrases()
     made = turned_sentences(bank, 1)

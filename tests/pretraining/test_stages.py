@@ -102,7 +102,7 @@ class WordCounter(nn.Module):
 
 def test_the_encoder_comes_to_hear_a_small_word_in_new_sentences_and_keeps_the_rest(tmp_path):
     said = ["lungs clear", "lungs not clear", "clear here", "not clear here"]
-    bank = PhraseBank((), Wordings((), ("of lungs clear",), ()), (), (), ("of {}",))
+    bank = PhraseBank((), Wordings((), ("of lungs clear",), ()), (), (), (), ("of {}",))
     sentences = [Sentence(text, XRAY, "pneumonia", int("not" in text)) for text in said]
     sick = torch.arange(60) % 2 == 0
     decided = torch.where(sick[:, None], 1, -1) * torch.tensor([s.state * 2 - 1 for s in sentences])
@@ -313,14 +313,14 @@ def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp
         (root / "text" / name).write_text("\n".join(f"Finding {i} of the skin, brown and even." for i in range(300)))
     hearing = HearingConfig(rounds=1, steps=2, images=8, sentences=8, general=8)
     quick = AlignConfig(MeaningConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8), hearing)
-    rankings = cross_validate(root, tmp_path / "work", 3, 1, quick)
+    rankings = cross_validate(root, tmp_path / "work", 2, 1, quick)
     assert "pneumonia vs normal" not in rankings  # films are left out
     melanoma, streaks = rankings["melanoma vs nevus"], rankings["streaks"]
     assert (melanoma.positives, melanoma.negatives) == (6, 6) and (streaks.positives, streaks.negatives) == (4, 8)
     states = sorted((tmp_path / "work" / "folds").glob("*/hearing.pt"))
-    assert len(states) == 3
+    assert len(states) == 2
     made = [state.stat().st_mtime_ns for state in states]
-    assert cross_validate(root, tmp_path / "work", 3, 1, quick) == rankings
+    assert cross_validate(root, tmp_path / "work", 2, 1, quick) == rankings
     assert [state.stat().st_mtime_ns for state in states] == made
 
 

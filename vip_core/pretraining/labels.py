@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -88,26 +89,33 @@ def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
 
 
 def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
-    """Sentences in which a small word or a hedge turns the meaning round; none is a sentence of the bank itself.
+    """Sentences in which a small word, a hedge or a rival turns the meaning round; none is one of the bank itself.
 
-    A sentence encoder hears mostly the noun: "findings argue against a bacterial cause" lies beside its contrary, and
-    "lungs not clear" beside "lungs clear". These are the bank's pairs, and every hedge with so many of each finding's
-    nouns, drawn at random: what a hedge does to a noun is learnt from many nouns.
+    A sentence encoder hears mostly the nouns: "findings argue against a bacterial cause" lies beside its contrary,
+    "lungs not clear" beside "lungs clear", "a mole rather than melanoma" beside "melanoma rather than a mole". These
+    are the bank's pairs, every hedge with so many of each finding's nouns, and every way to prefer one finding to
+    another with so many nouns of both, drawn at random: what such words do to a noun is learnt from many nouns.
     """
     generator = random.Random(seed)
     taken = {bare(s.text) for s in bank_sentences(bank)} | measured(bank)
     sentences = []
+
+    def drawn(names: tuple[str, ...]) -> list[str]:
+        return generator.sample(names, min(nouns, len(names)))
+
     for modality in bank.modalities:
+        named = {finding.name: finding.nouns for finding in modality.findings}
         for finding in modality.findings:
+            said = [(text, 1 - place) for pair in finding.pairs for place, text in enumerate(pair)]
             for hedges, state in ((bank.affirming, 1), (bank.denying, 0)):
-                said = [pair[1 - state] for pair in finding.pairs]
-                for hedge in hedges:
-                    drawn = generator.sample(finding.nouns, min(nouns, len(finding.nouns)))
-                    said += [hedge.format(noun) for noun in drawn]
-                for text in said:
-                    if bare(text) not in taken:
-                        taken.add(bare(text))
-                        sentences.append(Sentence(text, modality.name, finding.name, state))
+                said += [(hedge.format(noun), state) for hedge in hedges for noun in drawn(finding.nouns)]
+            for rival, preferring in product(finding.rivals, bank.preferring):
+                both = zip(drawn(finding.nouns), drawn(named[rival]), strict=False)
+                said += [(preferring.format(ours, theirs), 1) for ours, theirs in both]
+            for text, state in said:
+                if bare(text) not in taken:
+                    taken.add(bare(text))
+                    sentences.append(Sentence(text, modality.name, finding.name, state))
     return sentences
 
 

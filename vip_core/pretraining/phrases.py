@@ -28,6 +28,7 @@ class Finding:
     Attributes:
         nouns: what it is called, to put into hedges.
         pairs: sentences that share most words, the first of which says it is present and the second denies it.
+        rivals: names of the findings it is weighed against.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Finding:
     absent: Wordings
     nouns: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
+    rivals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class PhraseBank:
         other: wordings that describe neither kind of image.
         affirming: hedges with a place {} for a noun, which say or lean to it.
         denying: those that deny it, or lean to that.
+        preferring: with places {0} and {1} for two nouns, of which they prefer the first.
         frames: with a place {} for any sentence, whose meaning they leave alone.
     """
 
@@ -62,6 +65,7 @@ class PhraseBank:
     other: Wordings
     affirming: tuple[str, ...]
     denying: tuple[str, ...]
+    preferring: tuple[str, ...]
     frames: tuple[str, ...]
 
 
@@ -84,6 +88,7 @@ def load_phrases() -> PhraseBank:
                     _wordings(sides["absent"]),
                     tuple(sides["nouns"]),
                     tuple((present, absent) for present, absent in sides["pairs"]),
+                    tuple(sides.get("rivals", ())),
                 )
                 for finding, sides in modality["findings"].items()
             ),
@@ -97,5 +102,6 @@ def load_phrases() -> PhraseBank:
         _wordings(data["other"]),
         tuple(hedges["present"]),
         tuple(hedges["absent"]),
+        tuple(hedges["rivals"]),
         tuple(data["frames"]),
     )
