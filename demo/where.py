@@ -118,7 +118,8 @@ def where_section(
         return draw(*values, clicked=tuple((event.row_value or [])[:2]))
 
     choice.input(pick, [choice, *asked], shown, trigger_mode="always_last", **settings)
-    table.select(click, asked, shown, **settings)
+    # Not "always_last", which would ask for the first click's row again; these come back in the order of the clicks.
+    table.select(click, asked, shown, trigger_mode="multiple", **settings)
     opacity.change(None, opacity, None, js=SET_OPACITY)
     image.change(None, None, [overlay, caption], js='() => ["", ""]')  # the map of the last picture is none of this one
     image.change(None, image, picture, js=COPY_PICTURE)
