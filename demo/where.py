@@ -43,6 +43,8 @@ COPY_PICTURE = """async image => {
   copy.style.setProperty("--vip-aspect", copy.naturalWidth / copy.naturalHeight);
   return copy.outerHTML;
 }"""
+# The server may hear of quick clicks in another order than they were made in: each says which it is.
+COUNT_CLICK = "(_, ...values) => [window.vipClicks = (window.vipClicks ?? 0) + 1, ...values]"
 SET_OPACITY = "value => { document.documentElement.style.setProperty('--vip-where-opacity', value / 100) }"
 
 Seen = tuple[Tensor, Tensor | None]  # feature (D,) and cells (h, w, D) of an image
@@ -89,6 +91,8 @@ def where_section(
         read: (task's key, upload) -> picture, feature, cells and message of a second image.
     """
     chosen = gr.State(None)
+    latest = gr.State(0)
+    clicks = gr.Number(visible=False)
     second = gr.State(None)
     with gr.Column(elem_id="vip-where"):
         gr.HTML(INTRODUCTION, js_on_load=None)
@@ -114,12 +118,15 @@ def where_section(
     def pick(row: int | None, *values: object) -> tuple[Any, ...]:
         return draw(*values, row=row)
 
-    def click(event: gr.SelectData, *values: object) -> tuple[Any, ...]:
-        return draw(*values, clicked=tuple((event.row_value or [])[:2]))
+    def click(event: gr.SelectData, number: int, before: int, *values: object) -> tuple[Any, ...]:
+        if number < before:
+            return gr.skip(), *(gr.skip() for _ in shown)
+        return number, *draw(*values, clicked=tuple((event.row_value or [])[:2]))
 
     choice.input(pick, [choice, *asked], shown, trigger_mode="always_last", **settings)
-    # Not "always_last", which would ask for the first click's row again; these come back in the order of the clicks.
-    table.select(click, asked, shown, trigger_mode="multiple", **settings)
+    # Not "always_last", which would ask for the first click's row again.
+    selected = {"trigger_mode": "multiple", "js": COUNT_CLICK, **settings}
+    table.select(click, [clicks, latest, *asked], [latest, *shown], **selected)
     opacity.change(None, opacity, None, js=SET_OPACITY)
     image.change(None, None, [overlay, caption], js='() => ["", ""]')  # the map of the last picture is none of this one
     image.change(None, image, picture, js=COPY_PICTURE)
