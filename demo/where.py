@@ -91,7 +91,7 @@ def where_section(
         read: (task's key, upload) -> picture, feature, cells and message of a second image.
     """
     chosen = gr.State(None)
-    latest = gr.State(0)
+    latest = gr.State(None)
     clicks = gr.Number(visible=False)
     second = gr.State(None)
     with gr.Column(elem_id="vip-where"):
@@ -118,8 +118,8 @@ def where_section(
     def pick(row: int | None, *values: object) -> tuple[Any, ...]:
         return draw(*values, row=row)
 
-    def click(event: gr.SelectData, number: int, before: int, *values: object) -> tuple[Any, ...]:
-        if number < before:
+    def click(event: gr.SelectData, number: int, before: int | None, *values: object) -> tuple[Any, ...]:
+        if before is not None and number < before:
             return gr.skip(), *(gr.skip() for _ in shown)
         return number, *draw(*values, clicked=tuple((event.row_value or [])[:2]))
 

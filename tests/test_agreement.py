@@ -64,14 +64,14 @@ def merged(pairs, tower) -> int:
     return sum(bool(closeness(pair, tower)[0, 1] >= SAME_MEANING) for pair in pairs)
 
 
-def test_seven_in_ten_paraphrases_are_merged_and_hardly_a_different_finding(vip_mini):
-    assert merged(PARAPHRASES, vip_mini) >= 16  # 17 with the weights of today
+def test_two_in_three_paraphrases_are_merged_and_hardly_a_different_finding(vip_mini):
+    assert merged(PARAPHRASES, vip_mini) >= 16  # 16 with the weights of today
     assert merged(DIFFERENT, vip_mini) <= 2  # 2
 
 
 def test_without_the_opposites_more_would_be_merged(vip_mini, monkeypatch):
     monkeypatch.setattr("vip_core.agreement.OPPOSITES", ())
-    assert merged(DIFFERENT, vip_mini) >= 4  # 7
+    assert merged(DIFFERENT, vip_mini) >= 4  # 6
 
 
 def test_closeness_is_symmetric_with_ones_on_the_diagonal(vip_mini):

@@ -80,6 +80,24 @@ def test_a_preference_is_said_of_the_finding_that_it_prefers():
     assert weighed > 12
 
 
+def test_a_finding_is_told_from_its_mimics_both_ways():
+    bank = load_phrases()
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    for modality in bank.modalities:
+        names = {noun for finding in modality.findings for noun in finding.nouns}
+        for finding in modality.findings:
+            assert len(finding.mimics) > 7 and not names & set(finding.mimics)
+            for ours, state in ((True, 1), (False, 0)):
+                states = [
+                    said[text]
+                    for preferring in bank.preferring
+                    for noun in finding.nouns
+                    for mimic in finding.mimics
+                    if (text := preferring.format(*((noun, mimic) if ours else (mimic, noun)))) in said
+                ]
+                assert len(states) > 40 and set(states) == {(finding.name, state)}
+
+
 def test_turned_sentences_are_new_all_different_and_the_same_for_a_seed():
     bank = load_phrases()
     made = turned_sentences(bank, 1)

@@ -31,7 +31,7 @@ LONGEST = 16  # words of a general sentence; longer ones cost more and teach no 
 class HearingConfig:
     """How the sentence encoder is trained on."""
 
-    rounds: int = 4  # the state is kept after each
+    rounds: int = 5  # the state is kept after each
     steps: int = 100  # a round
     layers: int = 6  # of the encoder, counted from its end; its embeddings stay
     images: int = 512  # a step

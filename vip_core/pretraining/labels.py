@@ -100,8 +100,8 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
     taken = {bare(s.text) for s in bank_sentences(bank)} | measured(bank)
     sentences = []
 
-    def drawn(names: tuple[str, ...]) -> list[str]:
-        return generator.sample(names, min(nouns, len(names)))
+    def drawn(names: tuple[str, ...], number: int = nouns) -> list[str]:
+        return generator.sample(names, min(number, len(names)))
 
     for modality in bank.modalities:
         named = {finding.name: finding.nouns for finding in modality.findings}
@@ -112,6 +112,9 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
             for rival, preferring in product(finding.rivals, bank.preferring):
                 both = zip(drawn(finding.nouns), drawn(named[rival]), strict=False)
                 said += [(preferring.format(ours, theirs), 1) for ours, theirs in both]
+            for preferring in bank.preferring:
+                (ours,), (theirs,) = drawn(finding.nouns, 1), drawn(finding.mimics, 1)
+                said += [(preferring.format(ours, theirs), 1), (preferring.format(theirs, ours), 0)]
             for text, state in said:
                 if bare(text) not in taken:
                     taken.add(bare(text))

@@ -29,6 +29,7 @@ class Finding:
         nouns: what it is called, to put into hedges.
         pairs: sentences that share most words, the first of which says it is present and the second denies it.
         rivals: names of the findings it is weighed against.
+        mimics: what else may be taken for it: names of what is none of the bank's findings.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Finding:
     nouns: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     rivals: tuple[str, ...]
+    mimics: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def load_phrases() -> PhraseBank:
                     tuple(sides["nouns"]),
                     tuple((present, absent) for present, absent in sides["pairs"]),
                     tuple(sides.get("rivals", ())),
+                    tuple(sides["mimics"]),
                 )
                 for finding, sides in modality["findings"].items()
             ),
