@@ -120,13 +120,13 @@ def where_section(
 
     def click(event: gr.SelectData, number: int, before: int | None, *values: object) -> tuple[Any, ...]:
         if before is not None and number < before:
-            return gr.skip(), *(gr.skip() for _ in shown)
+            return gr.skip(), *[gr.skip()] * len(shown)
         return number, *draw(*values, clicked=tuple((event.row_value or [])[:2]))
 
     choice.input(pick, [choice, *asked], shown, trigger_mode="always_last", **settings)
     # Not "always_last", which would ask for the first click's row again.
-    selected = {"trigger_mode": "multiple", "js": COUNT_CLICK, **settings}
-    table.select(click, [clicks, latest, *asked], [latest, *shown], **selected)
+    told = [clicks, latest, *asked]
+    table.select(click, told, [latest, *shown], trigger_mode="multiple", js=COUNT_CLICK, **settings)
     opacity.change(None, opacity, None, js=SET_OPACITY)
     image.change(None, None, [overlay, caption], js='() => ["", ""]')  # the map of the last picture is none of this one
     image.change(None, image, picture, js=COPY_PICTURE)

@@ -94,14 +94,15 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
     A sentence encoder hears mostly the nouns: "findings argue against a bacterial cause" lies beside its contrary,
     "lungs not clear" beside "lungs clear", "a mole rather than melanoma" beside "melanoma rather than a mole". These
     are the bank's pairs, every hedge with so many of each finding's nouns, and every way to prefer one finding to
-    another with so many nouns of both, drawn at random: what such words do to a noun is learnt from many nouns.
+    another with so many nouns of both, and to prefer a finding to a mimic of it, or the mimic, with one noun; all drawn
+    at random: what such words do to a noun is learnt from many nouns.
     """
     generator = random.Random(seed)
     taken = {bare(s.text) for s in bank_sentences(bank)} | measured(bank)
     sentences = []
 
-    def drawn(names: tuple[str, ...], number: int = nouns) -> list[str]:
-        return generator.sample(names, min(number, len(names)))
+    def drawn(names: tuple[str, ...]) -> list[str]:
+        return generator.sample(names, min(nouns, len(names)))
 
     for modality in bank.modalities:
         named = {finding.name: finding.nouns for finding in modality.findings}
@@ -113,7 +114,7 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
                 both = zip(drawn(finding.nouns), drawn(named[rival]), strict=False)
                 said += [(preferring.format(ours, theirs), 1) for ours, theirs in both]
             for preferring in bank.preferring:
-                (ours,), (theirs,) = drawn(finding.nouns, 1), drawn(finding.mimics, 1)
+                ours, theirs = generator.choice(finding.nouns), generator.choice(finding.mimics)
                 said += [(preferring.format(ours, theirs), 1), (preferring.format(theirs, ours), 0)]
             for text, state in said:
                 if bare(text) not in taken:

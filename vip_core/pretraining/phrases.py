@@ -105,6 +105,6 @@ def load_phrases() -> PhraseBank:
         _wordings(data["other"]),
         tuple(hedges["present"]),
         tuple(hedges["absent"]),
-        tuple(hedges["rivals"]),
+        tuple(hedges["preferring"]),
         tuple(data["frames"]),
     )
