@@ -16,7 +16,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # it sums up all ev
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")  # with thousands, that is slower than an edit
 
 from demo.settings import read_settings
-from demo.uploads import PREFIX, keep_swept
+from demo.state.uploads import PREFIX, keep_swept
 from vip_core.cli import run
 from vip_core.errors import UsageError
 

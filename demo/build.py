@@ -5,15 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from demo.about import about_page
-from demo.cards import DISCLAIMER
-from demo.cohort import cohort_page
-from demo.cohort_reading import TURNS
-from demo.diagnose import diagnose_page
+from demo.pages.about import about_page
+from demo.pages.cohort import cohort_page
+from demo.pages.diagnose import diagnose_page
+from demo.pages.symptoms import symptoms_page
+from demo.render.cards import DISCLAIMER
 from demo.settings import DEFAULTS, Settings
-from demo.symptoms import symptoms_page
-from demo.tasks import EXAMPLES, Task, load_tasks
-from vip_core.paths import PROJECT
+from demo.state.cohort_loader import TURNS
+from demo.state.tasks import EXAMPLES, Task, load_tasks
+from vip_core.utils.paths import PROJECT
 
 TITLE = "The visual symptoms behind a diagnosis"
 INTRODUCTION = (

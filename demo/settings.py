@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vip_core.cli import Parser, at_least
+from vip_core.data.images import MAX_BYTES
 from vip_core.errors import UsageError
-from vip_core.images import MAX_BYTES
 
 SHIPPED = ("pneumonia", "melanoma")
 MEGABYTE = 2**20

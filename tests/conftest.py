@@ -11,11 +11,11 @@ from open_clip.model import CLIP, CustomTextCLIP
 from PIL import Image
 
 from tests.llm_server import GOOD, VARIABLES, llm_server
-from vip_core.backbone import Backbone
-from vip_core.files import tensor_bytes
+from vip_core.models.backbone import Backbone
 from vip_core.symptoms import SymptomSet
-from vip_core.train import train
-from vip_core.training import TrainConfig
+from vip_core.training.config import TrainConfig
+from vip_core.training.run import train
+from vip_core.utils.files import tensor_bytes
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("VIP_DATA", PROJECT.parent / "shared" / "data"))

@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -12,11 +12,11 @@ import torch
 from rich.console import Console
 
 from tests.conftest import PROJECT
-from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import run
 from vip_core.evaluate import main as evaluate
-from vip_core.evaluate import print_figures
-from vip_core.metrics import figures
+from vip_core.evaluation.metrics import figures
+from vip_core.evaluation.tables import print_figures
+from vip_core.models.checkpoint import load_checkpoint
 from vip_core.score import main as score
 from vip_core.train import main as train
 

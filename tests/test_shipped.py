@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from tests.conftest import PROJECT
-from vip_core.checkpoint import find_checkpoint, load_checkpoint, read_card
-from vip_core.evaluate import measure, plain_split
-from vip_core.images import read_image
-from vip_core.predictor import Predictor
+from vip_core.data.features import plain_split
+from vip_core.data.images import read_image
+from vip_core.evaluation.measure import measure
+from vip_core.models.card import read_card
+from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet
 
 # Task, its data set, images in the test split, and the AUROC that was asked of it.
@@ -36,7 +38,7 @@ def test_the_shipped_symptoms_are_those_it_was_trained_with(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "data_name", "n", "least"), SHIPPED)
 def test_measuring_the_official_test_images_again_gives_the_card(data, name, data_name, n, least):
-    from vip_core.datasets import load_dataset
+    from vip_core.data.sources import load_dataset
 
     vip = load_checkpoint(name)
     rows = load_dataset(data_name, data / data_name, vip.symptoms.classes).test

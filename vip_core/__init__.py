@@ -2,10 +2,10 @@
 
 __version__ = "0.1.0"
 
-from vip_core.backbone import Backbone
-from vip_core.model import ViP
-from vip_core.predictor import Diagnosis, Predictor
-from vip_core.reference import ReferenceBank
+from vip_core.models.backbone import Backbone
+from vip_core.models.reference import ReferenceBank
+from vip_core.models.vip import ViP
+from vip_core.scoring.predictor import Diagnosis, Predictor
 from vip_core.symptoms import SymptomSet
 
 __all__ = ["Backbone", "Diagnosis", "Predictor", "ReferenceBank", "SymptomSet", "ViP"]

@@ -7,11 +7,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import Parser, at_least, not_negative, run
 from vip_core.errors import UsageError
-from vip_core.files import write_json
-from vip_core.generator import (
+from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
+from vip_core.utils.files import write_json
+from vip_core.vsg.generator import (
     Dropped,
     Generated,
     GenerationRequest,
@@ -20,10 +21,9 @@ from vip_core.generator import (
     generate,
     server_from_environment,
 )
-from vip_core.grounding import Finding, ground, keep_best
-from vip_core.knowledge import KINDS, ask, ask_critique
-from vip_core.model import ViP
-from vip_core.replies import schema
+from vip_core.vsg.grounding import Finding, ground, keep_best
+from vip_core.vsg.parsing import schema
+from vip_core.vsg.prompts import KINDS, ask, ask_critique
 
 CLEAR = "\r\033[K"  # the terminal's line
 SHOWN = 5  # dropped lines that are shown of each class and reason

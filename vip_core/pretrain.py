@@ -12,23 +12,23 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-from vip_core.backbone import EMBEDDED, Backbone
 from vip_core.cli import Parser, at_least, run
-from vip_core.console import console
-from vip_core.device import best_device
 from vip_core.errors import DataError
-from vip_core.files import atomic_together, json_bytes, tensor_bytes, write_json
-from vip_core.pretraining.aligning import AlignConfig, align
+from vip_core.models.backbone import EMBEDDED, Backbone
+from vip_core.pretraining.alignment import AlignConfig, align
+from vip_core.pretraining.architecture import CONFIG, new_vip_mini, start_words, vocabulary
 from vip_core.pretraining.corpus import read_corpus, variants
-from vip_core.pretraining.distill import DistillConfig, distill
+from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
 from vip_core.pretraining.labels import bare, labelled_images, labelled_sentences, measured
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
-from vip_core.pretraining.resuming import same_run
+from vip_core.pretraining.state import same_run
 from vip_core.pretraining.teacher import DIMENSION, teach
-from vip_core.pretraining.towers import CONFIG, new_vip_mini, start_words, vocabulary
+from vip_core.utils.console import console
+from vip_core.utils.device import best_device
+from vip_core.utils.files import atomic_together, json_bytes, tensor_bytes, write_json
 
 BANK_REPEATS = 4  # of the bank's own sentences among those that the text tower learns
 TEXT_NORM = 36.0  # of a symptom's feature; see docs/vip-mini.md

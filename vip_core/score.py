@@ -12,14 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vip_core.backbone import Backbone
-from vip_core.checkpoint import load_checkpoint
 from vip_core.cli import Parser, run
+from vip_core.data.features import encode_stream
+from vip_core.data.images import find_images
 from vip_core.errors import ImageError, UsageError
-from vip_core.features import encode_stream, progress
-from vip_core.images import find_images
-from vip_core.predictor import Diagnosis, Predictor
+from vip_core.models.backbone import Backbone
+from vip_core.models.checkpoint import load_checkpoint
+from vip_core.scoring.predictor import Diagnosis, Predictor
 from vip_core.symptoms import SymptomSet
+from vip_core.utils.console import progress
 
 BATCH = 64
 

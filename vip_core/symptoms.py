@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vip_core.errors import SymptomError
-from vip_core.files import write_json
+from vip_core.utils.files import write_json
 
 MOST_SYMPTOMS = 64  # a class
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 EXAMPLES = PROJECT / "assets" / "examples"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -15,7 +15,7 @@ import pydicom
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset, FileMetaDataset
 
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 XRAY = next((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg")).read_bytes()
 PWN = '<img src=x onerror="window.__pwned=1"><svg onload=alert(1)><script>window.__pwned=2</script>'

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import barriers
-from vip_core.checkpoint import read_card
-from vip_core.paths import PROJECT
+from vip_core.models.card import read_card
+from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 from playwright.sync_api import expect
 
 from tests.browser.axe import barriers
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 EXAMPLES = PROJECT / "assets" / "examples" / "pneumonia"

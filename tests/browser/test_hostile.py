@@ -17,8 +17,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE
 from tests.browser.hostile import COHORTS, ESCAPED, IMAGES, NAMES, PATIENT, PWN, SYMPTOMS, UPLOADS, XRAY
-from vip_core.images import MAX_BYTES
-from vip_core.paths import PROJECT
+from vip_core.data.images import MAX_BYTES
+from vip_core.utils.paths import PROJECT
 
 expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 

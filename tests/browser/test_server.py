@@ -9,7 +9,7 @@ import pytest
 from conftest import served
 from playwright.sync_api import expect
 
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from demo.tasks import load_tasks
+from demo.state.tasks import load_tasks
 
 pytestmark = pytest.mark.slow
 

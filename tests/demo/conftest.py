@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.tasks import load_tasks
+from demo.state.tasks import load_tasks
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ import yaml
 from packaging.requirements import Requirement
 
 from demo.build import build_demo, launch_settings
+from demo.pages.symptoms import open_library
 from demo.settings import Settings
-from demo.symptoms import open_library
-from demo.tasks import EXAMPLES, bar_axis
-from vip_core.paths import PROJECT
+from demo.state.tasks import EXAMPLES, bar_axis
+from vip_core.utils.paths import PROJECT
 
 
 @pytest.fixture(scope="module")

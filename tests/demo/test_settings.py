@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from demo.settings import OPTIONS, Settings, read_settings
+from vip_core.data.images import MAX_BYTES
 from vip_core.errors import UsageError
-from vip_core.images import MAX_BYTES
-from vip_core.paths import PROJECT
+from vip_core.utils.paths import PROJECT
 
 SAMPLES = {  # setting: text, value
     "host": ("0.0.0.0", "0.0.0.0"),

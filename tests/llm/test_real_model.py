@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import PROJECT
 from tests.llm.conftest import MODEL
 from tests.llm_server import VARIABLES
-from vip_core.replies import tidy
 from vip_core.symptoms import SymptomSet
+from vip_core.vsg.parsing import tidy
 
 pytestmark = pytest.mark.llm
 

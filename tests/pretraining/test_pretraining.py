@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vip_core.backbone import Backbone
 from vip_core.errors import DataError
+from vip_core.models.backbone import Backbone
 from vip_core.pretrain import save_backbone
 from vip_core.pretraining.corpus import FILES, read_corpus
-from vip_core.pretraining.distill import DistillConfig, distill
+from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import WORDS
 from vip_core.pretraining.labels import (
     DERMOSCOPY,
@@ -211,14 +211,14 @@ def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, t
 )
 def test_imagenet_weights_land_in_their_places():
     """Real photographs are not at hand, so what ImageNet training leaves is looked for: BatchNorm that fits."""
-    from vip_core.pretraining.towers import new_vip_mini
+    from vip_core.pretraining.architecture import new_vip_mini
 
     backbone = new_vip_mini(1)
     trunk = backbone.clip.visual.trunk
     inputs, name = {}, "blocks.6.0.bn3"
     trunk.get_submodule(name).register_forward_pre_hook(lambda module, arguments: inputs.update(x=arguments[0]))
     from tests.conftest import PROJECT
-    from vip_core.images import read_image
+    from vip_core.data.images import read_image
 
     paths = sorted((PROJECT / "assets" / "examples").rglob("*.jp*g"))
     pixels = torch.stack([backbone.preprocess(read_image(path)) for path in paths])

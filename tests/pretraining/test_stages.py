@@ -11,18 +11,18 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
-from vip_core.backbone import Backbone
-from vip_core.pretraining.aligning import AlignConfig
+from vip_core.models.backbone import Backbone
+from vip_core.pretraining.adapter import Meaning, MeaningConfig, bend
+from vip_core.pretraining.alignment import AlignConfig
 from vip_core.pretraining.corpus import FILES, variants
+from vip_core.pretraining.encoder import HearingConfig, learn_to_hear
 from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment, rank_images
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.hearing import HearingConfig, learn_to_hear
+from vip_core.pretraining.image_tower import TowerConfig, depthwise_in_float32, tune_tower, tune_towers
 from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage, Sentence
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.meaning import Meaning, MeaningConfig, bend
 from vip_core.pretraining.phrases import PhraseBank, Wordings
 from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
-from vip_core.pretraining.tower import TowerConfig, depthwise_in_float32, tune_tower, tune_towers
 
 STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 

@@ -12,7 +12,7 @@ from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
-from vip_core.backbone import Backbone
+from vip_core.models.backbone import Backbone
 from vip_core.pretraining.labels import ATTRIBUTES, DERMOSCOPY, XRAY, LabelledImage, Sentence, bank_sentences
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import image_features_of

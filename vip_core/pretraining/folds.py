@@ -7,16 +7,16 @@ from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 from torch.nn import functional as F
 
-from vip_core.device import best_device
-from vip_core.pretraining.aligning import AlignConfig, align
+from vip_core.pretraining.alignment import AlignConfig, align
+from vip_core.pretraining.architecture import new_vip_mini
 from vip_core.pretraining.corpus import read_corpus
 from vip_core.pretraining.evaluation import Ranking, rank_images
 from vip_core.pretraining.labels import bank_sentences, dermoscopy_images
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, image_features_of, pooled_features, read_pixels
-from vip_core.pretraining.resuming import same_run
+from vip_core.pretraining.state import same_run
 from vip_core.pretraining.teacher import teach
-from vip_core.pretraining.towers import new_vip_mini
+from vip_core.utils.device import best_device
 
 
 def cross_validate(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vip_core.datasets import isic2017_table, load_dataset
+from vip_core.data.sources import isic2017_table, load_dataset
 from vip_core.pretraining.phrases import PhraseBank
 
 XRAY, DERMOSCOPY = "chest X-ray", "dermoscopy image"
@@ -55,8 +55,8 @@ def labelled_images(root: Path, split: str) -> list[LabelledImage]:
 
     Args:
         root: a folder that holds `pneumonia/` and `isic2017/`.
-        split: the validation images of the pneumonia data are those of `vip_core.datasets`, no patient of whom is in
-            train.
+        split: the validation images of the pneumonia data are those of `vip_core.data.sources`, no patient of whom is
+            in train.
 
     Raises:
         DataError: if a data set is missing.

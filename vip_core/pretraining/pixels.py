@@ -13,12 +13,12 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from vip_core.backbone import Backbone
-from vip_core.console import console
-from vip_core.device import fast_bf16
-from vip_core.files import atomic
-from vip_core.images import read_image
+from vip_core.data.images import read_image
+from vip_core.models.backbone import Backbone
 from vip_core.pretraining.labels import DERMOSCOPY, LabelledImage
+from vip_core.utils.console import console
+from vip_core.utils.device import fast_bf16
+from vip_core.utils.files import atomic
 
 STORED = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
 VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vip_core.console import console
-from vip_core.device import fast_bf16
 from vip_core.errors import DataError
-from vip_core.files import write_tensors
+from vip_core.utils.console import console
+from vip_core.utils.device import fast_bf16
+from vip_core.utils.files import write_tensors
 
 PACKAGE = "all_minilm_l6_v2"
 DIMENSION = 384

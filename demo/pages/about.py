@@ -1,0 +1,182 @@
+"""The About page: what the models are, how good they are, how to read the bars, and what becomes of an image."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from demo.render.cards import DISCLAIMER
+from demo.state.tasks import Task
+from vip_core.models.card import Card
+from vip_core.utils.paths import PROJECT, checkpoint_folder
+
+READING = "How to read the page"
+SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
+NAMES = {
+    "accuracy": "Accuracy",
+    "auroc": "AUROC",
+    "balanced_accuracy": "Balanced accuracy",
+    "ece": "Calibration error",
+    "ece_before_temperature": "Calibration error before the temperature",
+    "f1_macro": "F1, mean of the classes",
+    "flagged_out_of_domain": "Flagged as unlike the known images",
+    "n": "Images",
+    "recall": "Recall (share found)",
+}
+BESIDE = {"confusion", "interval", "intervals", "n", "resamples", "seed"}  # shown with other figures, or of no interest
+COUNTS = {"flagged_out_of_domain"}  # of the split's images
+
+
+def about_page(tasks: Mapping[str, Task]) -> None:
+    """Lay the page out; called within gr.Blocks."""
+    ours, readme = ((PROJECT / name).read_text(encoding="utf-8") for name in ("assets/about.md", "README.md"))
+    cards = [model_card(task.label, task.predictor.vip.card) for task in tasks.values() if task.predictor.vip.card]
+    backbones = sorted({task.predictor.vip.backbone.name for task in tasks.values()})
+    after = [
+        *map(backbone_page, backbones),
+        section(readme, "Limits"),
+        section(readme, "Data and licences"),
+        section(ours, "Privacy"),
+        section(ours, "The paper"),
+    ]
+    prose = {"elem_classes": "vip-about"}
+    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(ours, READING)}", **prose)
+    gr.HTML(f'<div class="vip-about">{"".join(cards)}</div>', elem_id="vip-models", js_on_load=None)
+    gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", **prose)
+
+
+# ---- a model card
+
+
+def model_card(label: str, card: Card) -> str:
+    """Data, figures and what was trained, of one checkpoint."""
+    facts = {
+        "Classes": ", ".join(card.classes),
+        "Backbone": " ".join(filter(None, (card.backbone["name"], card.backbone["pretrained"]))),
+        "Data": str(card.data.get("name", "")),
+        **{
+            f"Images, {SPLITS.get(split, split).lower()}": counts(images)
+            for split, images in _object(card.data.get("images")).items()
+        },
+        "Trained": f"{card.date}, version {card.version}",
+        "Temperature": f"{card.temperature:.3f}",
+    }
+    rows = "".join(f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>' for k, v in facts.items())
+    splits = [split for split in (*SPLITS, *card.figures) if isinstance(card.figures.get(split), Mapping)]
+    splits = list(dict.fromkeys(splits))
+    return (
+        f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
+        f"{figures_table(label, card, splits)}"
+        "<p>In brackets: 95 % intervals.</p></section>"
+    )
+
+
+def counts(images: object) -> str:
+    """A split's images in words."""
+    if not isinstance(images, Mapping):
+        return str(images)
+    return ", ".join(f"{count} {name}" for name, count in images.items())
+
+
+def figures_table(label: str, card: Card, splits: list[str]) -> str:
+    """A row a figure, a column a split; figures that one split lacks leave its cell empty."""
+    columns = {split: dict(figures(card.figures[split], card.classes)) for split in splits}
+    single = {name: value for name, value in card.figures.items() if name not in splits}
+    if single:
+        columns["all"] = dict(figures(single, card.classes))
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    if not names:
+        return "<p>No figures were measured.</p>"
+    head = "".join(
+        f'<th scope="col">{escape(SPLITS.get(split, words(split)))}<br>{sample(card.figures.get(split))}</th>'
+        for split in columns
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(column.get(name, ''))}</td>" for column in columns.values())
+        + "</tr>"
+        for name in names
+    )
+    return (
+        f'<div class="vip-scroll" tabindex="0" role="region" aria-label="Figures of {escape(label)}">'
+        f'<table><thead><tr><th scope="col">Figure</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def sample(figures: object) -> str:
+    """On how many images a split was measured."""
+    return f"n = {figures['n']}" if isinstance(figures, Mapping) and "n" in figures else ""
+
+
+def figures(values: Mapping[str, Any], classes: list[str], within: str = "") -> Iterator[tuple[str, str]]:
+    """Names and texts of all the figures in a (nested) object, known or not. within: what they are of."""
+    intervals, part = _object(values.get("intervals")), f" (n = {values['n']})" if within and "n" in values else ""
+    for key, value in values.items():
+        name = f"{within}: {words(key)}" if within else words(key)
+        if key in BESIDE:
+            continue
+        if isinstance(value, Mapping) and "value" in value:
+            yield name, number(value["value"]) + interval(value.get("interval")) + part
+        elif isinstance(value, Mapping):
+            above = {inner: intervals.get(f"{key} of {inner}") for inner in value}  # as recall's stand there
+            yield from figures({**value, "intervals": {**above, **_object(value.get("intervals"))}}, classes, name)
+        elif key in COUNTS and "n" in values:
+            yield name, f"{number(value)} of {number(values['n'])}"
+        else:
+            yield name, number(value) + interval(intervals.get(key)) + part
+    for name, row in zip(classes, values.get("confusion", ()), strict=False):
+        found = ", ".join(f"{count} as {other}" for other, count in zip(classes, row, strict=False))
+        yield f"{within + ': ' if within else ''}Images of {name} were read", found
+
+
+def words(key: str) -> str:
+    """A figure's name for people; of one that is not known, its key with spaces."""
+    return NAMES.get(key, key.replace("_", " ")[:1].upper() + key.replace("_", " ")[1:])
+
+
+def number(value: object) -> str:
+    """A value as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".replace("-", "−")
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def interval(values: object) -> str:
+    """An interval in brackets, where there is one."""
+    if not (isinstance(values, list | tuple) and len(values) == 2 and all(isinstance(v, int | float) for v in values)):
+        return ""
+    return f" ({values[0]:.3f} to {values[1]:.3f})"
+
+
+# ---- Markdown of the tree
+
+
+def backbone_page(name: str) -> str:
+    """The model card of an embedded backbone, without its front matter; nothing for others."""
+    path = checkpoint_folder(name) / "README.md"
+    if not path.is_file():
+        return ""
+    text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return without_links(re.sub(r"^# (.*)$", r"## The backbone: \1", text.strip(), flags=re.MULTILINE))
+
+
+def section(text: str, title: str) -> str:
+    """A heading of the second level and what stands below it, up to the next or to indented lines."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |^    @|\Z)", text, flags=re.DOTALL | re.MULTILINE)
+    return f"## {title}\n\n{without_links(found[1].strip())}" if found else ""
+
+
+def without_links(text: str) -> str:
+    """Links into the tree as plain text: they lead nowhere from the page."""
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)

@@ -1,0 +1,1 @@
+"""HTML, SVG and PDF from plain data; no Gradio."""

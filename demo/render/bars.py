@@ -1,0 +1,199 @@
+"""The bars of a diagnosis: how long each is, what stands with it, and what it was before an edit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from demo.render.charts import (
+    BODY,
+    COLOURS,
+    INK,
+    MUTED,
+    SMALL,
+    TITLE,
+    TRACK,
+    WARNING,
+    WIDTH,
+    Box,
+    Chart,
+    Words,
+    wrap,
+)
+from vip_core.scoring.predictor import Diagnosis, SymptomScore
+
+SHOWN = {"similarity": "Similarity", "percentile": "Percentile", "contribution": "Contribution"}  # what bars can show
+WEAK = (0.4, 0.6)  # AUROC of a line that hardly tells the classes apart
+MARGIN, BAR = 4, 9  # pixels
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bar. before: where it ended with the original lists; None where it ends the same or is new."""
+
+    name: str
+    value: float
+    before: float | None
+    words: str
+    note: str = ""
+    weak: bool = False
+
+
+def symptom_chart(
+    diagnosis: Diagnosis,
+    axis: tuple[float, float],
+    shown: str = "similarity",
+    before: Sequence[SymptomScore | None] | None = None,
+    separations: Sequence[float | None] | None = None,
+    terms_before: dict[str, float] | None = None,
+) -> Chart:
+    """A bar a symptom, class after class, each with its number in words.
+
+    Args:
+        diagnosis: of one image.
+        axis: its two ends, with 0 between or at them; the same for every image, so that charts can be compared.
+        shown: "similarity", "percentile", or "contribution", which adds a bar for each class term.
+        before: for each symptom, its score under the original lists; None where it is new.
+        separations: for each symptom, the AUROC with which it tells its class from the others.
+        terms_before: class terms under the original lists.
+    """
+    count = len(diagnosis.symptoms)
+    rows = list(zip(diagnosis.symptoms, before or [None] * count, separations or [None] * count, strict=True))
+    boxes: list[Box] = []
+    words: list[Words] = []
+    y = 0.0
+    for index, (name, group) in enumerate(groupby(rows, lambda row: row[0].class_name)):
+        colour = COLOURS[index % len(COLOURS)]
+        words.append(Words(MARGIN, y + 24, wrap(name, WIDTH - 2 * MARGIN, TITLE, most=1)[0], TITLE, colour, bold=True))
+        y += 40
+        bars = [symptom_row(diagnosis, *row, shown, is_edit=before is not None) for row in group]
+        if shown == "contribution" and diagnosis.class_terms.get(name):
+            bars.append(term_row(diagnosis, name, (terms_before or {}).get(name)))
+        for row in bars:
+            y = _draw(row, y, axis, colour, boxes, words)
+    unit = " %" if shown == "percentile" else ""
+    middle = 50.0 if shown == "percentile" else 0.0
+    for value, align in ((axis[0], "left"), (middle, "center"), (axis[1], "right")):
+        if align != "center" or axis[0] < middle:
+            words.append(Words(_place(value, axis), y + 14, number(value, "g") + unit, SMALL, MUTED, align=align))
+    return Chart(y + 22, tuple(boxes), tuple(words))
+
+
+def symptom_row(
+    diagnosis: Diagnosis,
+    score: SymptomScore,
+    before: SymptomScore | None,
+    separation: float | None,
+    shown: str,
+    is_edit: bool = False,
+) -> Row:
+    """The bar of a symptom."""
+    value = value_of(diagnosis, score, shown)
+    old = None if before is None else value_of(diagnosis, before, shown)
+    step = {"similarity": ".2f", "percentile": ".0f", "contribution": ".2f"}[shown]
+    if old is not None and number(old, step) == number(value, step):
+        old = None
+    told = {"similarity": in_words, "percentile": percentile_in_words}.get(shown)
+    words = told(score, old) if told else contribution_in_words(diagnosis, score.class_name, value, old)
+    note, weak = separation_in_words(separation)
+    if is_edit and before is None:
+        note = f"New: {note if note.startswith('AUROC') else note[:1].lower() + note[1:]}" if note else "New"
+    return Row(score.symptom, value, old, words, note, weak)
+
+
+def term_row(diagnosis: Diagnosis, name: str, before: float | None) -> Row:
+    """The bar of a class term."""
+    value = signed(diagnosis, name, diagnosis.class_terms[name])
+    old = None if before is None else signed(diagnosis, name, before)
+    if old is not None and number(old, ".2f") == number(value, ".2f"):
+        old = None
+    words = contribution_in_words(diagnosis, name, value, old)
+    return Row("The class term, which no symptom explains", value, old, words)
+
+
+def value_of(diagnosis: Diagnosis, score: SymptomScore, shown: str) -> float:
+    """The length of a bar."""
+    if shown == "contribution":
+        return signed(diagnosis, score.class_name, score.contribution)
+    return (score.percentile or 0.0) if shown == "percentile" else score.similarity
+
+
+def signed(diagnosis: Diagnosis, name: str, term: float) -> float:
+    """A term of a class's logit as what it adds to the decision: of two classes, the other's terms count against it."""
+    against = len(diagnosis.probabilities) == 2 and name != diagnosis.prediction
+    return -term if against else term
+
+
+# ---- words
+
+
+def number(value: float, form: str) -> str:
+    """A number with a true minus sign, and none before zero."""
+    digits = format(value, form)
+    if not digits.strip("+-0."):
+        digits = digits.lstrip("+-")
+    return digits.replace("-", "−")
+
+
+def in_words(score: SymptomScore, before: float | None = None) -> str:
+    """What stands with a bar, such as "0.31, higher than 87 % of reference images"."""
+    now = number(score.similarity, ".2f")
+    was = "" if before is None else f", was {number(before, '.2f')}"
+    if score.percentile is None:
+        return now + was
+    higher = "higher than" if before is None else "above"
+    return f"{now}{was}, {higher} {score.percentile:.0f} % of reference images"
+
+
+def percentile_in_words(score: SymptomScore, before: float | None = None) -> str:
+    """The same of a percentile."""
+    if score.percentile is None:
+        return "unknown: there are no reference images"
+    was = "" if before is None else f", was {before:.0f} %"
+    return f"higher than {score.percentile:.0f} % of reference images{was}"
+
+
+def contribution_in_words(diagnosis: Diagnosis, name: str, value: float, before: float | None) -> str:
+    """The same of a contribution: what it speaks for."""
+    was = "" if before is None else f", was {number(before, '+.2f')}"
+    if len(diagnosis.probabilities) == 2:
+        return f"{number(value, '+.2f')}{was}, {'for' if value >= 0 else 'against'} {diagnosis.prediction}"
+    return f"{number(value, '+.2f')}{was}, {'for' if value >= 0 else 'against'} {name}"
+
+
+def separation_in_words(separation: float | None) -> tuple[str, bool]:
+    """What a line's AUROC says, and whether a person should be warned of it."""
+    if separation is None:
+        return "", False
+    if separation < WEAK[0]:
+        return f"Speaks for another class, AUROC {separation:.2f}", True
+    if separation <= WEAK[1]:
+        return f"Hardly separates the classes, AUROC {separation:.2f}", True
+    return f"AUROC {separation:.2f}", False
+
+
+# ---- layout
+
+
+def _draw(row: Row, y: float, axis: tuple[float, float], colour: str, boxes: list[Box], words: list[Words]) -> float:
+    """Add a row that begins at y; returns where the next one does."""
+    room = WIDTH - 2 * MARGIN
+    for line in wrap(row.name, room, BODY):
+        words.append(Words(MARGIN, y + 14, line, BODY, INK))
+        y += 19
+    zero, end = _place(0, axis), _place(row.value, axis)
+    boxes.append(Box(MARGIN, y + 2, room, BAR, TRACK))
+    boxes.append(Box(min(zero, end), y + 2, abs(end - zero), BAR, colour))
+    boxes.append(Box(zero - 0.75, y, 1.5, BAR + 4, MUTED))
+    if row.before is not None:
+        ghost = _place(row.before, axis)
+        boxes.append(Box(min(zero, ghost), y + 0.5, abs(ghost - zero), BAR + 3, INK, outline=True))
+    words.append(Words(MARGIN, y + 28, wrap(row.words, room, SMALL, most=1)[0], SMALL, MUTED))
+    if row.note:
+        note = wrap(row.note, room, SMALL * (1.1 if row.weak else 1), most=1)[0]
+        words.append(Words(MARGIN, y + 45, note, SMALL, WARNING if row.weak else MUTED, bold=row.weak))
+    return y + (63 if row.note else 46)
+
+
+def _place(value: float, axis: tuple[float, float]) -> float:
+    low, high = axis
+    return MARGIN + (min(max(value, low), high) - low) / (high - low) * (WIDTH - 2 * MARGIN)

@@ -1,0 +1,117 @@
+"""A symptom set as text to edit, and as HTML: its sources, what the reference images say, what was dropped."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from vip_core.errors import SymptomError
+from vip_core.symptoms import SymptomSet
+from vip_core.vsg.generator import Dropped
+from vip_core.vsg.grounding import Finding
+
+MOST_CHARACTERS = 100_000  # of a text
+MOST_CLASSES = 64
+
+
+def to_text(symptoms: SymptomSet) -> str:
+    """Each class in square brackets, below it its symptoms. A symptom all in brackets loses them: it is no class."""
+    return "\n\n".join(
+        "\n".join([f"[{name}]", *(_heading(line) or line for line in lines)])
+        for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)
+    )
+
+
+def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = None) -> SymptomSet:
+    """The set that such a text, or a symptom file's JSON, stands for. Raises SymptomError.
+
+    Blank lines and lines that begin with # are left out.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise SymptomError(
+            f"The list has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are read; shorten it."
+        )
+    if text.lstrip().startswith("{"):
+        try:
+            pasted = SymptomSet.from_dict(json.loads(text))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise SymptomError("The text looks like JSON and is none; paste a whole symptom file, or lines.") from error
+        return replace(pasted, modality=pasted.modality or modality.strip(), source=pasted.source or dict(source or {}))
+    classes: list[str] = []
+    symptoms: list[list[str]] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if name := _heading(line):
+            classes.append(name)
+            symptoms.append([])
+        elif not classes:
+            raise SymptomError(
+                "The list begins with no class; write one in square brackets first, such as [pneumonia]."
+            )
+        elif not line.startswith("#"):
+            symptoms[-1].append(line)
+    if len(classes) > MOST_CLASSES:
+        raise SymptomError(f"The list has {len(classes)} classes, and at most {MOST_CLASSES} are taken; shorten it.")
+    return SymptomSet(tuple(classes), tuple(map(tuple, symptoms)), modality.strip(), dict(source or {}))
+
+
+def _heading(line: str) -> str:
+    return line[1:-1].strip() if line.startswith("[") and line.endswith("]") else ""
+
+
+def sources(source: Mapping[str, Any]) -> str:
+    """Where a list comes from."""
+    rows = "".join(
+        f"<dt>{escape(str(key).replace('_', ' '))}</dt><dd>{_value(value)}</dd>" for key, value in source.items()
+    )
+    return (
+        f'<details class="vip-sources" open><summary>Where this list comes from</summary><dl>{rows}</dl></details>'
+        if rows
+        else ""
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "<ul>" + "".join(f"<li>{_value(item)}</li>" for item in value) + "</ul>"
+    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+
+
+def findings_table(findings: Iterable[Finding]) -> str:
+    """What the reference images of a checkpoint say about each line."""
+    rows = [
+        (each.class_name, each.symptom, _separation(each), f"{each.tokens} of {each.limit}", " ".join(each.notes))
+        for each in findings
+    ]
+    explained = (
+        "How well each line alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is perfect, "
+        "0.5 is chance, below that it speaks for another class. These images were trained on, so it flatters."
+    )
+    return _table(
+        "What the reference images say", explained, ("Class", "Symptom", "Separates", "Tokens", "Notes"), rows
+    )
+
+
+def _separation(finding: Finding) -> str:
+    if finding.auroc is None:
+        return "–"
+    if finding.interval is None:
+        return f"{finding.auroc:.2f}"
+    return f"{finding.auroc:.2f} ({finding.interval[0]:.2f} to {finding.interval[1]:.2f})"
+
+
+def dropped_lines(dropped: Iterable[Dropped]) -> str:
+    """The lines of a language model that were not taken, each with the reason."""
+    rows = [(each.class_name, each.line, each.reason) for each in dropped]
+    return _table("Lines that were dropped", "", ("Class", "Line", "Why"), rows) if rows else ""
+
+
+def _table(title: str, explained: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table that scrolls by itself where it is too wide, by key too."""
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="vip-said"><h2>{title}</h2><p>{explained}</p>'
+        f'<div class="vip-scroll" tabindex="0" role="region" aria-label="{title}"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></div>"
+    )

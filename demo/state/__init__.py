@@ -1,0 +1,1 @@
+"""What a visitor holds and what a page computes; no Gradio."""

@@ -1,0 +1,155 @@
+"""Reading a cohort: one visitor's after the other, in small batches, so that everybody else's page stays quick."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from demo.state.archive import Entry, open_upload
+from demo.state.cohort import Cohort
+from vip_core.errors import ImageError
+from vip_core.models.backbone import Backbone
+from vip_core.utils.device import fast_bf16
+
+BATCH = 16  # images; larger ones are hardly faster
+BATCH_SECONDS = 2.0  # after which a batch goes as it is: huge files must not keep the page waiting
+GONE_AFTER = 60.0  # seconds; whoever has not asked for so long has closed the page
+ASK_EVERY = 0.5  # seconds between looks at whose turn it is
+RENEW_EVERY = 15.0  # seconds; uploads older than a minute are deleted, and these are still needed
+
+
+class Turns:
+    """Who may read: in order of arrival. A visitor who left without a word loses the place after GONE_AFTER."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, float] = {}  # in order of arrival
+
+    def come(self, visitor: str) -> None:
+        """Take a place, the last."""
+        with self._lock:
+            self._seen.pop(visitor, None)
+            self._seen[visitor] = time.monotonic()
+
+    def before(self, visitor: str) -> int | None:
+        """The number of visitors before this one, whose place is kept by asking; None once it has left."""
+        now = time.monotonic()
+        with self._lock:
+            if visitor in self._seen:
+                self._seen[visitor] = now
+            self._seen = {other: seen for other, seen in self._seen.items() if now - seen < GONE_AFTER}
+            return list(self._seen).index(visitor) if visitor in self._seen else None
+
+    def leave(self, visitor: str) -> None:
+        """Give the place up; a reading under way ends with its next batch."""
+        with self._lock:
+            self._seen.pop(visitor, None)
+
+
+TURNS = Turns()
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a cohort is. cohort: what has been read, None while others are before it."""
+
+    cohort: Cohort | None
+    done: int
+    of: int
+    sentence: str
+
+
+def read_cohort(
+    backbone: Backbone, files: Sequence[tuple[Path, str]], visitor: str, turns: Turns = TURNS
+) -> Iterator[Step]:
+    """Read uploaded files step by step, until `turns.leave` stops it; what was read until then is kept.
+
+    files: where each lies, and what the visitor calls it. An image that cannot be read has its error; the rest go on.
+    visitor: names this visit.
+
+    Raises DataError as `open_upload` does.
+    """
+    turns.come(visitor)
+    renewed = time.monotonic()
+    errors: list[str | None] = []
+    features: list[Tensor] = []
+    cohort: Cohort | None = None
+    try:
+        with open_upload(files) as (entries, notes):
+            while before := turns.before(visitor):
+                yield Step(None, 0, len(entries), _waiting(before))
+                time.sleep(ASK_EVERY)
+                renewed = _renew(files, renewed)
+            start = time.monotonic()
+            if before is not None:
+                yield Step(None, 0, len(entries), f"Reading {_count(len(entries))} …")
+            for items in encode_batches(backbone, entries) if before is not None else ():
+                errors += [str(item) if isinstance(item, ImageError) else None for item in items]
+                features += [item for item in items if isinstance(item, Tensor)]
+                done = len(errors)
+                cohort = Cohort(
+                    tuple(entry.name for entry in entries[:done]),
+                    tuple(errors),
+                    torch.stack(features) if features else torch.empty(0, backbone.embed_dim),
+                    tuple(notes),
+                )
+                yield Step(cohort, done, len(entries), _sentence(done, len(entries), time.monotonic() - start))
+                if done < len(entries) and turns.before(visitor) is None:
+                    break
+                renewed = _renew(files, renewed)
+            if len(errors) < len(entries):
+                yield Step(cohort, len(errors), len(entries), f"Stopped after {len(errors)} of {_count(len(entries))}.")
+    finally:
+        turns.leave(visitor)
+
+
+def encode_batches(backbone: Backbone, entries: Sequence[Entry]) -> Iterator[list[Tensor | ImageError]]:
+    """For each image its feature (D,), float32, on the CPU, or the error why it cannot be read; some at a time."""
+    preprocess, autocast = backbone.preprocess, fast_bf16(backbone.device)
+    waiting = list(entries)
+    while waiting:
+        items: list[Tensor | ImageError] = []
+        until = time.monotonic() + BATCH_SECONDS
+        while waiting and len(items) < BATCH and (not items or time.monotonic() < until):
+            try:
+                items.append(preprocess(waiting.pop(0).read()))
+            except ImageError as error:
+                items.append(error)
+        pixels = [item for item in items if isinstance(item, Tensor)]
+        encoded: Iterator[Tensor] = iter(())
+        if pixels:
+            with torch.inference_mode():
+                batch = torch.stack(pixels).to(backbone.device)
+                encoded = iter(backbone.encode_images(batch, autocast).cpu().clone())
+        yield [item if isinstance(item, ImageError) else next(encoded) for item in items]
+
+
+def _renew(files: Sequence[tuple[Path, str]], renewed: float) -> float:
+    """Make files that are still to be read count as new; when that was last done."""
+    if time.monotonic() - renewed < RENEW_EVERY:
+        return renewed
+    for path, _ in files:
+        with suppress(OSError):
+            os.utime(path)
+    return time.monotonic()
+
+
+def _waiting(before: int) -> str:
+    others = "Another visitor’s images are" if before == 1 else f"The images of {before} other visitors are"
+    return f"{others} being read first; yours follow by themselves."
+
+
+def _sentence(done: int, of: int, seconds: float) -> str:
+    if done == of:
+        return f"{_count(of)} read in {seconds:.0f} s."
+    return f"{done} of {of} images read; about {seconds / done * (of - done):.0f} s to go."
+
+
+def _count(number: int) -> str:
+    return f"{number} image{'' if number == 1 else 's'}"

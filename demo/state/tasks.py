@@ -1,0 +1,135 @@
+"""What the demo can diagnose: a task is a trained checkpoint, its name for people, and example images."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vip_core.errors import UsageError
+from vip_core.models.backbone import Backbone
+from vip_core.models.card import read_card
+from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+from vip_core.models.reference import ReferenceBank
+from vip_core.models.vip import ViP
+from vip_core.scoring.predictor import Predictor
+from vip_core.scoring.zero_shot import ZeroShot, class_prompts
+from vip_core.symptoms import SymptomSet
+from vip_core.utils.paths import PROJECT
+
+EXAMPLES = PROJECT / "assets" / "examples"
+TASKS = ("pneumonia", "melanoma")
+MODES = {  # how an image is read, each with its name for people
+    "vip": "ViP, trained prompts",
+    "symptoms": "Zero-shot, symptoms",
+    "names": "Zero-shot, class names",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to diagnose.
+
+    Attributes:
+        key: the checkpoint's name; also what the API calls the task.
+        label: for people.
+        predictor: shared by all visitors; it keeps no image.
+        axis: ends of the bars' axis, the same for all images.
+        examples: files, each with its known diagnosis.
+    """
+
+    key: str
+    label: str
+    predictor: Predictor
+    axis: tuple[float, float]
+    examples: tuple[tuple[Path, str], ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the model's order."""
+        return self.predictor.symptoms.classes
+
+    @cached_property
+    def zero_shot(self) -> ZeroShot:
+        """The same backbone and reference images without the trained prompts."""
+        return ZeroShot(self.predictor.vip.backbone, self.predictor.vip.reference)
+
+    def scorer(self, mode: str) -> Predictor | ZeroShot:
+        """What scores in a mode, one of MODES."""
+        return self.predictor if mode == "vip" else self.zero_shot
+
+    def prompts(self, mode: str, symptoms: SymptomSet) -> SymptomSet:
+        """What is scored in a mode: the symptoms, or the one prompt a class that its name gives."""
+        return class_prompts(symptoms) if mode == "names" else symptoms
+
+    def similarity_axis(self, mode: str) -> tuple[float, float]:
+        """Ends of the axis for similarities in a mode, the same for all images."""
+        return self.axis if mode == "vip" else self._zero_shot_axes[mode]
+
+    @cached_property
+    def _zero_shot_axes(self) -> dict[str, tuple[float, float]]:
+        own = self.predictor.symptoms
+        return {
+            mode: reached(self.zero_shot.reference, self.zero_shot.encode_lines(self.prompts(mode, own)))
+            for mode in ("symptoms", "names")
+        }
+
+    def contribution_axis(self, mode: str, symptoms: SymptomSet) -> tuple[float, float]:
+        """Ends of the axis for contributions under these symptoms: what any of them reaches on a reference image."""
+        reference = self.predictor.vip.reference
+        if reference is None:
+            return (-1.0, 1.0)
+        _, terms = self.scorer(mode).terms(reference.features, self.prompts(mode, symptoms))
+        end = max(max(term.symptoms.abs().max().item(), term.token.abs().max().item()) for term in terms)
+        return (-math.ceil(end * 2) / 2, math.ceil(end * 2) / 2)
+
+
+def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
+    """Load checkpoints by name; those on the same backbone share it.
+
+    Raises:
+        CheckpointError, BackboneError: if one cannot be loaded.
+        UsageError: if two folders have the same last name, by which a task is called.
+    """
+    tasks: dict[str, Task] = {}
+    backbones: dict[tuple[str, str | None], Backbone] = {}
+    for name in names:
+        card = read_card(find_checkpoint(name))
+        wanted = (card.backbone["name"], card.backbone["pretrained"])
+        vip = load_checkpoint(name, backbones.get(wanted))
+        backbones[wanted] = vip.backbone
+        modality = vip.symptoms.modality
+        key = Path(name).name or Path(name).resolve().name  # of a folder or a hub id; its rest is nothing for visitors
+        if key in tasks:
+            raise UsageError(f"Two tasks are called “{key}”; give one of the folders another name.")
+        label = f"{key[0].upper()}{key[1:]} ({modality})" if modality else key
+        tasks[key] = Task(key, label, Predictor(vip), bar_axis(vip), _examples(key))
+    return tasks
+
+
+def bar_axis(vip: ViP) -> tuple[float, float]:
+    """An axis for similarities: what the model's own symptoms reach on the reference images, in steps of 0.1."""
+    with torch.inference_mode():
+        return reached(vip.reference, vip.encode_symptoms())
+
+
+def reached(reference: ReferenceBank | None, text: Tensor) -> tuple[float, float]:
+    """The least and the greatest similarity of reference images with texts (n, D), in steps of 0.1; 0 lies between."""
+    if reference is None:
+        return (-1.0, 1.0)
+    known = reference.similarities(text)
+    low, high = min(known.min().item(), 0.0), max(known.max().item(), 0.0)
+    return (max(math.floor(low * 10) / 10, -1.0), min(math.ceil(high * 10) / 10, 1.0))
+
+
+def _examples(name: str) -> tuple[tuple[Path, str], ...]:
+    """The example images of a task, if it has any; examples.json maps a file to its known diagnosis."""
+    listing = EXAMPLES / name / "examples.json"
+    if not listing.is_file():
+        return ()
+    known: dict[str, str] = json.loads(listing.read_text(encoding="utf-8"))
+    return tuple((listing.parent / file, diagnosis) for file, diagnosis in known.items())

@@ -1,0 +1,94 @@
+"""Features are encoded once an image and view, whatever the order, and found again by content."""
+
+import shutil
+
+import pytest
+import torch
+
+from vip_core.data.features import encode_stream, fresh_views, image_features
+from vip_core.data.images import read_image
+from vip_core.errors import DataError, ImageError
+from vip_core.models.backbone import Backbone
+
+
+@pytest.fixture
+def paths(image_folder):
+    return sorted(image_folder.rglob("*.png"))
+
+
+def count_encoded(backbone: Backbone) -> list[int]:
+    """Numbers of images in each later pass of the tower, filled as it runs."""
+    passes = []
+    backbone.clip.visual.register_forward_pre_hook(lambda module, arguments: passes.append(len(arguments[0])))
+    return passes
+
+
+def test_the_plain_view_is_the_models_own_preprocessing(backbone, paths):
+    expected = [backbone.encode_images(backbone.preprocess(read_image(path))[None])[0] for path in paths]
+    found = image_features(backbone, paths)
+    assert found.shape == (40, 1, 8)
+    assert torch.nn.functional.cosine_similarity(found[:, 0], torch.stack(expected), dim=-1).min() > 0.995
+
+
+def test_an_image_is_encoded_once(backbone, paths, tmp_path):
+    passes = count_encoded(backbone)
+    first = image_features(backbone, paths, views=2)
+    assert sum(passes) == 40 * 3
+    assert torch.equal(image_features(backbone, paths[::-1], views=2), first.flip(0))
+    moved = shutil.copy(paths[0], tmp_path / "elsewhere.png")  # found by content, not by name
+    assert torch.equal(image_features(backbone, [moved], views=2)[0], first[0])
+    assert sum(passes) == 40 * 3
+
+
+def test_another_backbone_or_number_of_views_is_encoded_anew(backbone, tiny_custom, paths):
+    passes = count_encoded(backbone)
+    image_features(backbone, paths[:4], views=1)
+    image_features(backbone, paths[:4], views=2)
+    assert sum(passes) == 4 * 2 + 4 * 3
+    other = Backbone.load(tiny_custom)
+    with torch.no_grad():
+        other.clip.visual.proj.mul_(2)
+    passes = count_encoded(other)
+    image_features(other, paths[:4], views=1)
+    assert sum(passes) == 4 * 2
+
+
+def test_views_depend_on_the_image_alone(backbone, paths, tmp_path, monkeypatch):
+    together = image_features(backbone, paths, views=3, crop=0.08)
+    monkeypatch.setenv("VIP_CACHE", str(tmp_path / "another"))
+    torch.manual_seed(99)
+    alone = image_features(backbone, paths[7:8], views=3, crop=0.08)
+    torch.testing.assert_close(alone[0], together[7], atol=0.05, rtol=0.05)  # bf16 sums differ by the batch
+    assert not torch.allclose(together[:, 1], together[:, 2], atol=1e-3)
+
+
+def test_fresh_views_are_new_each_epoch_and_the_same_for_a_seed(backbone, paths):
+    one, again, next_epoch = (fresh_views(backbone, paths[:5], 0.08, 1, epoch) for epoch in (0, 0, 1))
+    assert one.shape == (5, 1, 8)
+    assert torch.equal(one, again) and not torch.allclose(one, next_epoch, atol=1e-3)
+
+
+def test_a_stream_gives_errors_in_their_place_and_goes_on(backbone, paths, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("not an image")
+    items = list(encode_stream(backbone, [paths[0], bad, tmp_path / "none.png", paths[1]]))
+    assert [isinstance(item, ImageError) for item in items] == [False, True, True, False]
+    assert items[3].shape == (1, 8)
+
+
+def test_unreadable_images_are_counted_and_the_good_ones_kept(backbone, paths, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("not an image")
+    passes = count_encoded(backbone)
+    with pytest.raises(DataError, match=r"1 of 41 images cannot be read, the first because: bad\.png"):
+        image_features(backbone, [*paths, bad])
+    image_features(backbone, paths)
+    assert sum(passes) == 40
+
+
+def test_a_damaged_shard_is_encoded_again(backbone, paths, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIP_CACHE", str(tmp_path / "own"))
+    before = image_features(backbone, paths)
+    (shard,) = (tmp_path / "own").rglob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:100])
+    assert torch.equal(image_features(backbone, paths), before)

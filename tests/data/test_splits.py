@@ -1,0 +1,133 @@
+"""A hold-out keeps patients whole and classes in their share; no draw depends on the order of the rows."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from vip_core.data.splits import Dataset, Row, few_shot, hold_out, refuse_shared_patients, split_three_ways
+from vip_core.errors import DataError
+
+CLASSES = ("healthy", "ill")
+
+
+def make_rows(patients: int, most_images: int = 5, seed: int = 0) -> list[Row]:
+    """Patients of either class with one to `most_images` images each; every fifth has images of both classes."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(patients):
+        for image in range(rng.randint(1, most_images)):
+            label = rng.randint(0, 1) if number % 5 == 0 else number % 2
+            rows.append(Row(Path(f"p{number}_{image}.png"), label, f"p{number}"))
+    return rows
+
+
+def patients(rows) -> set[str]:
+    return {row.patient for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fraction", [0.1, 0.2])
+def test_a_hold_out_parts_all_rows_by_patient_and_keeps_each_class_in_its_share(seed, fraction):
+    rows = make_rows(200, seed=seed)
+    kept, held = hold_out(rows, fraction, CLASSES)
+    assert sorted(map(str, [*kept, *held])) == sorted(map(str, rows))
+    assert patients(kept).isdisjoint(patients(held))
+    shares = Counter(row.label for row in held), Counter(row.label for row in rows)
+    assert all(abs(shares[0][label] - fraction * shares[1][label]) <= 5 for label in (0, 1))
+
+
+def test_a_hold_out_does_not_depend_on_the_order_of_the_rows():
+    rows = make_rows(60)
+    shuffled = random.Random(1).sample(rows, len(rows))
+    assert set(hold_out(rows, 0.1, CLASSES)[1]) == set(hold_out(shuffled, 0.1, CLASSES)[1])
+
+
+def test_a_hold_out_is_the_same_on_every_machine():
+    rows = [Row(Path(f"{label}{number}.png"), label, f"{label}{number}") for label in (0, 1) for number in range(20)]
+    assert sorted(patients(hold_out(rows, 0.1, CLASSES)[1])) == ["010", "03", "115", "117"]
+
+
+def test_a_group_may_be_wider_than_the_patient():
+    rows = [Row(Path(f"{n}{kind}.png"), 0, f"{n}{kind}", {"number": str(n)}) for n in range(30) for kind in "ab"]
+    kept, held = hold_out(rows, 0.1, CLASSES, group=lambda row: row.details["number"])
+    assert len(held) == 6
+    assert {row.details["number"] for row in kept}.isdisjoint(row.details["number"] for row in held)
+
+
+def test_a_stratum_may_be_finer_than_the_class():
+    rows = [Row(Path(f"{n}.png"), 0, str(n), {"subtype": "virus" if n % 10 == 0 else "bacteria"}) for n in range(400)]
+    _, held = hold_out(rows, 0.1, CLASSES, stratum=lambda row: row.details["subtype"])
+    assert Counter(row.details["subtype"] for row in held) == {"virus": 4, "bacteria": 36}
+
+
+def test_a_class_too_small_for_its_share_still_gives_one_patient():
+    rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(40)] + [
+        Row(Path(f"b{n}.png"), 1, f"b{n}") for n in (0, 1)
+    ]
+    kept, held = hold_out(rows, 0.1, CLASSES)
+    assert [sum(row.label for row in part) for part in (kept, held)] == [1, 1]
+
+
+def test_three_ways_are_70_10_20_by_patient():
+    rows = make_rows(300, most_images=3)
+    splits = split_three_ways(rows, CLASSES)
+    shares = {split: len(part) / len(rows) for split, part in splits.items()}
+    assert shares == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.01)
+    refuse_shared_patients(splits)
+
+
+def test_three_patients_a_class_are_enough_for_three_ways_and_two_are_not():
+    rows = [Row(Path(f"{label}{n}.png"), label, f"{label}{n}") for label in (0, 1) for n in range(3)]
+    assert {split: len(part) for split, part in split_three_ways(rows, CLASSES).items()} == {
+        "train": 2,
+        "val": 2,
+        "test": 2,
+    }
+    with pytest.raises(DataError, match="The class 'ill' has images of 2 patients only, and 3 are needed"):
+        split_three_ways(rows[:-1], CLASSES)
+
+
+def test_one_patient_of_a_class_cannot_be_held_out():
+    rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(3)] + [Row(Path(f"b{n}.png"), 1, "b") for n in range(3)]
+    with pytest.raises(DataError, match="The class 'ill' has images of 1 patient only, and 2 are needed"):
+        hold_out(rows, 0.1, CLASSES)
+
+
+def test_a_patient_on_both_sides_is_named():
+    rows = {"train": [Row(Path("a.png"), 0, "Ada")], "test": [Row(Path("b.png"), 0, "Ada")]}
+    with pytest.raises(DataError, match=r"The patient 'Ada' stands in train \(a.png\) and in test \(b.png\)"):
+        refuse_shared_patients(rows)
+
+
+def test_few_shot_gives_as_many_of_each_class_whatever_the_order_of_the_rows():
+    rows = make_rows(40)
+    chosen = few_shot(rows, 8, seed=3)
+    assert Counter(row.label for row in chosen) == {0: 8, 1: 8}
+    assert set(chosen) <= set(rows)
+    assert chosen == few_shot(random.Random(2).sample(rows, len(rows)), 8, seed=3)
+    assert chosen == tuple(sorted(chosen, key=lambda row: row.path.as_posix()))
+
+
+def test_few_shot_draws_differ_by_seed_and_grow_by_adding():
+    rows = make_rows(40)
+    assert few_shot(rows, 4, seed=1) != few_shot(rows, 4, seed=2)
+    assert set(few_shot(rows, 4, seed=1)) < set(few_shot(rows, 8, seed=1))
+
+
+def test_few_shot_says_how_many_there_are():
+    rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(5)] + [Row(Path("b.png"), 1, "b")]
+    with pytest.raises(DataError, match="Class 1 has 1 images, fewer than the 2 shots"):
+        few_shot(rows, 2, seed=1)
+    with pytest.raises(DataError, match="at least 1"):
+        few_shot(rows, 0, seed=1)
+
+
+def test_a_split_that_is_unknown_or_empty_is_refused():
+    data = Dataset("folder", CLASSES, (Row(Path("a.png"), 0, "a"),), (), ())
+    assert data.split("train") == data.train
+    with pytest.raises(DataError, match="'dev' is not a split; choose train, val or test"):
+        data.split("dev")
+    with pytest.raises(DataError, match="folder has no test images"):
+        data.split("test")

@@ -1,0 +1,41 @@
+"""The domain check against images that no model of ours knows."""
+
+import pytest
+import torch
+
+from vip_core.evaluation.domain import foreign_folders, foreign_images, guard_figures
+from vip_core.models.card import read_card
+from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+
+
+def test_foreign_images_are_what_they_are_called():
+    images = foreign_images()
+    assert set(images) == {"colour photographs", "pages of text", "noise", "blank images"}
+    assert all(len(image.getcolors(1)) == 1 for image in images["blank images"])
+    assert all(
+        image.size[0] > 400 and len(set(image.resize((8, 8)).get_flattened_data())) > 30
+        for image in images["colour photographs"]
+    )
+
+
+def test_the_count_is_that_of_the_domain_check(trained, image_folder):
+    vip = load_checkpoint(trained)
+    counted = guard_figures(vip, foreign_folders([image_folder]))
+    kind = f"{image_folder.parent.name}/data"
+    object.__setattr__(vip.reference, "threshold", -1.0)  # then nothing is like the references
+    everything = guard_figures(vip, foreign_folders([image_folder]))
+    assert counted[kind]["n"] == 40 and counted[kind]["flagged"] <= 8  # its own training and validation images
+    assert all(kind["flagged"] == kind["n"] for kind in everything.values())
+
+
+@pytest.mark.parametrize("name", ["pneumonia", "melanoma"])
+def test_the_shipped_models_flag_foreign_images_as_their_cards_say(name):
+    card = read_card(find_checkpoint(name))
+    found = guard_figures(load_checkpoint(name))
+    assert {kind: card.guard[kind] for kind in found} == found
+    assert all(kind["flagged"] == kind["n"] for kind in found.values())
+    other = card.guard["isic2017/images" if name == "pneumonia" else "pneumonia/chest_xray"]
+    assert other["flagged"] / other["n"] > 0.99
+    val = card.figures["val"]
+    assert val["flagged_out_of_domain"] / val["n"] <= 0.05
+    assert torch.isfinite(torch.tensor(card.domain_threshold))

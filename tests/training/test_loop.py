@@ -1,0 +1,264 @@
+"""The protocol of the paper, and a run that survives being killed."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tests.conftest import PROJECT
+from vip_core.data.features import Split
+from vip_core.errors import CheckpointError, UsageError
+from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
+from vip_core.train import main
+from vip_core.training.config import TrainConfig, rate_at
+from vip_core.training.loop import train_prompts
+from vip_core.training.run import train
+
+CONFIG = TrainConfig(data="folder", root="", symptoms="")
+
+
+def arguments(image_folder, symptom_file, tiny_native, out, *more: str) -> list[str]:
+    return [
+        *("--data", "folder", "--root", str(image_folder), "--symptoms", str(symptom_file)),
+        *("--backbone", tiny_native, "--out", str(out), "--epochs", "6", "--batch-size", "8", "--views", "2", *more),
+    ]
+
+
+def test_rates_are_those_of_the_paper():
+    assert rate_at(0, CONFIG) == 1e-5
+    assert rate_at(1, CONFIG) == 2e-3
+    assert rate_at(26, CONFIG) == pytest.approx(1e-3)  # half way down the cosine
+    assert rate_at(49, CONFIG) == pytest.approx(1e-3 * (1 + math.cos(math.pi * 48 / 50)))
+
+
+def test_one_epoch_is_plain_sgd_over_shuffled_batches_without_the_last_partial_one(backbone, symptoms, tmp_path):
+    """The loop against the optimiser's formula written out: v = 0.9 v + g + 5e-4 p, p = p - rate v."""
+    torch.manual_seed(0)
+    vip = ViP(backbone, symptoms)
+    features, labels = torch.randn(10, 1, 8), torch.arange(10) % 3
+    config = replace(CONFIG, epochs=2, batch_size=4)
+    expected = {key: value.clone().requires_grad_(True) for key, value in vip.state_dict().items()}
+    generator = torch.Generator().manual_seed(config.seed)
+    velocity = {key: torch.zeros_like(value) for key, value in expected.items()}
+    for epoch in range(2):
+        order = torch.randperm(10, generator=generator)
+        torch.randint(1, (10,), generator=generator)
+        for rows in (order[:4], order[4:8]):
+            logits = torch.func.functional_call(vip, expected, features[rows, 0])
+            loss = F.cross_entropy(logits, labels[rows])
+            for (key, value), slope in zip(
+                expected.items(), torch.autograd.grad(loss, list(expected.values())), strict=True
+            ):
+                velocity[key] = 0.9 * velocity[key] + slope + 5e-4 * value.detach()
+                expected[key] = (value.detach() - rate_at(epoch, config) * velocity[key]).requires_grad_(True)
+    # A validation set on which the later epoch is always better would need luck, so the last state is read instead.
+    train_prompts(vip, lambda epoch: features, labels, Split(features[:, 0], labels), config, tmp_path / "last.pt")
+    last = torch.load(tmp_path / "last.pt", weights_only=True)["model"]
+    for key, value in expected.items():
+        torch.testing.assert_close(last[key], value.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_the_earliest_of_equally_good_epochs_is_kept(backbone, symptoms, tmp_path):
+    torch.manual_seed(0)
+    vip = ViP(backbone, symptoms)
+    features, labels = torch.randn(8, 1, 8), torch.arange(8) % 3
+    constant = Split(features[:1, 0], vip(features[:1, 0]).argmax(-1))  # right in every epoch
+    done = train_prompts(
+        vip, lambda epoch: features, labels, constant, replace(CONFIG, epochs=4, rate=1e-6), tmp_path / "last.pt"
+    )
+    assert [accuracy for _, accuracy in done.history] == [1.0] * 4
+    assert done.best_epoch == 0
+
+
+def test_training_learns_what_is_there_to_learn(image_folder, symptom_file, tiny_native, tmp_path):
+    main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--rate", "0.05"))
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    history = [epoch["loss"] for epoch in card["training"]["history"]]
+    assert history[-1] < history[0]
+    assert card["classes"] == ["dark", "white"]  # the order of the symptom file, not of the folders or of time
+    assert card["data"]["images"]["train"] == {"dark": 14, "white": 14}
+    assert card["figures"]["test"]["n"] == 8 and set(card["figures"]["test"]["intervals"])
+    assert card["backbone"]["fingerprint"] == load_checkpoint(tmp_path / "run").backbone.fingerprint
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(image_folder, symptom_file, tiny_native, tmp_path):
+    """Killed without warning in the middle of training, in a process of its own; bit for bit."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [sys.executable, "-m", "vip_core.train"]
+    more = ("--epochs", "60")
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    run = arguments(image_folder, symptom_file, tiny_native, killed, *more)
+    process = subprocess.Popen([*command, *run], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "last.pt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "card.json").exists()
+    epochs_done = torch.load(killed / "last.pt", weights_only=True)["progress"]["epoch"]
+    assert 1 <= epochs_done < 60
+    for out in (whole, killed):
+        again = arguments(image_folder, symptom_file, tiny_native, out, *more, "--resume")
+        subprocess.run([*command, *again], env=environment, stderr=subprocess.DEVNULL, check=True)
+    for name in ("model.safetensors", "reference.safetensors"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes()
+    assert load_checkpoint(whole).card.figures == load_checkpoint(killed).card.figures
+
+
+def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file, tiny_native, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "vip_core.train"]
+    run = arguments(image_folder, symptom_file, tiny_native, out, "--epochs", "2000")
+    process = subprocess.Popen(
+        [*command, *run],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        # A background job of a shell inherits that Ctrl-C is ignored; at a terminal it is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "last.pt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert f"{out} keeps what was done; go on with --resume." in " ".join(errors.split())
+    assert torch.load(out / "last.pt", weights_only=True)["progress"]["epoch"] >= 1
+
+
+def test_a_run_is_never_overwritten_and_a_finished_one_is_not_done_again(
+    image_folder, symptom_file, tiny_native, tmp_path, capsys
+):
+    run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run")
+    main(run)
+    before = (tmp_path / "run" / "card.json").read_bytes()
+    with pytest.raises(CheckpointError, match="holds a run already; give --resume"):
+        main(run)
+    main([*run, "--resume"])
+    assert "holds a finished run, to which nothing is added" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(CheckpointError, match="holds a run with seed 1, not 7"):
+        main([*run, "--resume", "--seed", "7"])
+    assert (tmp_path / "run" / "card.json").read_bytes() == before
+
+
+def test_resuming_on_other_images_is_refused_and_on_the_same_in_another_place_is_not(
+    image_folder, symptom_file, tiny_native, tmp_path
+):
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(image_folder, here)
+    config = TrainConfig("folder", str(here), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
+    train(config, tmp_path / "run", test=False)
+    (tmp_path / "run" / "card.json").unlink()
+    here.rename(there)
+    train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
+    (there / "dark" / "dark00.png").rename(there / "white" / "dark00.png")
+    for done in (True, False):
+        with pytest.raises(CheckpointError, match="holds a run on other images"):
+            train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
+        if done:
+            (tmp_path / "run" / "card.json").unlink()
+
+
+@pytest.mark.parametrize(("more", "sentence"), [("empty", "holds no images"), ("none", "is no folder"), ("a", "two")])
+def test_a_mistake_in_the_foreign_folders_is_said_before_anything_is_done(
+    image_folder, symptom_file, tiny_native, tmp_path, more, sentence
+):
+    for folder in ("empty", "x/a", "y/x/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("x/a", "y/x/a"):
+        shutil.copy(image_folder / "dark" / "dark00.png", tmp_path / folder)
+    folders = [tmp_path / "x" / "a", tmp_path / "y" / "x" / "a"] if more == "a" else [tmp_path / more]
+    run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--foreign", *map(str, folders))
+    with pytest.raises(UsageError, match=sentence):
+        main(run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
+    image_folder, symptom_file, tiny_native, tmp_path, monkeypatch
+):
+    shutil.copytree(tiny_native.removeprefix("local-dir:"), tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    main(arguments(image_folder, symptom_file, "local-dir:tiny", "run", "--epochs", "1", "--no-test"))
+    monkeypatch.chdir("/")
+    vip = load_checkpoint(tmp_path / "run")
+    assert vip.backbone.name == f"local-dir:{(tmp_path / 'tiny').resolve()}"
+    with pytest.raises(CheckpointError, match="lies here alone"):
+        vip.push_to_hub("someone/something")
+
+
+def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_native, tmp_path):
+    config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
+    train(config, tmp_path / "run")
+    (tmp_path / "run" / "card.json").unlink()
+    with pytest.raises(CheckpointError, match="holds a run with seed 1, not 2"):
+        train(replace(config, seed=2), tmp_path / "run", resume=True)
+
+
+def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp_path):
+    """The path is the same, the content is not: class tokens would go to the wrong classes."""
+    symptoms = tmp_path / "symptoms.json"
+    symptoms.write_text('{"dark": ["black"], "white": ["bright"]}')
+    config = TrainConfig("folder", str(image_folder), str(symptoms), backbone=tiny_native, epochs=2, views=1)
+    train(config, tmp_path / "run")
+    (tmp_path / "run" / "card.json").unlink()
+    symptoms.write_text('{"white": ["bright"], "dark": ["black"]}')
+    with pytest.raises(CheckpointError, match="holds a run with other symptoms"):
+        train(config, tmp_path / "run", resume=True)
+
+
+def test_views_zero_encodes_afresh_every_epoch(image_folder, symptom_file, tiny_native, tmp_path):
+    config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=3, views=0)
+    train(config, tmp_path / "run")
+    assert load_checkpoint(tmp_path / "run").card.training["views"] == 0
+
+
+def test_few_shots_train_on_that_many(image_folder, symptom_file, tiny_native, tmp_path):
+    main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--shots", "3"))
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert card["data"]["images"]["train"] == {"dark": 3, "white": 3}
+
+
+def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
+    image_folder, symptom_file, tiny_native, tmp_path
+):
+    main(
+        arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--positive", "dark", "--sensitivity", "1")
+    )
+    card = load_checkpoint(tmp_path / "run").card
+    assert (card.training["positive"], card.training["sensitivity"]) == ("dark", 1.0)
+    assert card.figures["val"]["at_threshold"]["recall"]["dark"] == 1
+    with pytest.raises(UsageError, match="--positive 'grey' must be one of two classes"):
+        main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "other", "--positive", "grey"))
+    with pytest.raises(UsageError, match="--sensitivity needs --positive"):
+        main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "other", "--sensitivity", "1"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "expected"),
+    [("RN50x64", (8, 1e-3)), ("ViT-L-14-336", (16, 2e-3)), ("ViT-L/14-336", (16, 2e-3)), ("RN50", (32, 2e-3))],
+)
+def test_the_papers_values_by_backbone_and_a_flag_over_them(backbone, expected):
+    from vip_core.train import _config, _parser
+
+    given = ["--data", "pneumonia", "--root", "x", "--backbone", backbone]
+    config = _config(_parser().parse_args(given))
+    assert (config.batch_size, config.rate) == expected
+    assert _config(_parser().parse_args([*given, "--batch-size", "3"])).batch_size == 3
+
+
+def test_a_folder_of_ones_own_needs_symptoms():
+    with pytest.raises(UsageError, match="needs --symptoms"):
+        main(["--data", "folder", "--root", "x"])

@@ -1,0 +1,1 @@
+"""Images, tables, splits, data sets and cached features."""

@@ -1,0 +1,1 @@
+"""Metrics with intervals, calibration, the domain check, and symptom reliance."""

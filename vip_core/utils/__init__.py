@@ -1,0 +1,1 @@
+"""Files, paths, device and console."""

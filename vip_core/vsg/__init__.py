@@ -1,0 +1,1 @@
+"""The visual symptom generator: a language model writes each class's visual symptoms."""

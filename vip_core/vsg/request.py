@@ -1,0 +1,100 @@
+"""What is asked of the generator and what comes of it, as plain data."""
+
+from dataclasses import dataclass
+
+from vip_core.errors import UsageError
+from vip_core.symptoms import MOST_SYMPTOMS, SymptomSet
+from vip_core.vsg.parsing import Dropped
+from vip_core.vsg.prompts import KINDS
+
+MOST_SAMPLES = 20
+LONGEST_NAME = 100  # characters of a class or a modality
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What is asked for.
+
+    Attributes:
+        modality: the kind of image, such as "chest X-ray".
+        classes: two or more names, in order.
+        number: symptoms a class, 1 to 64.
+        kind: a key of KINDS: visual, description, clinical, other, name or random.
+        samples: how often the model is asked, 1 to 20; lines that several samples name rank first.
+        critique: have the model remove what cannot be seen in an image.
+        temperature: of the model's sampling; None: the server's own.
+        seed: of the model's sampling, where the server knows one, and of random words.
+
+    Raises:
+        UsageError: if a value is out of its range.
+        SymptomError: if a class is blank or stands twice.
+    """
+
+    modality: str
+    classes: tuple[str, ...]
+    number: int = 4
+    kind: str = "visual"
+    samples: int = 1
+    critique: bool = False
+    temperature: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        SymptomSet(self.classes, tuple(("-",) for _ in self.classes))  # the same rules for names, in the same words
+        for name in (self.modality, *self.classes):
+            if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+                raise UsageError(
+                    f"The kind of image and the class names are texts of 1 to {LONGEST_NAME} characters in one line; "
+                    f"“{name[:LONGEST_NAME]}” is not."
+                )
+        if self.kind not in KINDS:
+            raise UsageError(f"There is no kind of knowledge “{self.kind}”; choose one of {', '.join(KINDS)}.")
+        if not 1 <= self.number <= MOST_SYMPTOMS:
+            raise UsageError(f"{self.number} symptoms a class cannot be had; ask for 1 to {MOST_SYMPTOMS}.")
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise UsageError(f"{self.samples} samples cannot be had; ask for 1 to {MOST_SAMPLES}.")
+        if self.critique and not KINDS[self.kind].visible:
+            raise UsageError("A critique removes what no image shows; it is for the kinds visual and other only.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a generation stands. step: for people; done: share of the whole, roughly; characters: of this reply."""
+
+    step: str
+    done: float
+    characters: int = 0
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What it cost. sent and received are None if the server did not say."""
+
+    requests: int = 0
+    sent: int | None = None
+    received: int | None = None
+
+    def __str__(self) -> str:
+        requests = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        if self.sent is None or self.received is None:
+            return f"{requests}; the server did not say how many tokens."
+        return f"{requests}, {self.sent:,} tokens sent, {self.received:,} received."
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What came of it.
+
+    Attributes:
+        symptoms: an ordinary set; its source says which model wrote it, when, and by which prompts.
+        dropped: every line that was not taken, with the reason.
+        agreement: for each class and line, how many samples named it.
+        tokens: what it cost.
+        replies: as the server gave them, in order.
+    """
+
+    symptoms: SymptomSet
+    dropped: tuple[Dropped, ...]
+    agreement: tuple[tuple[int, ...], ...]
+    tokens: Tokens
+    replies: tuple[str, ...]
