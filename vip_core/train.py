@@ -7,50 +7,40 @@ from pathlib import Path
 from vip_core.cli import Parser, at_least, not_negative, run, share
 from vip_core.data.sources import DATASETS
 from vip_core.errors import UsageError
+from vip_core.evaluation.tables import print_figures
 from vip_core.models.backbone import EMBEDDED
 from vip_core.training.config import BACKBONE_DEFAULTS, TrainConfig
-from vip_core.training.run import train
-from vip_core.utils.paths import PROJECT
-
-SYMPTOMS = {"pneumonia": "pneumonia", "isic2017": "melanoma", "derm7pt": "melanoma"}  # by data set, in assets/symptoms
+from vip_core.training.run import is_finished, train
+from vip_core.utils.console import console
 
 
 def main(argv: list[str]) -> int:
-    """Parse the arguments and train. Returns 0."""
+    """Parse the arguments, train, print the figures. Returns 0."""
     arguments = _parser().parse_args(argv)
     config = _config(arguments)
-    backbone = config.backbone.removeprefix("local-dir:")
-    name = Path(backbone).name if backbone != config.backbone else backbone.replace("/", "-")
-    out = arguments.out or Path("runs") / f"{config.data}-{name}-seed{config.seed}"
+    out = arguments.out or config.default_out
+    finished = is_finished(out)
     try:
-        train(config, out, arguments.resume, arguments.test, arguments.foreign)
+        vip = train(config, out, arguments.resume, arguments.test, arguments.ood or ())
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted; {out} keeps what was done; go on with --resume.") from None
+        raise KeyboardInterrupt(f"Interrupted. {out} keeps what was done; continue with --resume.") from None
+    if finished:
+        console.print(f"{out} contains a finished run, which is not changed; vip_core.evaluate measures it.")
+        return 0
+    assert vip.card is not None
+    for split, result in vip.card.figures.items():
+        print_figures(console, f"{vip.card.data['name']}, {split}", result)
+    console.print(f"Written to {out}. Research use, not a medical device.")
     return 0
 
 
 def _config(arguments: argparse.Namespace) -> TrainConfig:
-    """The configuration: what was given, else the value for the backbone, else the paper's."""
+    """The configuration of what was given."""
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     given = {name: value for name, value in given.items() if value is not None}
     if "sensitivity" in given and "positive" not in given:
         raise UsageError("--sensitivity needs --positive with the class to find.")
-    if "symptoms" not in given:
-        if arguments.data not in SYMPTOMS:
-            raise UsageError(f"--data {arguments.data} needs --symptoms with a JSON file of its classes.")
-        given["symptoms"] = str(PROJECT / "assets" / "symptoms" / f"{SYMPTOMS[arguments.data]}.json")
-    if "backbone" in given:
-        given["backbone"] = _resolved(given["backbone"])
-    if Path(given.get("pretrained", "")).is_file():
-        given["pretrained"] = str(Path(given["pretrained"]).resolve())
-    return TrainConfig(**{**BACKBONE_DEFAULTS.get(given.get("backbone", EMBEDDED), {}), **given})
-
-
-def _resolved(backbone: str) -> str:
-    """A backbone's name by which the card finds it from any folder; an open_clip name as its defaults have it."""
-    if backbone.startswith("local-dir:"):
-        return f"local-dir:{Path(backbone.removeprefix('local-dir:')).resolve()}"
-    return backbone if backbone.startswith("hf-hub:") else backbone.replace("/", "-")
+    return TrainConfig(**given)
 
 
 def _parser() -> Parser:
@@ -68,7 +58,12 @@ def _parser() -> Parser:
     parser.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not look at the test split")
     parser.add_argument(
-        "--foreign", type=Path, nargs="+", metavar="DIR", help="images unlike these, to count what the guard flags"
+        "--ood",
+        "--foreign",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="out-of-distribution images, to count those that the domain check flags",
     )
     parser.add_argument(
         "--seed", type=at_least(0), help="of the prompts' start and the batches, and of the views of --views 0"

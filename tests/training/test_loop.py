@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert f"{out} keeps what was done; go on with --resume." in " ".join(errors.split())
+    assert f"{out} keeps what was done; continue with --resume." in " ".join(errors.split())
     assert torch.load(out / "last.pt", weights_only=True)["progress"]["epoch"] >= 1
 
 
@@ -144,11 +144,11 @@ def test_a_run_is_never_overwritten_and_a_finished_one_is_not_done_again(
     run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run")
     main(run)
     before = (tmp_path / "run" / "card.json").read_bytes()
-    with pytest.raises(CheckpointError, match="holds a run already; give --resume"):
+    with pytest.raises(CheckpointError, match=r"already contains a run\. Use --resume"):
         main(run)
     main([*run, "--resume"])
-    assert "holds a finished run, to which nothing is added" in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(CheckpointError, match="holds a run with seed 1, not 7"):
+    assert "contains a finished run, which is not changed" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(CheckpointError, match="contains a run with seed 1, not 7"):
         main([*run, "--resume", "--seed", "7"])
     assert (tmp_path / "run" / "card.json").read_bytes() == before
 
@@ -165,7 +165,7 @@ def test_resuming_on_other_images_is_refused_and_on_the_same_in_another_place_is
     train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
     (there / "dark" / "dark00.png").rename(there / "white" / "dark00.png")
     for done in (True, False):
-        with pytest.raises(CheckpointError, match="holds a run on other images"):
+        with pytest.raises(CheckpointError, match="contains a run on other images"):
             train(replace(config, root=str(there)), tmp_path / "run", resume=True, test=False)
         if done:
             (tmp_path / "run" / "card.json").unlink()
@@ -180,7 +180,7 @@ def test_a_mistake_in_the_foreign_folders_is_said_before_anything_is_done(
     for folder in ("x/a", "y/x/a"):
         shutil.copy(image_folder / "dark" / "dark00.png", tmp_path / folder)
     folders = [tmp_path / "x" / "a", tmp_path / "y" / "x" / "a"] if more == "a" else [tmp_path / more]
-    run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--foreign", *map(str, folders))
+    run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--ood", *map(str, folders))
     with pytest.raises(UsageError, match=sentence):
         main(run)
     assert not (tmp_path / "run").exists()
@@ -203,7 +203,7 @@ def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
     train(config, tmp_path / "run")
     (tmp_path / "run" / "card.json").unlink()
-    with pytest.raises(CheckpointError, match="holds a run with seed 1, not 2"):
+    with pytest.raises(CheckpointError, match="contains a run with seed 1, not 2"):
         train(replace(config, seed=2), tmp_path / "run", resume=True)
 
 
@@ -215,7 +215,7 @@ def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp
     train(config, tmp_path / "run")
     (tmp_path / "run" / "card.json").unlink()
     symptoms.write_text('{"white": ["bright"], "dark": ["black"]}')
-    with pytest.raises(CheckpointError, match="holds a run with other symptoms"):
+    with pytest.raises(CheckpointError, match="contains a run with other symptoms"):
         train(config, tmp_path / "run", resume=True)
 
 

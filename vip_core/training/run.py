@@ -1,11 +1,11 @@
-"""A whole run: data, features, training, calibration, figures, checkpoint."""
+"""A whole run: prepare, fit, calibrate, measure, write the checkpoint. It prints nothing but progress bars."""
 
 import datetime
 import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from vip_core import __version__
-from vip_core.data.features import fresh_views, image_features, plain_split
+from vip_core.data.features import Split, fresh_views, image_features, plain_split
 from vip_core.data.sources import Dataset, Row, few_shot, load_dataset
 from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.evaluation.domain import foreign_folders, guard_figures
 from vip_core.evaluation.measure import measure
 from vip_core.evaluation.metrics import fit_temperature, fit_threshold
-from vip_core.evaluation.tables import print_figures
 from vip_core.models.backbone import Backbone
 from vip_core.models.card import Card
 from vip_core.models.checkpoint import load_checkpoint, save_checkpoint
@@ -27,33 +26,107 @@ from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
-from vip_core.training.loop import Progress, read_state, train_prompts
-from vip_core.utils.console import console
+from vip_core.training.loop import train_prompts
+from vip_core.training.state import STATE, TrainingState, check_same_run
 from vip_core.utils.device import best_device, fast_bf16
 
-STATE = "last.pt"
+
+@dataclass
+class Run:
+    """What a run works on.
+
+    Attributes:
+        vip: the model, initialised under the seed, on the device to train on.
+        data: the data set in its splits.
+        train: the training images, of which `shots` may have left few.
+        val: the validation images.
+        ood_images: images that the domain check should flag, by kind.
+        positive: index of the class to find, or None.
+        images: a digest of the training and validation images.
+    """
+
+    config: TrainConfig
+    out: Path
+    vip: ViP
+    data: Dataset
+    train: Sequence[Row]
+    val: Sequence[Row]
+    ood_images: dict[str, list[Path]]
+    positive: int | None
+    images: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves beside the trained model.
+
+    Attributes:
+        state: the kept epoch and the history.
+        reference: (n, D) features of the training images, without augmentation.
+        labels: (n,) of the training images.
+        val: features and labels of the validation images.
+        seconds: spent before the first epoch, on reading and encoding images.
+    """
+
+    state: TrainingState
+    reference: Tensor
+    labels: Tensor
+    val: Split
+    seconds: float
 
 
 def train(
-    config: TrainConfig, out: Path, resume: bool = False, test: bool = True, foreign: list[Path] | None = None
+    config: TrainConfig,
+    out: str | Path | None = None,
+    resume: bool = False,
+    test: bool = True,
+    ood_images: Sequence[Path] = (),
 ) -> ViP:
-    """Train and write a checkpoint to `out`; returns the trained model.
+    """Train the prompts, measure them and write a checkpoint. Returns the trained model; its `card` has the figures.
 
     Args:
         config: every value of the run.
-        out: the folder to write.
-        resume: go on with the run that `out` holds.
+        out: the folder to write; None: `config.default_out`.
+        resume: continue the run that `out` contains. A finished one is loaded and returned as it is.
         test: measure the test split, once, at the end.
-        foreign: folders of images that the domain check should flag, to count for the card.
+        ood_images: folders of images that the domain check should flag, counted in the card.
 
     Raises:
-        ViPError: whatever the caller can mend; nothing that was done is lost.
+        ViPError: whatever the caller can correct; nothing that was done is lost.
     """
     started = time.monotonic()
-    finished = (out / "card.json").is_file()
+    out = Path(out or config.default_out)
+    finished = is_finished(out)
     if not resume and ((out / STATE).is_file() or finished):
-        raise CheckpointError(f"{out} holds a run already; give --resume to go on with it, or another --out.")
-    others = foreign_folders(foreign or [])  # a mistake in them is said now, not after hours
+        raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
+    run = prepare(config, out, ood_images)
+    if finished:
+        if (out / STATE).is_file():
+            check_same_run(out / STATE, run.vip, config, run.images)
+        return load_checkpoint(out, run.vip.backbone)
+    fitted = fit(run, started)
+    threshold = calibrate(run, fitted)
+    metrics = {"val": measure(run.vip, fitted.val, run.val, config.seed, threshold)}
+    if test and run.data.test:
+        split = plain_split(run.vip.backbone, run.data.test, "Test images")
+        metrics["test"] = measure(run.vip, split, run.data.test, config.seed, threshold)
+    run.vip.card = make_card(run, fitted, threshold, metrics, started)
+    save_checkpoint(run.vip, out)
+    return load_checkpoint(out, run.vip.backbone)
+
+
+def is_finished(out: Path) -> bool:
+    """True if the folder contains a finished run."""
+    return (out / "card.json").is_file()
+
+
+def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> Run:
+    """Read the lists of images and symptoms and load the backbone, so that mistakes show before any long work.
+
+    Raises:
+        ViPError: if something is missing, or does not fit together.
+    """
+    ood = foreign_folders(ood_images)
     symptoms = SymptomSet.load(config.symptoms)
     positive = _positive(config, symptoms.classes)
     data = load_dataset(config.data, Path(config.root), symptoms.classes)
@@ -64,76 +137,60 @@ def train(
     torch.manual_seed(config.seed)
     vip = ViP(backbone, symptoms, config.context_length, config.class_context)
     vip.fast_training = fast_bf16(backbone.device)
-    vip.encode_symptoms()  # an over-long symptom is refused before the images are read, not after
-    images = _mark(train_rows, val_rows)
-    if finished:
-        if (out / STATE).is_file():
-            read_state(out / STATE, vip, config, images)  # of what is asked for now, and of nothing else
-        console.print(f"{out} holds a finished run, to which nothing is added; vip_core.evaluate measures it.")
-        return load_checkpoint(out, backbone)
+    vip.encode_symptoms()  # an over-long symptom is refused before the images are read
+    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, _digest(train_rows, val_rows))
 
-    paths, labels = [row.path for row in train_rows], torch.tensor([row.label for row in train_rows])
-    val = plain_split(backbone, val_rows, "Validation images")
-    plain, views = _training_views(backbone, paths, config)
-    features_seconds = time.monotonic() - started
-    done = train_prompts(vip, views, labels, val, config, out / STATE, images)
 
+def fit(run: Run, started: float) -> Fitted:
+    """Encode the images and train the prompts in place. Raises DataError, CheckpointError or StorageError."""
+    backbone, config = run.vip.backbone, run.config
+    labels = torch.tensor([row.label for row in run.train])
+    val = plain_split(backbone, run.val, "Validation images")
+    reference, views = _training_views(backbone, [row.path for row in run.train], config)
+    seconds = time.monotonic() - started
+    state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images)
+    return Fitted(state, reference, labels, val, seconds)
+
+
+def calibrate(run: Run, fitted: Fitted) -> float | None:
+    """Give the model its temperature and reference bank. Returns the threshold of the second of two classes, or None.
+
+    Temperature, threshold and the domain check's limit are all fitted on validation images, which training never saw.
+    """
+    vip, config, val = run.vip, run.config, fitted.val
     vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
-    vip.reference = ReferenceBank.build(plain, labels, val.features, config.seed)
-    threshold = None
-    if len(symptoms.classes) == 2:
-        seen = (predict(vip, val.features) / vip.temperature).softmax(-1)
-        threshold = fit_threshold(seen, val.labels, positive, config.sensitivity)
-    measured = {"val": measure(vip, val, val_rows, config.seed, threshold)}
-    if test and data.test:
-        split = plain_split(backbone, data.test, "Test images")
-        measured["test"] = measure(vip, split, data.test, config.seed, threshold)
-    guard = guard_figures(vip, others)
-    seconds = {"features": round(features_seconds, 1), "total": round(time.monotonic() - started, 1)}
-    vip.card = replace(_card(vip, config, data, train_rows, done, measured, seconds), threshold=threshold, guard=guard)
-    save_checkpoint(vip, out)
-    for name, result in measured.items():
-        print_figures(console, f"{data.name}, {name}", result)
-    console.print(f"Written to {out}. Research use, not a medical device.")
-    return load_checkpoint(out, backbone)
+    vip.reference = ReferenceBank.build(fitted.reference, fitted.labels, val.features, config.seed)
+    if len(vip.symptoms.classes) != 2:
+        return None
+    probabilities = (predict(vip, val.features) / vip.temperature).softmax(-1)  # (n, 2)
+    return fit_threshold(probabilities, val.labels, run.positive, config.sensitivity)
 
 
-def _training_views(
-    backbone: Backbone, paths: Sequence[Path], config: TrainConfig
-) -> tuple[Tensor, Callable[[int], Tensor]]:
-    """Features (n, D) of the plain view, and the function that gives those to draw from in an epoch, (n, V, D)."""
-    if config.views:
-        encoded = image_features(backbone, paths, config.views, config.crop, "Training images")
-        return encoded[:, 0], lambda epoch: encoded[:, 1:]
-    plain = image_features(backbone, paths, what="Training images")[:, 0]
-    return plain, lambda epoch: fresh_views(backbone, paths, config.crop, config.seed, epoch)
-
-
-def _mark(*splits: Sequence[Row]) -> str:
-    """A digest of the images of splits, wherever they lie: name, size and label of each file. Raises DataError."""
-    try:
-        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
-    except OSError as error:
-        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    return hashlib.sha256(repr(marks).encode()).hexdigest()
-
-
-def _card(
-    vip: ViP,
-    config: TrainConfig,
-    data: Dataset,
-    train_rows: Sequence[Row],
-    done: Progress,
-    measured: dict[str, Any],
-    seconds: dict[str, float],
+def make_card(
+    run: Run, fitted: Fitted, threshold: float | None, metrics: dict[str, dict[str, Any]], started: float
 ) -> Card:
+    """The card of the trained model.
+
+    Args:
+        run: with the calibrated model.
+        fitted: what training left.
+        threshold: see `calibrate`.
+        metrics: by split.
+        started: when the run started, on the monotonic clock.
+
+    Raises:
+        DataError: if one of the out-of-distribution images cannot be read.
+    """
+    vip, config, data = run.vip, run.config, run.data
     assert vip.reference is not None
-    splits = {"train": train_rows, "val": data.val, "test": data.test}
+    domain_check = guard_figures(vip, run.ood_images)
+    splits = {"train": run.train, "val": data.val, "test": data.test}
     counts = {
         name: dict(Counter(data.classes[row.label] for row in rows).most_common()) for name, rows in splits.items()
     }
     settings = {key: value for key, value in asdict(config).items() if key not in ("data", "root", "symptoms")}
-    history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in done.history]
+    history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in fitted.state.history]
+    seconds = {"features": round(fitted.seconds, 1), "total": round(time.monotonic() - started, 1)}
     return Card(
         backbone={
             "name": vip.backbone.name,
@@ -145,16 +202,38 @@ def _card(
         context={"length": config.context_length, "per_class": config.class_context},
         temperature=vip.temperature,
         domain_threshold=vip.reference.threshold,
-        training={**settings, "kept_epoch": done.best_epoch, "seconds": seconds, "history": history},
+        training={**settings, "kept_epoch": fitted.state.best_epoch, "seconds": seconds, "history": history},
         data={"name": data.name, "images": counts},
-        figures=measured,
+        figures=metrics,
         date=datetime.date.today().isoformat(),
         version=__version__,
+        threshold=threshold,
+        guard=domain_check,
     )
 
 
+def _training_views(
+    backbone: Backbone, paths: Sequence[Path], config: TrainConfig
+) -> tuple[Tensor, Callable[[int], Tensor]]:
+    """Features (n, D) without augmentation, and the function that maps an epoch to those to draw from, (n, V, D)."""
+    if config.views:
+        encoded = image_features(backbone, paths, config.views, config.crop, "Training images")
+        return encoded[:, 0], lambda epoch: encoded[:, 1:]
+    plain = image_features(backbone, paths, what="Training images")[:, 0]
+    return plain, lambda epoch: fresh_views(backbone, paths, config.crop, config.seed, epoch)
+
+
+def _digest(*splits: Sequence[Row]) -> str:
+    """A digest of the images of splits, wherever they are: name, size and label of each file. Raises DataError."""
+    try:
+        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    return hashlib.sha256(repr(marks).encode()).hexdigest()
+
+
 def _positive(config: TrainConfig, classes: Sequence[str]) -> int | None:
-    """The class to find, by its place. Raises UsageError if it is none of two classes."""
+    """The index of the class to find. Raises UsageError if it is none of two classes."""
     if config.positive is None:
         return None
     if config.positive not in classes or len(classes) != 2:
