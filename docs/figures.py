@@ -1,6 +1,6 @@
-"""Writes the tables of README.md and docs/vip-mini.md from the figures that the commands left in checkpoints/.
+"""Write the tables of README.md and docs/vip-mini.md from the metrics stored in checkpoints/.
 
-`python docs/figures.py` writes them, `python docs/figures.py --check` says whether they are as they should be.
+`python docs/figures.py` writes them; with `--check` it only compares, and exits with status 1 if one is out of date.
 """
 
 import json
@@ -27,29 +27,29 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
-def said(value: Figures | None) -> str:
-    """A figure with its interval."""
+def measured(value: Figures | None) -> str:
+    """A value with its interval, empty for None."""
     return written(value["value"], (value["low"], value["high"])) if value else ""
 
 
 def written(value: float, interval: tuple[float, float]) -> str:
-    """The same of its parts."""
+    """A value with its interval, from their parts."""
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def rankings(figures: Figures) -> str:
-    """How well held-out wordings tell images apart."""
-    head = ("told apart", "n", "said to be present", "said to be absent", "wrong way", "loose wordings")
+    """AUROC of held-out phrasings, one row per comparison."""
+    head = ("comparison", "n", "affirmative phrasings", "negated phrasings", "inverted (AUROC < .5)", "lay phrasings")
     return table(
         head,
         [
             (
                 name,
                 f"{row['positives']} / {row['negatives']}",
-                said(row["present"]),
-                said(row["absent"]),
+                measured(row["present"]),
+                measured(row["absent"]),
                 str(len(row["wrong_way"])),
-                said(row["loose"]),
+                measured(row["loose"]),
             )
             for name, row in figures.items()
         ],
@@ -57,14 +57,14 @@ def rankings(figures: Figures) -> str:
 
 
 def words(figures: Figures) -> str:
-    """Single words."""
-    head = ("word", "AUROC of pneumonia vs normal, in the right direction")
-    return table(head, [(word, said(value)) for word, value in figures["words"].items()])
+    """AUROC of single words."""
+    head = ("word", "AUROC of pneumonia vs normal, in the expected direction")
+    return table(head, [(word, measured(value)) for word, value in figures["words"].items()])
 
 
 def agreement(figures: Figures) -> str:
-    """Wordings of one finding with each other, and with its denial."""
-    head = ("finding", "wordings of its presence", "of its absence", "presence with absence")
+    """Cosine similarity between phrasings of one finding, and between affirmative and negated ones."""
+    head = ("finding", "affirmative phrasings", "negated phrasings", "affirmative with negated")
     same = figures["paraphrases"]
     rows = [
         (name.replace("_", " "), f"{same[f'{name} present']:.2f}", f"{same[f'{name} absent']:.2f}", f"{value:.2f}")
@@ -74,7 +74,7 @@ def agreement(figures: Figures) -> str:
 
 
 def tests() -> str:
-    """The shipped checkpoints on the test splits, at one half and at the threshold chosen on validation."""
+    """The included checkpoints on the test splits, at a threshold of one half and at the one chosen on validation."""
     head = (
         "task",
         "n",
@@ -82,27 +82,27 @@ def tests() -> str:
         "accuracy",
         "sensitivity",
         "specificity",
-        "calibration error (before the temperature)",
+        "calibration error (before temperature scaling)",
     )
     rows = []
     for checkpoint, task in (
-        ("pneumonia", "pneumonia vs normal lung, official Kermany test"),
-        ("melanoma", "melanoma vs nevus, a split of our own of ISIC 2017"),
+        ("pneumonia", "pneumonia vs normal lung (official test split of Kermany et al.)"),
+        ("melanoma", "melanoma vs nevus (own split of ISIC 2017)"),
     ):
         card = load(f"{checkpoint}/card.json")
-        figures, sick = card["figures"]["test"], card["training"]["positive"]
-        well = next(name for name in card["classes"] if name != sick)
-        threshold = card["threshold"] if card["classes"][1] == sick else 1 - card["threshold"]
+        figures, positive = card["figures"]["test"], card["training"]["positive"]
+        negative = next(name for name in card["classes"] if name != positive)
+        threshold = card["threshold"] if card["classes"][1] == positive else 1 - card["threshold"]
         calibration = f"{figures['ece']:.3f} ({figures['ece_before_temperature']:.3f})"
 
-        def cells(at: Figures, sick: str = sick, well: str = well) -> tuple[str, ...]:
+        def cells(at: Figures, positive: str = positive, negative: str = negative) -> tuple[str, ...]:
             values = [("accuracy", at["accuracy"])]
-            values += [(f"recall of {name}", at["recall"][name]) for name in (sick, well)]
+            values += [(f"recall of {name}", at["recall"][name]) for name in (positive, negative)]
             return tuple(written(value, at["intervals"][name]) for name, value in values)
 
         auroc = written(figures["auroc"], figures["intervals"]["auroc"])
         rows.append((task, str(figures["n"]), auroc, *cells(figures), calibration))
-        at = f"the same at {threshold:.2f} for {sick}, chosen on validation"
+        at = f"{positive} at threshold {threshold:.2f}, chosen on validation images"
         rows.append((at, str(figures["n"]), "", *cells(figures["at_threshold"]), ""))
     return table(head, rows)
 
@@ -119,12 +119,12 @@ PLACE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """A document with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, made anew."""
+    """A document with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, rewritten."""
     return PLACE.sub(lambda place: f"{place[1]}{TABLES[place[2]]()}\n{place[3]}", text)
 
 
 def main(check: bool) -> int:
-    """Fill the documents. Returns 1 if `check` found a table that is not that of checkpoints/."""
+    """Fill the documents. Returns 1 if `check` found a table that is out of date."""
     stale = False
     for path in DOCUMENTS:
         before = path.read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def main(check: bool) -> int:
             continue
         stale = True
         if check:
-            print(f"{path.name}: a table is not that of checkpoints/; run python docs/figures.py")
+            print(f"{path.name}: a table is out of date; run python docs/figures.py")
         else:
             path.write_text(after, encoding="utf-8")
     return int(check and stale)

@@ -32,18 +32,15 @@ COUNTS = {"flagged_out_of_domain"}  # of the split's images
 
 def about_page(tasks: Mapping[str, Task]) -> None:
     """Lay the page out; called within gr.Blocks."""
-    ours, readme = ((PROJECT / name).read_text(encoding="utf-8") for name in ("assets/about.md", "README.md"))
+    text = (PROJECT / "assets" / "about.md").read_text(encoding="utf-8")
     cards = [model_card(task.label, task.predictor.vip.card) for task in tasks.values() if task.predictor.vip.card]
     backbones = sorted({task.predictor.vip.backbone.name for task in tasks.values()})
     after = [
         *map(backbone_page, backbones),
-        section(readme, "Limits"),
-        section(readme, "Data and licences"),
-        section(ours, "Privacy"),
-        section(ours, "The paper"),
+        *(section(text, title) for title in ("Limits", "Data and licences", "Privacy", "The paper")),
     ]
     prose = {"elem_classes": "vip-about"}
-    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(ours, READING)}", **prose)
+    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(text, READING)}", **prose)
     gr.HTML(f'<div class="vip-about">{"".join(cards)}</div>', elem_id="vip-models", js_on_load=None)
     gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", **prose)
 
