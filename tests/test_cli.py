@@ -16,7 +16,7 @@ from vip_core.cli import run
 from vip_core.evaluate import main as evaluate
 from vip_core.evaluation.metrics import figures
 from vip_core.evaluation.tables import print_figures
-from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.score import main as score
 from vip_core.train import main as train
 
@@ -68,7 +68,7 @@ def test_score_prints_json_lines_in_the_order_given(trained, image_folder, tmp_p
     for name, logit in good["logits"].items():
         own = sum(symptom["contribution"] for symptom in good["symptoms"] if symptom["class"] == name)
         assert good["class_terms"][name] + own == pytest.approx(logit, abs=1e-4)
-    temperature = load_checkpoint(trained).temperature
+    temperature = ViP.from_pretrained(trained).temperature
     expected = (torch.tensor(list(good["logits"].values())) / temperature).softmax(-1).tolist()
     assert list(good["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
 
@@ -99,7 +99,7 @@ def test_evaluate_prints_the_fields_that_people_script_against(trained, image_fo
     assert status == 0
     assert {"n", "accuracy", "balanced_accuracy", "f1_macro", "auroc", "ece", "confusion", "intervals"} <= set(result)
     assert result["n"] == 4
-    card = load_checkpoint(trained).card
+    card = ViP.from_pretrained(trained).card
     assert result["accuracy"] == card.figures["val"]["accuracy"]
     status, out, _ = leaves_with(evaluate, given, capsys)
     assert all(words in " ".join(out.split()) for words in ("n = 4", "95 % interval", "Research use"))

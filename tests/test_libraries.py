@@ -57,21 +57,21 @@ def test_each_class_has_four_to_eight_symptoms(library):
 
 
 def test_no_symptom_names_a_class(library):
-    assert [(line, name) for line in library.lines for name in library.classes if names(line, name)] == []
+    assert [(line, name) for line in library.texts for name in library.classes if names(line, name)] == []
 
 
 def test_symptoms_are_short(library):
-    assert [line for line in library.lines if len(line.split()) > 12] == []
+    assert [line for line in library.texts if len(line.split()) > 12] == []
 
 
 def test_no_symptom_stands_twice(library):
-    plain = [tuple(words(line)) for line in library.lines]
+    plain = [tuple(words(line)) for line in library.texts]
     assert [line for line in plain if plain.count(line) > 1] == []
 
 
 def test_prompts_fit_clip(library, backbone):
     assert backbone.context_length == 77
-    assert [line for line in library.lines if backbone.token_count(line) + CONTEXT > 77] == []
+    assert [line for line in library.texts if backbone.token_count(line) + CONTEXT > 77] == []
 
 
 def test_saving_changes_nothing(library, path, tmp_path):

@@ -8,7 +8,8 @@ from vip_core.data.features import plain_split
 from vip_core.data.images import read_image
 from vip_core.evaluation.measure import measure
 from vip_core.models.card import read_card
-from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+from vip_core.models.checkpoint import find_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet
 
@@ -28,7 +29,7 @@ def test_the_card_holds_test_figures_with_n_and_interval(name, data_name, n, lea
 
 @pytest.mark.parametrize("name", ["pneumonia", "melanoma"])
 def test_the_shipped_symptoms_are_those_it_was_trained_with(name):
-    vip = load_checkpoint(name)
+    vip = ViP.from_pretrained(name)
     assert vip.symptoms == SymptomSet.load(PROJECT / "assets" / "symptoms" / f"{name}.json")
     assert vip.backbone.name == "vip-mini"
     assert 1 <= len(vip.reference.labels.unique()) == len(vip.symptoms.classes)
@@ -40,7 +41,7 @@ def test_the_shipped_symptoms_are_those_it_was_trained_with(name):
 def test_measuring_the_official_test_images_again_gives_the_card(data, name, data_name, n, least):
     from vip_core.data.sources import load_dataset
 
-    vip = load_checkpoint(name)
+    vip = ViP.from_pretrained(name)
     rows = load_dataset(data_name, data / data_name, vip.symptoms.classes).test
     result = measure(vip, plain_split(vip.backbone, rows, "Test images"), rows, seed=1)
     card = vip.card.figures["test"]
@@ -54,7 +55,7 @@ def test_a_film_and_a_mole_are_told_apart_by_the_domain_check():
     """Each example is like the references of its own task, and unlike those of the other."""
     examples = PROJECT / "assets" / "examples"
     for own, other in (("pneumonia", "melanoma"), ("melanoma", "pneumonia")):
-        predictor = Predictor(load_checkpoint(own))
+        predictor = Predictor(ViP.from_pretrained(own))
         ours = [predictor.diagnose(predictor.encode(path)).domain for path in sorted((examples / own).glob("*.jp*g"))]
         theirs = [predictor.diagnose(predictor.encode(path)).domain for path in (examples / other).glob("*.jp*g")]
         assert len(ours) >= 4 and sum(check.in_domain for check in ours) >= len(ours) - 1
@@ -63,7 +64,7 @@ def test_a_film_and_a_mole_are_told_apart_by_the_domain_check():
 
 def test_a_squashed_copy_of_a_film_gets_the_same_diagnosis(tmp_path):
     """The transform squashes, so the proportions that a file came in do not matter; a centre crop would."""
-    predictor = Predictor(load_checkpoint("pneumonia"))
+    predictor = Predictor(ViP.from_pretrained("pneumonia"))
     path = sorted((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jp*g"))[0]
     wide = read_image(path).resize((448, 224))
     one, two = (predictor.encode(image) for image in (path, wide))

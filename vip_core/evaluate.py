@@ -11,7 +11,7 @@ from vip_core.data.sources import DATASETS, load_dataset
 from vip_core.evaluation.measure import measure
 from vip_core.evaluation.tables import print_figures
 from vip_core.models.backbone import Backbone
-from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.device import best_device
 
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     backbone = Backbone.load(arguments.backbone) if arguments.backbone else None
-    vip = load_checkpoint(arguments.checkpoint, backbone).to(best_device())
+    vip = ViP.from_pretrained(arguments.checkpoint, backbone).to(best_device())
     if arguments.symptoms:
         vip.symptoms = SymptomSet.load(arguments.symptoms).ordered(vip.symptoms.classes)
     data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from vip_core.cli import Parser, at_least, not_negative, run
 from vip_core.errors import UsageError
-from vip_core.models.checkpoint import load_checkpoint
 from vip_core.models.vip import ViP
 from vip_core.utils.files import write_json
 from vip_core.vsg.generator import (
@@ -57,7 +56,7 @@ def main(argv: list[str]) -> int:
     if out.is_dir():
         raise UsageError(f"{out} is a folder; give --out a file, such as {out / 'symptoms.json'}.")
     server = _server(arguments) if KINDS[request.kind].uses_model else None
-    vip = load_checkpoint(arguments.ground) if arguments.ground else None
+    vip = ViP.from_pretrained(arguments.ground) if arguments.ground else None
     if vip is not None:  # before anything is paid for
         vip.symptoms.ordered(request.classes)
     result = generate(request, server, None if vip is None else vip.backbone, _show_progress)

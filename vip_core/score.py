@@ -17,7 +17,7 @@ from vip_core.data.features import encode_stream
 from vip_core.data.images import find_images
 from vip_core.errors import ImageError, UsageError
 from vip_core.models.backbone import Backbone
-from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Diagnosis, Predictor
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.console import progress
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     symptoms = SymptomSet.load(arguments.symptoms) if arguments.symptoms else None
     backbone = Backbone.load(arguments.backbone) if arguments.backbone else None
-    predictor = Predictor(load_checkpoint(arguments.checkpoint, backbone))
+    predictor = Predictor(ViP.from_pretrained(arguments.checkpoint, backbone))
     if symptoms is not None:
         predictor.vip.symptoms = symptoms.ordered(predictor.symptoms.classes)
         predictor.vip.encode_symptoms()  # a line that cannot be a prompt is refused before any image is read

@@ -1,4 +1,4 @@
-"""A symptom set: the classes of a task in order, each with the visual symptoms that speak for it."""
+"""A symptom set: the classes of a task in order, each with the visual symptoms that support it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,46 +9,55 @@ from typing import Any
 from vip_core.errors import SymptomError
 from vip_core.utils.files import write_json
 
-MOST_SYMPTOMS = 64  # a class
+MAX_SYMPTOMS = 64  # per class
 
 
 @dataclass(frozen=True)
 class SymptomSet:
-    """Classes in order, each with its symptoms. Frozen: an edit makes a new one. Text is kept as typed.
+    """Classes in order, each with its symptoms. Frozen and hashable: an edit makes a new set. Text is kept as typed.
 
     Attributes:
-        classes: C names; a label is an index into them.
-        symptoms: C tuples of texts, 1 to 64 a class; classes may differ in their number.
+        classes: C names; a label is an index into them. Any list is stored as a tuple.
+        symptoms: C tuples of texts, 1 to 64 per class; classes may differ in their number. Lists become tuples.
         modality: the kind of image, such as "chest X-ray".
         source: who or which model wrote it, when, from what.
 
     Raises:
-        SymptomError: if there are fewer than two classes, a class twice, a class with no symptom or too many, or a
-            text that is empty, has a line break, or is not text.
+        SymptomError: if there are fewer than two classes, a class twice, a class with no symptom or too many, a plain
+            string in place of a list, or a text that is empty, has a line break, or is not text.
     """
 
     classes: tuple[str, ...]
     symptoms: tuple[tuple[str, ...], ...]
     modality: str = ""
-    source: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        classes = _texts(self.classes, "The classes")
+        if isinstance(self.symptoms, str) or not isinstance(self.symptoms, Iterable):
+            raise SymptomError('The symptoms are not a list of lists; write them as [["…", "…"], ["…"]].')
+        lists = tuple(self.symptoms)
+        if len(lists) != len(classes):
+            raise SymptomError(
+                f"There are {len(classes)} classes and {len(lists)} lists of symptoms; give one list per class."
+            )
+        lists = tuple(_texts(texts, f"The symptoms of “{name}”") for name, texts in zip(classes, lists, strict=True))
+        object.__setattr__(self, "classes", classes)  # the way to set a field of a frozen data class
+        object.__setattr__(self, "symptoms", lists)
         if len(self.classes) < 2:
-            raise SymptomError(f"A symptom set needs at least two classes, this one has {len(self.classes)}.")
+            raise SymptomError(f"A symptom set needs at least two classes; this one has {len(self.classes)}.")
         seen: set[str] = set()
-        for name, lines in zip(self.classes, self.symptoms, strict=True):
+        for name, texts in zip(self.classes, self.symptoms, strict=True):
             _check_text(name, "A class name")
             if name.casefold() in seen:
-                raise SymptomError(f"The class “{name}” stands twice; give each class once, with all its symptoms.")
+                raise SymptomError(f"Class “{name}” is listed twice; list each class once, with all its symptoms.")
             seen.add(name.casefold())
-            if not lines:
-                raise SymptomError(f"The class “{name}” has no symptom; write at least one, a line each.")
-            if len(lines) > MOST_SYMPTOMS:
-                raise SymptomError(
-                    f"The class “{name}” has {len(lines)} symptoms; at most {MOST_SYMPTOMS} a class are taken."
-                )
-            for line in lines:
-                _check_text(line, f"A symptom of “{name}”")
+            if not texts:
+                raise SymptomError(f"Class “{name}” has no symptoms; write at least one, one per line.")
+            if len(texts) > MAX_SYMPTOMS:
+                raise SymptomError(f"Class “{name}” has {len(texts)} symptoms; the limit is {MAX_SYMPTOMS} per class.")
+            for text in texts:
+                _check_text(text, f"A symptom of “{name}”")
 
     @classmethod
     def from_dict(cls, data: object) -> "SymptomSet":
@@ -57,13 +66,10 @@ class SymptomSet:
             raise SymptomError('A symptom set is a JSON object such as {"classes": {"pneumonia": ["lung opacity"]}}.')
         nested = isinstance(data.get("classes"), Mapping)
         classes = data["classes"] if nested else data
-        for name, lines in classes.items():
-            if not isinstance(lines, list | tuple):
-                raise SymptomError(f'The symptoms of “{name}” are not a list; write them as ["…", "…"].')
         modality, source = (data.get("modality", ""), data.get("source", {})) if nested else ("", {})
         if not isinstance(modality, str) or not isinstance(source, Mapping):
-            raise SymptomError('In a symptom set "modality" is a text and "source" an object.')
-        return cls(tuple(classes), tuple(tuple(lines) for lines in classes.values()), modality, dict(source))
+            raise SymptomError('In a symptom set "modality" must be a text and "source" an object.')
+        return cls(tuple(classes), tuple(classes.values()), modality, dict(source))
 
     @classmethod
     def load(cls, path: str | Path) -> "SymptomSet":
@@ -85,7 +91,7 @@ class SymptomSet:
 
     def to_dict(self) -> dict[str, Any]:
         """The set as our JSON."""
-        classes = {name: list(lines) for name, lines in zip(self.classes, self.symptoms, strict=True)}
+        classes = {name: list(texts) for name, texts in zip(self.classes, self.symptoms, strict=True)}
         return {"modality": self.modality, "source": dict(self.source), "classes": classes}
 
     def save(self, path: str | Path) -> None:
@@ -93,12 +99,15 @@ class SymptomSet:
         write_json(Path(path), self.to_dict())
 
     def edited(self, name: str, symptoms: Iterable[str]) -> "SymptomSet":
-        """The same set with other symptoms for one class. Raises SymptomError."""
+        """The same set with other symptoms for one class. Raises SymptomError, also for an unknown class."""
+        if name not in self.classes:
+            raise SymptomError(f"Unknown class “{name}”; the classes are {', '.join(self.classes)}.")
         index = self.classes.index(name)
-        return replace(self, symptoms=(*self.symptoms[:index], tuple(symptoms), *self.symptoms[index + 1 :]))
+        changed = _texts(symptoms, f"The symptoms of “{name}”")
+        return replace(self, symptoms=(*self.symptoms[:index], changed, *self.symptoms[index + 1 :]))
 
     def ordered(self, classes: Iterable[str]) -> "SymptomSet":
-        """The same set with its classes in another order. Raises SymptomError, with both lists, if names differ."""
+        """The same set with its classes in another order. Raises SymptomError with both lists if the names differ."""
         classes = tuple(classes)
         if sorted(classes) != sorted(self.classes):
             raise SymptomError(
@@ -114,9 +123,21 @@ class SymptomSet:
         return [len(lines) for lines in self.symptoms]
 
     @property
-    def lines(self) -> list[str]:
-        """All symptoms, class after class."""
-        return [line for lines in self.symptoms for line in lines]
+    def texts(self) -> list[str]:
+        """The n symptoms of all classes, class after class."""
+        return [text for texts in self.symptoms for text in texts]
+
+    @property
+    def labels(self) -> list[int]:
+        """The class index of each of the n symptoms, class after class."""
+        return [label for label, texts in enumerate(self.symptoms) for _ in texts]
+
+
+def _texts(value: object, what: str) -> tuple[Any, ...]:
+    """A list as a tuple. A string is refused: its letters would become the items."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise SymptomError(f'{what} are not a list; write them as ["…", "…"].')
+    return tuple(value)
 
 
 def _check_text(text: object, what: str) -> None:
@@ -125,11 +146,11 @@ def _check_text(text: object, what: str) -> None:
     if not text.strip():
         raise SymptomError(f"{what} is empty; write it, or remove the line.")
     if len(text.splitlines()) > 1:
-        raise SymptomError(f"{what} runs over several lines; write one a line.")
+        raise SymptomError(f"{what} runs over several lines; write one per line.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise SymptomError(f"{what} holds half a character (a lone surrogate); write it again.") from error
+        raise SymptomError(f"{what} contains half a character (a lone surrogate); type it again.") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -137,6 +158,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in pairs:
         if name in result:
-            raise SymptomError(f"the class “{name}” stands twice; give each class once, with all its symptoms.")
+            raise SymptomError(f"class “{name}” is listed twice; list each class once, with all its symptoms.")
         result[name] = value
     return result

@@ -52,7 +52,7 @@ def model_card(label: str, card: Card) -> str:
     """Data, figures and what was trained, of one checkpoint."""
     facts = {
         "Classes": ", ".join(card.classes),
-        "Backbone": " ".join(filter(None, (card.backbone["name"], card.backbone["pretrained"]))),
+        "Backbone": " ".join(filter(None, (card.backbone.name, card.backbone.pretrained))),
         "Data": str(card.data.get("name", "")),
         **{
             f"Images, {SPLITS.get(split, split).lower()}": counts(images)

@@ -191,7 +191,7 @@ def check(tasks: Tasks, modality: str, text: str) -> tuple[str, Any]:
         table = "" if task is None else findings_table(ground(symptoms, task.predictor.vip))
     except SymptomError as error:
         return message(str(error)), gr.skip()
-    return f"<p>{len(symptoms.classes)} classes, {len(symptoms.lines)} symptoms.</p>", table
+    return f"<p>{len(symptoms.classes)} classes, {len(symptoms.texts)} symptoms.</p>", table
 
 
 def as_json(first: SymptomSet, modality: str, text: str, current: SymptomSet | None) -> tuple[str, Any]:
@@ -265,7 +265,7 @@ def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowan
         finally:
             calls.end(page, stop)
         symptoms, dropped = made.symptoms, made.dropped
-        done = f"Written: {len(symptoms.lines)} symptoms; {len(dropped)} lines were dropped. {made.tokens}"
+        done = f"Written: {len(symptoms.texts)} symptoms; {len(dropped)} lines were dropped. {made.tokens}"
         opened = symptoms.modality, to_text(symptoms), symptoms, sources(symptoms.source), dropped_lines(dropped)
         return f'<p role="status">{escape(done)}</p>', "", *opened
 

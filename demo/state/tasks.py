@@ -13,7 +13,7 @@ from torch import Tensor
 from vip_core.errors import UsageError
 from vip_core.models.backbone import Backbone
 from vip_core.models.card import read_card
-from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+from vip_core.models.checkpoint import find_checkpoint
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Predictor
@@ -99,8 +99,8 @@ def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
     backbones: dict[tuple[str, str | None], Backbone] = {}
     for name in names:
         card = read_card(find_checkpoint(name))
-        wanted = (card.backbone["name"], card.backbone["pretrained"])
-        vip = load_checkpoint(name, backbones.get(wanted))
+        wanted = (card.backbone.name, card.backbone.pretrained)
+        vip = ViP.from_pretrained(name, backbones.get(wanted))
         backbones[wanted] = vip.backbone
         modality = vip.symptoms.modality
         key = Path(name).name or Path(name).resolve().name  # of a folder or a hub id; its rest is nothing for visitors

@@ -5,7 +5,8 @@ import torch
 
 from vip_core.evaluation.domain import foreign_folders, foreign_images, guard_figures
 from vip_core.models.card import read_card
-from vip_core.models.checkpoint import find_checkpoint, load_checkpoint
+from vip_core.models.checkpoint import find_checkpoint
+from vip_core.models.vip import ViP
 
 
 def test_foreign_images_are_what_they_are_called():
@@ -19,7 +20,7 @@ def test_foreign_images_are_what_they_are_called():
 
 
 def test_the_count_is_that_of_the_domain_check(trained, image_folder):
-    vip = load_checkpoint(trained)
+    vip = ViP.from_pretrained(trained)
     counted = guard_figures(vip, foreign_folders([image_folder]))
     kind = f"{image_folder.parent.name}/data"
     object.__setattr__(vip.reference, "threshold", -1.0)  # then nothing is like the references
@@ -31,7 +32,7 @@ def test_the_count_is_that_of_the_domain_check(trained, image_folder):
 @pytest.mark.parametrize("name", ["pneumonia", "melanoma"])
 def test_the_shipped_models_flag_foreign_images_as_their_cards_say(name):
     card = read_card(find_checkpoint(name))
-    found = guard_figures(load_checkpoint(name))
+    found = guard_figures(ViP.from_pretrained(name))
     assert {kind: card.guard[kind] for kind in found} == found
     assert all(kind["flagged"] == kind["n"] for kind in found.values())
     other = card.guard["isic2017/images" if name == "pneumonia" else "pneumonia/chest_xray"]

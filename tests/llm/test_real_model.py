@@ -77,7 +77,7 @@ def limits_hold(run: Run, most: int, vip_mini) -> None:
     symptoms = run.symptoms
     assert symptoms.classes == CLASSES and symptoms.modality == "chest X-ray"
     assert all(1 <= count <= most for count in symptoms.counts)
-    for line in symptoms.lines:
+    for line in symptoms.texts:
         assert len(line.split()) <= 12 and line.isprintable() and "<" not in line
         assert not any(name in line.casefold() for name in CLASSES)
         assert vip_mini.token_count(line) + 4 <= 77
@@ -119,7 +119,7 @@ def test_more_requests_end_in_a_file_within_the_limits_or_in_one_sentence(llm_ur
     if run.status == 0:
         limits_hold(run, 3, vip_mini)
         written = {tidy(line) for line in re.findall(r'"((?:[^"\\]|\\.)*)"', " ".join(run.replies))}
-        assert set(run.symptoms.lines) <= written
+        assert set(run.symptoms.texts) <= written
     else:
         assert run.status == 2 and list(run.folder.iterdir()) == []
         assert re.search(r"^error: The model's reply cannot be used.+$", run.err, re.MULTILINE)

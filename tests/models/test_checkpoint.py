@@ -1,10 +1,11 @@
-"""A checkpoint comes back as it was saved, and anything else is refused with the sentence that says why."""
+"""A checkpoint loads as it was saved; anything else is refused with one sentence that gives the reason."""
 
 import errno
 import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from vip_core.errors import CheckpointError, StorageError
 from vip_core.models.card import FILES
-from vip_core.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from vip_core.models.checkpoint import find_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.training.config import TrainConfig
 from vip_core.training.run import train
 
@@ -35,10 +37,10 @@ def resign(folder):
     edit_card(folder, digests={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[:2]})
 
 
-def test_saved_and_loaded_it_says_the_same(trained, tmp_path):
-    vip = load_checkpoint(trained)
+def test_save_pretrained_and_from_pretrained_are_inverse(trained, tmp_path):
+    vip = ViP.from_pretrained(trained)
     vip.save_pretrained(tmp_path / "again")
-    again = load_checkpoint(tmp_path / "again")
+    again = ViP.from_pretrained(tmp_path / "again")
     images = torch.randn(4, 8)
     assert torch.equal(vip(images), again(images))
     assert (vip.temperature, vip.symptoms, vip.card) == (again.temperature, again.symptoms, again.card)
@@ -46,90 +48,123 @@ def test_saved_and_loaded_it_says_the_same(trained, tmp_path):
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(FILES)
 
 
-def test_a_name_is_looked_up_in_the_checkpoints_folder_from_anywhere(trained, monkeypatch, tmp_path):
+def test_find_checkpoint_looks_up_a_name_from_any_folder(trained, monkeypatch, tmp_path):
     monkeypatch.setenv("VIP_CHECKPOINTS", str(trained.parent))
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint("trained") == trained
 
 
+@pytest.fixture
+def namesake(trained, copy, monkeypatch, tmp_path):
+    """A folder ./trained beside another checkpoint of that name in VIP_CHECKPOINTS."""
+    monkeypatch.setenv("VIP_CHECKPOINTS", str(trained.parent))
+    monkeypatch.chdir(tmp_path)
+    return copy.rename(tmp_path / "trained")
+
+
+@pytest.mark.parametrize("name", ["./trained", "trained/", "../{parent}/trained", "{folder}", Path("trained")])
+def test_find_checkpoint_takes_a_path_as_a_folder(namesake, name):
+    if isinstance(name, str):
+        name = name.format(parent=namesake.parent.name, folder=namesake)
+    assert find_checkpoint(name).resolve() == namesake
+
+
+def test_find_checkpoint_says_which_of_two_namesakes_it_uses(trained, namesake, capsys):
+    assert find_checkpoint("trained") == trained
+    assert "The folder of that name here is ./trained" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(copy, name):
+def test_from_pretrained_names_a_missing_file(copy, name):
     (copy / name).unlink()
     with pytest.raises(CheckpointError, match="no card.json" if name == "card.json" else f"{name} cannot be read"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
 
 
 @pytest.mark.parametrize("name", FILES[:2])
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
-def test_damaged_tensors_are_refused(copy, name, damage):
+def test_from_pretrained_refuses_damaged_tensors(copy, name, damage):
     data = bytearray((copy / name).read_bytes())
     if damage == "truncated":
         del data[-7:]
     else:
         data[-5] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(CheckpointError, match=f"{name} is damaged or of another training"):
-        load_checkpoint(copy)
+    with pytest.raises(CheckpointError, match=f"{name} is damaged, or of another training"):
+        ViP.from_pretrained(copy)
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"), [("", "not JSON"), ("[1]", "damaged"), ("{}", "missing"), ('{"a": 1}', "unexpected")]
-)
-def test_a_damaged_card_is_refused(copy, content, sentence):
-    (copy / "card.json").write_text(content)
-    with pytest.raises(CheckpointError, match=sentence):
-        load_checkpoint(copy)
-
-
-def test_another_backbone_is_refused(copy, tiny_custom):
+def test_from_pretrained_refuses_another_backbone(copy, tiny_custom):
     card = json.loads((copy / "card.json").read_text())
     edit_card(copy, backbone={**card["backbone"], "name": tiny_custom})
     with pytest.raises(CheckpointError, match="was trained on another backbone than this"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
 
 
-def test_another_class_order_is_refused(copy):
+def test_from_pretrained_refuses_another_class_order(copy):
     edit_card(copy, classes=["white", "dark"])
     with pytest.raises(CheckpointError, match=r"\['white', 'dark'\], its symptoms have \['dark', 'white'\]"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
     card = json.loads((copy / "card.json").read_text())
     symptoms = {**card["symptoms"], "classes": dict(reversed(card["symptoms"]["classes"].items()))}
     edit_card(copy, symptoms=symptoms)  # card and symptoms agree, but the tokens lie in the other order
     with pytest.raises(CheckpointError, match="its tensors were trained for"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
 
 
-def test_missing_foreign_and_misshapen_tensors_are_named(copy):
+def test_from_pretrained_names_missing_foreign_and_misshapen_tensors(copy):
     path = copy / FILES[0]
     state, metadata = load_file(path), {"classes": '["dark", "white"]'}
     tokens = state.pop("merge_prompt.tokens")
     save_file(state, path, metadata)
     resign(copy)
     with pytest.raises(CheckpointError, match=r"lacks merge_prompt\.tokens"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
     save_file({**state, "merge_prompt.tokens": tokens[:1].clone()}, path, metadata)
     resign(copy)
-    with pytest.raises(CheckpointError, match=r"merge_prompt\.tokens of shape \(1, 8\), \(2, 8\) is needed"):
-        load_checkpoint(copy)
+    with pytest.raises(CheckpointError, match=r"merge_prompt\.tokens of shape \(1, 8\); \(2, 8\) is needed"):
+        ViP.from_pretrained(copy)
     save_file({**state, "merge_prompt.tokens": tokens, "head.weight": tokens.clone()}, path, metadata)
     resign(copy)
-    with pytest.raises(CheckpointError, match=r"holds head\.weight, which a ViP checkpoint does not have"):
-        load_checkpoint(copy)
+    with pytest.raises(CheckpointError, match=r"has head\.weight, which this model does not have"):
+        ViP.from_pretrained(copy)
     path.write_bytes(b"PK\x03\x04 a zip")
     resign(copy)
     with pytest.raises(CheckpointError, match="is not a safetensors file"):
-        load_checkpoint(copy)
+        ViP.from_pretrained(copy)
+
+
+BANKS = {
+    "labels too few": lambda f, y: {"features": f, "labels": y[:-5]},
+    "labels missing": lambda f, y: {"features": f},
+    "labels of a third class": lambda f, y: {"features": f, "labels": y + 1},
+    "labels as numbers": lambda f, y: {"features": f, "labels": y.double()},
+    "features of one dimension": lambda f, y: {"features": f[:, 0].clone(), "labels": y},
+    "features of another size": lambda f, y: {"features": f[:, :3].clone(), "labels": y},
+    "features not finite": lambda f, y: {"features": f.clone().fill_(float("nan")), "labels": y},
+    "no images": lambda f, y: {"features": f[:0], "labels": y[:0]},
+}
+
+
+@pytest.mark.parametrize("change", BANKS)
+def test_from_pretrained_checks_the_reference_bank(copy, change):
+    bank = load_file(copy / FILES[1])
+    save_file(BANKS[change](bank["features"], bank["labels"]), copy / FILES[1])
+    resign(copy)
+    with pytest.raises(CheckpointError, match=r"has (features|labels|reference features)") as caught:
+        ViP.from_pretrained(copy)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nothing", "./nothing", "/nothing/here"])
-def test_no_checkpoint_of_that_name(name):
-    with pytest.raises(CheckpointError, match="There is no checkpoint"):
-        load_checkpoint(name)
+def test_find_checkpoint_refuses_an_unknown_name(name):
+    with pytest.raises(CheckpointError, match="Unknown checkpoint"):
+        ViP.from_pretrained(name)
 
 
-def test_a_folder_without_a_card_is_no_checkpoint(tmp_path):
+def test_find_checkpoint_refuses_a_folder_without_a_card(tmp_path):
     with pytest.raises(CheckpointError, match=r"has no card\.json"):
-        load_checkpoint(tmp_path)
+        ViP.from_pretrained(tmp_path)
 
 
 @pytest.fixture
@@ -144,22 +179,23 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_costs_only_the_new_version(trained, small_disk):
-    vip = load_checkpoint(trained)
+def test_save_pretrained_on_a_full_disk_keeps_the_former_version(trained, small_disk):
+    vip = ViP.from_pretrained(trained)
     folder = small_disk / "checkpoint"
-    save_checkpoint(vip, folder)
+    vip.save_pretrained(folder)
     before = {name: (folder / name).read_bytes() for name in FILES}
     (small_disk / "filler").write_bytes(b"0" * (shutil.disk_usage(small_disk).free - 8192))
     vip.merge_prompt.tokens.add_(1)
+    vip.card = vip.card.without_figures()
     with pytest.raises(StorageError, match=r"could not be written \(No space left on device\); free some space"):
-        save_checkpoint(vip, folder)
+        vip.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_disk_that_fails_while_the_second_file_is_written_costs_only_the_new_version(trained, tmp_path, monkeypatch):
+def test_save_pretrained_keeps_the_former_version_when_the_second_file_fails(trained, tmp_path, monkeypatch):
     """A network disk says at fsync only that it is full."""
-    vip = load_checkpoint(trained)
-    save_checkpoint(vip, tmp_path)
+    vip = ViP.from_pretrained(trained)
+    vip.save_pretrained(tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in FILES}
     calls = []
 
@@ -170,24 +206,33 @@ def test_a_disk_that_fails_while_the_second_file_is_written_costs_only_the_new_v
 
     monkeypatch.setattr(os, "fsync", fails)
     vip.merge_prompt.tokens.add_(1)
+    vip.card = vip.card.without_figures()
     with pytest.raises(StorageError, match=r"reference\.safetensors could not be written \(No space left"):
-        save_checkpoint(vip, tmp_path)
+        vip.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("change", ["symptoms", "temperature"])
-def test_a_model_that_was_changed_after_its_training_is_not_saved_under_its_card(trained, tmp_path, change):
-    vip = load_checkpoint(trained)
+@pytest.mark.parametrize("change", ["symptoms", "temperature", "weights"])
+def test_save_pretrained_refuses_a_model_changed_after_training(trained, tmp_path, change):
+    vip = ViP.from_pretrained(trained)
     if change == "symptoms":
         vip.symptoms = vip.symptoms.edited("dark", ["a wooden table"])
-    else:
+    elif change == "temperature":
         vip.temperature = 3.0
-    with pytest.raises(CheckpointError, match="were changed after training"):
+    else:
+        vip.merge_prompt.key.weight[0, 0] += 1e-3
+    with pytest.raises(CheckpointError, match="was changed after training"):
         vip.save_pretrained(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+    vip.card = vip.card.without_figures()
+    vip.save_pretrained(tmp_path / "copy")
+    again = ViP.from_pretrained(tmp_path / "copy")
+    assert again.card.figures == {} and again.card.threshold is None
+    assert (again.symptoms, again.temperature) == (vip.symptoms, vip.temperature)
+    assert torch.equal(again.merge_prompt.key.weight, vip.merge_prompt.key.weight)
 
 
-def test_a_full_disk_in_training_keeps_the_last_epoch_and_says_so(image_folder, symptom_file, tiny_native, small_disk):
+def test_train_on_a_full_disk_keeps_the_last_epoch(image_folder, symptom_file, tiny_native, small_disk):
     from dataclasses import replace
 
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=3, views=1)
@@ -196,4 +241,4 @@ def test_a_full_disk_in_training_keeps_the_last_epoch_and_says_so(image_folder, 
         train(config, small_disk / "run")
     (small_disk / "filler").unlink()
     train(replace(config), small_disk / "run", resume=True)
-    assert load_checkpoint(small_disk / "run").card.training["epochs"] == 3
+    assert ViP.from_pretrained(small_disk / "run").card.training["epochs"] == 3

@@ -10,7 +10,6 @@ from PIL import Image
 
 from tests.conftest import PROJECT
 from vip_core.errors import PromptTooLong, SymptomError
-from vip_core.models.checkpoint import load_checkpoint
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Predictor
@@ -50,7 +49,7 @@ def test_the_diagnosis_is_the_models_own_arithmetic(vip, predictor):
     for name, logit in diagnosis.logits.items():
         own = [symptom.contribution for symptom in diagnosis.symptoms if symptom.class_name == name]
         assert diagnosis.class_terms[name] + sum(own) == pytest.approx(logit, abs=1e-4)
-    assert [symptom.symptom for symptom in diagnosis.symptoms] == vip.symptoms.lines
+    assert [symptom.symptom for symptom in diagnosis.symptoms] == vip.symptoms.texts
     assert all(0 <= symptom.percentile <= 100 for symptom in diagnosis.symptoms)
 
 
@@ -153,7 +152,7 @@ def test_separation_of_each_line_is_that_of_its_class(predictor, symptoms):
 
 def test_an_edit_of_the_shipped_model_is_quick():
     """Under 30 ms on an idle machine; the bound is wider for a busy one."""
-    predictor = Predictor(load_checkpoint("pneumonia"))
+    predictor = Predictor(ViP.from_pretrained("pneumonia"))
     predictor.set_image(next((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jp*g")))
     symptoms = predictor.symptoms
     predictor.score()

@@ -23,7 +23,7 @@ def zero_shot(backbone, bank):
 
 def test_a_class_scores_the_mean_cosine_of_its_plain_sentences_times_the_scale(zero_shot, backbone, symptoms):
     features = torch.randn(5, 8)
-    text = F.normalize(backbone.encode_prompts(symptoms.lines), dim=-1)
+    text = F.normalize(backbone.encode_prompts(symptoms.texts), dim=-1)
     cosines = F.normalize(features, dim=-1) @ text.T
     for b, diagnosis in enumerate(zero_shot.diagnose_all(features, symptoms)):
         expected = torch.stack([group.mean() for group in cosines[b].split(symptoms.counts)])
@@ -44,7 +44,7 @@ def test_the_terms_of_the_symptoms_are_the_whole_logit(zero_shot, symptoms):
 
 def test_with_one_prompt_a_class_it_is_clips_own_classifier(zero_shot, backbone, symptoms):
     prompts = class_prompts(symptoms)
-    image, text = torch.randn(1, 8), backbone.encode_prompts(prompts.lines)
+    image, text = torch.randn(1, 8), backbone.encode_prompts(prompts.texts)
     expected = backbone.logit_scale.exp() * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
     assert list(zero_shot.diagnose(image[0], prompts).logits.values()) == pytest.approx(expected[0].tolist(), abs=1e-4)
 
@@ -54,12 +54,12 @@ def test_a_class_prompt_has_modality_and_name():
     films = SymptomSet(classes, (("a",), ("b", "c")), "chest X-ray")
     assert class_prompts(films).symptoms == (("a chest X-ray of normal lung",), ("a chest X-ray of pneumonia",))
     scans = SymptomSet(classes, (("a",), ("b",)), "ultrasound image")
-    assert class_prompts(scans).lines[1] == "an ultrasound image of pneumonia"
-    assert class_prompts(SymptomSet(classes, (("a",), ("b",)))).lines[1] == "a photo of pneumonia"
+    assert class_prompts(scans).texts[1] == "an ultrasound image of pneumonia"
+    assert class_prompts(SymptomSet(classes, (("a",), ("b",)))).texts[1] == "a photo of pneumonia"
 
 
 def test_percentile_and_separation_are_those_of_the_plain_sentences(zero_shot, backbone, bank, symptoms):
-    text = backbone.encode_prompts(symptoms.lines)
+    text = backbone.encode_prompts(symptoms.texts)
     features = torch.randn(1, 8)
     similarity = F.normalize(features, dim=-1) @ F.normalize(text, dim=-1).T
     found = [symptom.percentile for symptom in zero_shot.diagnose(features[0], symptoms).symptoms]

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from tests.conftest import PROJECT
 from vip_core.data.features import Split
 from vip_core.errors import CheckpointError, UsageError
-from vip_core.models.checkpoint import load_checkpoint
 from vip_core.models.vip import ViP
 from vip_core.train import main
 from vip_core.training.config import TrainConfig, rate_at
@@ -88,7 +87,7 @@ def test_training_learns_what_is_there_to_learn(image_folder, symptom_file, tiny
     assert card["classes"] == ["dark", "white"]  # the order of the symptom file, not of the folders or of time
     assert card["data"]["images"]["train"] == {"dark": 14, "white": 14}
     assert card["figures"]["test"]["n"] == 8 and set(card["figures"]["test"]["intervals"])
-    assert card["backbone"]["fingerprint"] == load_checkpoint(tmp_path / "run").backbone.fingerprint
+    assert card["backbone"]["fingerprint"] == ViP.from_pretrained(tmp_path / "run").backbone.fingerprint
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(image_folder, symptom_file, tiny_native, tmp_path):
@@ -112,7 +111,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(image_folder, symptom_file, t
         subprocess.run([*command, *again], env=environment, stderr=subprocess.DEVNULL, check=True)
     for name in ("model.safetensors", "reference.safetensors"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes()
-    assert load_checkpoint(whole).card.figures == load_checkpoint(killed).card.figures
+    assert ViP.from_pretrained(whole).card.figures == ViP.from_pretrained(killed).card.figures
 
 
 def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file, tiny_native, tmp_path):
@@ -193,7 +192,7 @@ def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
     monkeypatch.chdir(tmp_path)
     main(arguments(image_folder, symptom_file, "local-dir:tiny", "run", "--epochs", "1", "--no-test"))
     monkeypatch.chdir("/")
-    vip = load_checkpoint(tmp_path / "run")
+    vip = ViP.from_pretrained(tmp_path / "run")
     assert vip.backbone.name == f"local-dir:{(tmp_path / 'tiny').resolve()}"
     with pytest.raises(CheckpointError, match="lies here alone"):
         vip.push_to_hub("someone/something")
@@ -222,7 +221,7 @@ def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp
 def test_views_zero_encodes_afresh_every_epoch(image_folder, symptom_file, tiny_native, tmp_path):
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=3, views=0)
     train(config, tmp_path / "run")
-    assert load_checkpoint(tmp_path / "run").card.training["views"] == 0
+    assert ViP.from_pretrained(tmp_path / "run").card.training["views"] == 0
 
 
 def test_few_shots_train_on_that_many(image_folder, symptom_file, tiny_native, tmp_path):
@@ -237,7 +236,7 @@ def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
     main(
         arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--positive", "dark", "--sensitivity", "1")
     )
-    card = load_checkpoint(tmp_path / "run").card
+    card = ViP.from_pretrained(tmp_path / "run").card
     assert (card.training["positive"], card.training["sensitivity"]) == ("dark", 1.0)
     assert card.figures["val"]["at_threshold"]["recall"]["dark"] == 1
     with pytest.raises(UsageError, match="--positive 'grey' must be one of two classes"):

@@ -423,7 +423,7 @@ def test_class_names_and_random_words_need_no_model(vip_mini):
     drawn = generate(GenerationRequest("chest X-ray", CLASSES, 8, "random", seed=1), None, vip_mini)
     again = generate(GenerationRequest("chest X-ray", CLASSES, 8, "random", seed=1), None, vip_mini)
     assert drawn.symptoms.counts == [8, 8] and drawn.symptoms.symptoms == again.symptoms.symptoms
-    words = " ".join(drawn.symptoms.lines).split()
+    words = " ".join(drawn.symptoms.texts).split()
     assert len(set(words)) == len(words) == 48
     assert drawn.symptoms.source["model"] is None
 

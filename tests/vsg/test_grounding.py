@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from vip_core.errors import SymptomError
-from vip_core.models.checkpoint import load_checkpoint
+from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.vsg.grounding import ground, keep_best
 
@@ -17,7 +17,7 @@ LONG = " ".join(["opacity"] * 90)
 
 @pytest.fixture(scope="module")
 def pneumonia():
-    return load_checkpoint("pneumonia")
+    return ViP.from_pretrained("pneumonia")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def findings(pneumonia, lines):
 
 
 def test_there_is_a_finding_a_line_in_order(findings, lines):
-    assert [finding.symptom for finding in findings] == lines.lines
+    assert [finding.symptom for finding in findings] == lines.texts
     assert [finding.class_name for finding in findings] == ["normal lung"] * 3 + ["pneumonia"] * 4
 
 
@@ -94,7 +94,7 @@ def test_a_line_for_the_wrong_class_is_told(findings):
 
 
 def test_a_line_that_says_nothing_does_not_separate(pneumonia, lines):
-    vip = load_checkpoint("pneumonia", pneumonia.backbone)
+    vip = ViP.from_pretrained("pneumonia", pneumonia.backbone)
     generator = torch.Generator().manual_seed(0)
     vip.reference = replace(vip.reference, features=F.normalize(torch.randn(600, 384, generator=generator), dim=-1))
     notes = [note for finding in ground(lines, vip) for note in finding.notes]
@@ -131,5 +131,5 @@ def test_other_classes_than_the_checkpoint_are_refused_and_another_order_is_unde
 
 def test_a_checkpoint_on_another_backbone_is_grounded_too(trained, symptom_file):
     symptoms = SymptomSet.load(symptom_file)
-    found = ground(symptoms, load_checkpoint(trained))
-    assert len(found) == len(symptoms.lines) and all(finding.auroc is not None for finding in found)
+    found = ground(symptoms, ViP.from_pretrained(trained))
+    assert len(found) == len(symptoms.texts) and all(finding.auroc is not None for finding in found)

@@ -1,67 +1,126 @@
 """The card of a checkpoint: what is known of its training, as JSON."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from vip_core.errors import CheckpointError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vip_core.errors import CheckpointError, SymptomError
+from vip_core.symptoms import SymptomSet
 
 FILES = ("model.safetensors", "reference.safetensors", "card.json")
+SCHEMA = 1  # raised only when an older vip_core could no longer read the card
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True)
-class Card:
-    """What is known of a checkpoint; card.json.
+class _Part(BaseModel):
+    """A frozen part of the card. A field that a later version added is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class BackboneInfo(_Part):
+    """Which backbone the prompts were trained on: the arguments of `Backbone.load`, and its fingerprint."""
+
+    name: str
+    pretrained: str | None
+    fingerprint: str
+
+
+class ContextInfo(_Part):
+    """The context prompt: its number of vectors, and whether each class has its own."""
+
+    length: int = Field(ge=1)
+    per_class: bool
+
+
+class Card(_Part):
+    """What is known of a checkpoint; the content of card.json.
 
     Attributes:
-        backbone: name, pretrained, fingerprint.
-        classes: in the order of the model's tokens.
-        symptoms: the symptom set as JSON.
-        context: length, and whether there is one a class.
-        temperature: divides the logits before the softmax.
-        domain_threshold: distance above which an image is flagged.
+        backbone: which backbone the prompts were trained on.
+        classes: in the order of the model's class tokens.
+        symptoms: the symptom set, as JSON.
+        context: size of the context prompt.
+        temperature: divides the logits before the softmax; above 0.
+        domain_threshold: the domain score above which an image is flagged.
         training: the whole configuration, the epoch that was kept, seconds.
-        data: name of the data set and images a split and class.
-        figures: by split, with n and 95 % intervals.
+        data: name of the data set, and its images per split and class.
+        figures: per split, with n and 95 % intervals.
         date: of the training, ISO 8601.
         version: of vip_core.
         digests: SHA-256 of the two tensor files.
-        threshold: of the second of two classes, chosen on validation images by `training`'s positive and sensitivity;
-            None of more classes.
-        guard: of foreign images by kind, how many the domain check flags: {kind: {"n", "flagged"}}.
+        threshold: the probability of the second of two classes from which it is predicted, chosen on validation
+            images; None for more than two classes.
+        guard: per kind of out-of-distribution images, how many the domain check flags: {kind: {"n", "flagged"}}.
+        method: "vip", or the name of an extension of it.
+        schema_version: of the card's layout.
     """
 
-    backbone: dict[str, Any]
+    backbone: BackboneInfo
     classes: list[str]
     symptoms: dict[str, Any]
-    context: dict[str, Any]
-    temperature: float
-    domain_threshold: float
+    context: ContextInfo
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    domain_threshold: Finite
     training: dict[str, Any]
     data: dict[str, Any]
     figures: dict[str, Any]
     date: str
     version: str
-    digests: dict[str, str] = field(default_factory=dict)
-    threshold: float | None = None
-    guard: dict[str, dict[str, int]] = field(default_factory=dict)
+    digests: dict[str, Digest] = Field(default_factory=dict)
+    threshold: Finite | None = None
+    guard: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    method: str = "vip"
+    schema_version: int = Field(default=SCHEMA, ge=1, le=SCHEMA)
+
+    @property
+    def symptom_set(self) -> SymptomSet:
+        """The symptoms that the model was trained with. Raises SymptomError if they are not a symptom set."""
+        return SymptomSet.from_dict(self.symptoms)
+
+    def without_figures(self) -> "Card":
+        """The card of a model that was changed since: nothing that was measured or chosen on the former one."""
+        return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}})
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a checkpoint's folder. Raises CheckpointError if it is damaged."""
+    """The card of a checkpoint's folder. Raises CheckpointError naming what is missing or wrong."""
     path = folder / "card.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        card = Card(**data)
-        float(card.temperature), float(card.domain_threshold)
-        _ = (card.backbone["name"], card.backbone["pretrained"], card.backbone["fingerprint"])
-        _ = (card.context["length"], card.context["per_class"], card.digests[FILES[0]], card.digests[FILES[1]])
+        card = Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        classes = list(card.symptom_set.classes)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is damaged: it is not JSON; copy the checkpoint again.") from error
-    except (TypeError, ValueError, KeyError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).replace("Card.__init__() ", "")
-        raise CheckpointError(f"{path} is damaged or not the card of a checkpoint: {reason}.") from error
+        raise CheckpointError(f"{path} is not JSON; copy the checkpoint again.") from error
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is not the card of a ViP checkpoint: {_reason(error)}.") from error
+    except SymptomError as error:
+        raise CheckpointError(f"{path} has an invalid symptom set: {error}") from error
+    if missing := [name for name in FILES[:2] if name not in card.digests]:
+        raise CheckpointError(f"{path} lacks the digest of {' and '.join(missing)}; copy the checkpoint again.")
+    if classes != card.classes:
+        raise CheckpointError(
+            f"{path} is inconsistent: it names the classes {card.classes}, its symptoms have {classes}; "
+            "names and order must be the same."
+        )
     return card
+
+
+def _reason(error: ValidationError) -> str:
+    """What a card lacks, or else the first value that is wrong."""
+    details = error.errors(include_url=False)
+    if details[0]["loc"] == ("schema_version",) and details[0]["type"] == "less_than_equal":
+        return "a later version wrote it; upgrade vip_core"
+    names = [".".join(map(str, detail["loc"])) for detail in details]
+    missing = [name for name, detail in zip(names, details, strict=True) if detail["type"] == "missing"]
+    if missing:
+        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+    if not names[0]:
+        return "it is not a JSON object"
+    message = details[0]["msg"].removeprefix("Input should be ")
+    return f"{names[0]} is {details[0]['input']!r}, and should be {message}"

@@ -1,141 +1,130 @@
-"""A trained checkpoint: model.safetensors, card.json and reference.safetensors in one folder."""
+"""The files of a trained checkpoint: model.safetensors, card.json and reference.safetensors in one folder."""
 
 import hashlib
 import json
 import os
-from dataclasses import asdict
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vip_core.errors import CheckpointError, SymptomError
-from vip_core.models.backbone import Backbone
+from vip_core.errors import CheckpointError
 from vip_core.models.card import FILES, Card, read_card
 from vip_core.models.reference import ReferenceBank
-from vip_core.models.vip import ViP
-from vip_core.symptoms import SymptomSet
+from vip_core.utils.console import console
 from vip_core.utils.files import atomic_together, json_bytes, tensor_bytes
 from vip_core.utils.paths import checkpoint_folder
 
 
-def save_checkpoint(vip: ViP, folder: str | Path) -> None:
-    """Write a trained model: all three files, or, if there is no room, none of them.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint's folder holds.
 
-    Raises:
-        CheckpointError: if the model has no card or reference bank, which training gives it, or was changed since, so
-            that its card is of another model.
-        StorageError: if the folder cannot be written.
+    Attributes:
+        card: what is known of the training.
+        state: the trained tensors by their keys.
+        reference: features of reference images.
     """
-    if vip.card is None or vip.reference is None:
-        raise CheckpointError("This model was not trained to the end: it has no card and no reference bank to save.")
-    trained = SymptomSet.from_dict(vip.card.symptoms)
-    same_lists = (vip.symptoms.classes, vip.symptoms.symptoms) == (trained.classes, trained.symptoms)
-    if not same_lists or vip.temperature != vip.card.temperature:
-        raise CheckpointError(
-            "The symptoms or the temperature were changed after training, and the card's figures are of those before; "
-            "save edited lists with SymptomSet.save, or train with them."
-        )
-    model = tensor_bytes(vip.state_dict(), {"classes": json.dumps(list(vip.symptoms.classes))})
-    reference = tensor_bytes({"features": vip.reference.features, "labels": vip.reference.labels})
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in zip(FILES, (model, reference), strict=False)}
-    card = json_bytes({**asdict(vip.card), "digests": digests})
-    atomic_together(Path(folder), dict(zip(FILES, (model, reference, card), strict=True)))
 
+    card: Card
+    state: dict[str, Tensor]
+    reference: ReferenceBank
 
-def load_checkpoint(name: str | Path, backbone: Backbone | None = None) -> ViP:
-    """Load a checkpoint by name in the project, folder, or Hugging Face Hub id.
+    @classmethod
+    def read(cls, folder: Path) -> "Checkpoint":
+        """Read the three files. Raises CheckpointError if one is missing, damaged or of another training."""
+        card = read_card(folder)
+        state, metadata = _read_tensors(folder / FILES[0], card)
+        bank, _ = _read_tensors(folder / FILES[1], card)
+        trained = json.loads(metadata.get("classes", "null"))
+        if trained != card.classes:
+            raise CheckpointError(
+                f"{folder} is inconsistent: its card names the classes {card.classes}, its tensors were trained for "
+                f"{trained}; names and order must be the same."
+            )
+        reference = ReferenceBank.from_tensors(bank, card.domain_threshold, len(card.classes), folder / FILES[1])
+        return cls(card, state, reference)
 
-    Args:
-        name: see `find_checkpoint`.
-        backbone: the backbone it was trained on, where it is loaded already; else it is loaded by the card.
+    def write(self, folder: Path) -> None:
+        """Write all three files or, if there is no room, none of them. Raises StorageError."""
+        model = tensor_bytes(self.state, {"classes": json.dumps(self.card.classes)})
+        reference = tensor_bytes({"features": self.reference.features, "labels": self.reference.labels})
+        digests = {FILES[0]: hashlib.sha256(model).hexdigest(), FILES[1]: hashlib.sha256(reference).hexdigest()}
+        card = json_bytes({**self.card.model_dump(), "digests": digests})
+        atomic_together(folder, dict(zip(FILES, (model, reference, card), strict=True)))
 
-    Raises:
-        CheckpointError: if a file is missing or damaged, or the checkpoint belongs to another backbone, other classes
-            or another class order.
-        BackboneError: if the backbone cannot be loaded.
-    """
-    folder = find_checkpoint(name)
-    card = read_card(folder)
-    try:
-        symptoms = SymptomSet.from_dict(card.symptoms)
-    except SymptomError as error:
-        raise CheckpointError(f"{folder / 'card.json'} is damaged: {error}") from error
-    state, metadata = _read_tensors(folder / FILES[0], card)
-    bank, _ = _read_tensors(folder / FILES[1], card)
-    _check_classes(folder, card, symptoms, metadata)
-    backbone = backbone or Backbone.load(card.backbone["name"], card.backbone["pretrained"])
-    if backbone.fingerprint != card.backbone["fingerprint"]:
-        raise CheckpointError(
-            f"{folder} was trained on another backbone than this {backbone.name}: fingerprint "
-            f"{card.backbone['fingerprint']} in the card, {backbone.fingerprint} here; train it again on this one."
-        )
-    vip = ViP(backbone, symptoms, card.context["length"], card.context["per_class"])
-    _check_state(folder / FILES[0], state, vip.state_dict())
-    vip.load_state_dict(state)
-    _check_state(
-        folder / FILES[1], bank, {"features": bank.get("features"), "labels": bank.get("labels")}, backbone.embed_dim
-    )
-    vip.temperature = card.temperature
-    vip.reference = ReferenceBank(bank["features"], bank["labels"], card.domain_threshold)
-    vip.card = card
-    return vip.eval().requires_grad_(False)
+    def push(self, repo_id: str, private: bool = False) -> str:
+        """Upload the three files to the Hugging Face Hub; returns the address.
+
+        Raises:
+            CheckpointError: if the backbone is on this machine alone, or the hub refuses or cannot be reached.
+        """
+        name, pretrained = self.card.backbone.name, self.card.backbone.pretrained
+        if name.startswith("local-dir:") or (pretrained and Path(pretrained).is_file()):
+            raise CheckpointError(
+                f"Nobody else could load this checkpoint: its backbone {pretrained or name} is on this machine alone. "
+                "Push that to the hub first, and train over hf-hub:org/name."
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder))
+            try:
+                api = HfApi()
+                address = api.create_repo(repo_id, private=private, exist_ok=True)
+                api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload a ViP checkpoint")
+            except Exception as error:  # the errors of the hub, the connection and the log-in share no class
+                raise CheckpointError(
+                    f"The checkpoint could not be pushed to {repo_id} ({type(error).__name__}); "
+                    "log in with `hf auth login` and check the name and the connection."
+                ) from error
+        return str(address)
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The folder of a checkpoint: a name in the project's checkpoints/ or VIP_CHECKPOINTS, a folder, or a hub id.
+    """The folder of a checkpoint.
+
+    Args:
+        name: a name in VIP_CHECKPOINTS or the project's checkpoints/, such as "pneumonia"; a folder; or a hub id,
+            "org/name". A Path, and a name with a separator or a leading dot, is a folder: "./pneumonia" is never the
+            project's.
 
     Raises:
         CheckpointError: if it is none of these.
     """
     given = Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises where there is no such user
-    for folder in (checkpoint_folder(str(name)), given):
+    if _is_plain(name):
+        folder = checkpoint_folder(str(name))
         if (folder / "card.json").is_file():
+            if (given / "card.json").is_file() and not given.samefile(folder):
+                console.print(
+                    f"Note: using the checkpoint {folder}. The folder of that name here is ./{name}.",
+                    markup=False,
+                    soft_wrap=True,
+                )
             return folder
+    if (given / "card.json").is_file():
+        return given
     if given.is_dir():
-        raise CheckpointError(f"{name} is no checkpoint: it has no card.json; give the folder that training wrote.")
-    if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"{name} has no card.json, so it is not a checkpoint; give the folder that training wrote."
+        )
+    if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")) and not str(name).endswith("/"):
         try:
             return Path(snapshot_download(str(name), allow_patterns=list(FILES)))
-        except Exception as error:  # as in push_checkpoint
+        except Exception as error:  # as in push
             raise CheckpointError(
-                f"There is no checkpoint {name}: no folder of that name, and the Hugging Face Hub did not give it "
+                f"Unknown checkpoint {name}: there is no such folder, and the Hugging Face Hub did not provide it "
                 f"({type(error).__name__}); check the name and the connection."
             ) from error
     here = sorted(path.parent.name for path in checkpoint_folder("").glob("*/card.json"))
-    raise CheckpointError(
-        f"There is no checkpoint {name}; give one of {', '.join(here) or '(none here)'}, or a folder."
-    )
+    raise CheckpointError(f"Unknown checkpoint {name}. Available: {', '.join(here) or 'none'}; or give a folder.")
 
 
-def push_checkpoint(vip: ViP, repo_id: str, private: bool = False) -> str:
-    """Upload a trained model to the Hugging Face Hub; returns its address.
-
-    Raises:
-        CheckpointError: if the backbone lies on this machine alone, or the hub refuses it or cannot be reached.
-    """
-    name, pretrained = vip.backbone.name, vip.backbone.pretrained
-    if name.startswith("local-dir:") or (pretrained and Path(pretrained).is_file()):
-        raise CheckpointError(
-            f"Nobody else could load this checkpoint, since its backbone {pretrained or name} lies here alone; push "
-            "that to the hub first, and train over hf-hub:org/name."
-        )
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        save_checkpoint(vip, folder)
-        try:
-            api = HfApi()
-            address = api.create_repo(repo_id, private=private, exist_ok=True)
-            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload a ViP checkpoint")
-        except Exception as error:  # the hub's, the connection's and the log-in's errors share no class
-            raise CheckpointError(
-                f"The checkpoint could not be pushed to {repo_id} ({type(error).__name__}); "
-                "log in with `hf auth login` and check the name and the connection."
-            ) from error
-    return str(address)
+def _is_plain(name: str | Path) -> bool:
+    """Whether this is a bare name. A Path is always a folder, since Path("./x") no longer shows its dot."""
+    return isinstance(name, str) and not name.startswith((".", "~")) and "/" not in name and os.sep not in name
 
 
 def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -143,7 +132,7 @@ def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, 
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != card.digests[path.name]:
             raise CheckpointError(
-                f"{path} is damaged or of another training than its card: its SHA-256 is {digest[:12]}…, "
+                f"{path} is damaged, or of another training than its card: its SHA-256 is {digest[:12]}…, "
                 f"{card.digests[path.name][:12]}… in card.json; copy the whole checkpoint again."
             )
         with safe_open(path, "pt") as file:
@@ -154,27 +143,16 @@ def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, 
         raise CheckpointError(f"{path} is not a safetensors file ({error}); copy the checkpoint again.") from error
 
 
-def _check_classes(folder: Path, card: Card, symptoms: SymptomSet, metadata: dict[str, str]) -> None:
-    trained = json.loads(metadata.get("classes", "null"))
-    for where, classes in (("its symptoms have", list(symptoms.classes)), ("its tensors were trained for", trained)):
-        if classes != card.classes:
-            raise CheckpointError(
-                f"{folder} is inconsistent: its card names the classes {card.classes}, {where} {classes}; "
-                "names and order must be the same."
-            )
-
-
-def _check_state(path: Path, found: dict[str, Tensor], wanted: dict[str, Any], dimension: int | None = None) -> None:
-    if missing := sorted(key for key in wanted if found.get(key) is None):
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}; it is not a ViP checkpoint.")
+def check_state(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Compare the tensors of a checkpoint with a model's. Raises CheckpointError naming the first difference."""
+    if missing := sorted(wanted.keys() - found.keys()):
+        raise CheckpointError(f"{FILES[0]} lacks {', '.join(missing)}; it is not of this model.")
     if extra := sorted(found.keys() - wanted.keys()):
-        raise CheckpointError(f"{path} holds {', '.join(extra)}, which a ViP checkpoint does not have.")
+        raise CheckpointError(f"{FILES[0]} has {', '.join(extra)}, which this model does not have.")
     for key, value in found.items():
         if value.shape != wanted[key].shape:
             raise CheckpointError(
-                f"{path} holds {key} of shape {tuple(value.shape)}, {tuple(wanted[key].shape)} is needed here."
+                f"{FILES[0]} has {key} of shape {tuple(value.shape)}; {tuple(wanted[key].shape)} is needed."
             )
-    if dimension is not None and (found["features"].ndim != 2 or found["features"].shape[1] != dimension):
-        raise CheckpointError(
-            f"{path} holds features of shape {tuple(found['features'].shape)}, (N, {dimension}) is needed here."
-        )
+        if not (value.is_floating_point() and value.isfinite().all()):
+            raise CheckpointError(f"{FILES[0]} has {key} with values that are not finite numbers.")

@@ -1,15 +1,19 @@
-"""The reference bank: features of some hundred known images, against which a number means something.
+"""The reference bank: features of some hundred known images, which give a number its meaning.
 
 It answers three questions for any text a person types: how high is this similarity, does this symptom separate the
 classes, and is this image like those the model was trained on?
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
+
+from vip_core.errors import CheckpointError
 
 PER_CLASS = 300
 NEIGHBOURS = 5
@@ -37,14 +41,44 @@ class ReferenceBank:
 
     features: Tensor
     labels: Tensor
-    threshold: float = field(default=float("inf"))
+    threshold: float = float("inf")
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], threshold: float, classes: int, path: Path) -> "ReferenceBank":
+        """A bank from the tensors of a file, checked.
+
+        Args:
+            tensors: "features" (N, D) and "labels" (N,).
+            threshold: see above.
+            classes: C.
+            path: of the file, for the error.
+
+        Raises:
+            CheckpointError: if a tensor is missing or foreign, has another shape or type than it should, or holds
+                values that are not finite, or no class indices.
+        """
+        if tensors.keys() != {"features", "labels"}:
+            raise CheckpointError(
+                f"{path} has {', '.join(sorted(tensors)) or 'no tensors'}; features and labels are needed."
+            )
+        features, labels = tensors["features"], tensors["labels"]
+        if features.ndim != 2 or not len(features) or labels.shape != features.shape[:1]:
+            raise CheckpointError(
+                f"{path} has features of shape {tuple(features.shape)} and labels of shape {tuple(labels.shape)}; "
+                "(N, D) and (N,) are needed."
+            )
+        if not features.is_floating_point() or not features.isfinite().all():
+            raise CheckpointError(f"{path} has features that are not finite numbers; copy the checkpoint again.")
+        if labels.dtype != torch.int64 or labels.min() < 0 or labels.max() >= classes:
+            raise CheckpointError(f"{path} has labels that are not indices into {classes} classes.")
+        return cls(features.float(), labels, threshold)
 
     @classmethod
     def build(cls, features: Tensor, labels: Tensor, held_out: Tensor, seed: int) -> "ReferenceBank":
-        """Draw up to 300 training images a class, and set the domain threshold on held-out images.
+        """Draw up to 300 training images per class, and set the domain threshold on held-out images.
 
         Args:
-            features: (n, D) of training images, plain view.
+            features: (n, D) of training images, without augmentation.
             labels: (n,).
             held_out: (v, D) of validation images; at most 3 % of them are flagged.
             seed: of the draw.
@@ -93,7 +127,7 @@ class ReferenceBank:
     def separation(self, text: Tensor, label: int) -> list[float]:
         """AUROC with which each text (n, D) ranks the reference images of class `label` above the others.
 
-        0.5 says that it does not separate them at all; below, that it speaks for the other classes.
+        At 0.5 the text does not separate them; below, it favours the other classes.
         """
         truth = (self.labels == label).numpy()
         return [float(roc_auc_score(truth, column)) for column in self.similarities(text).T.cpu().numpy()]

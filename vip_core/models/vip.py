@@ -1,21 +1,22 @@
 """ViP: a context prompt and a merge prompt over a frozen CLIP; its logits, and their exact explanation."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from vip_core.errors import CheckpointError
 from vip_core.models.backbone import Backbone
+from vip_core.models.card import Card
+from vip_core.models.checkpoint import Checkpoint, check_state, find_checkpoint
 from vip_core.models.prompts import ContextPrompt, MergePrompt
+from vip_core.models.reference import ReferenceBank
 from vip_core.symptoms import SymptomSet
-
-if TYPE_CHECKING:
-    from vip_core.models.card import Card
-    from vip_core.models.reference import ReferenceBank
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Terms:
 
     Attributes:
         token: (B,) the class token's term.
-        symptoms: (B, m) one term a symptom.
+        symptoms: (B, m) one term per symptom.
         attention: (m,) the merge prompt's weights, which sum to 1.
         similarity: (B, m) cosine of the image with each symptom's text feature.
     """
@@ -38,25 +39,25 @@ class Terms:
 class ViP(nn.Module):
     """Visual symptoms as prompts (Fang et al., MICCAI 2024).
 
-    The backbone is frozen and no submodule: parameters and state are those of the prompts alone, under the keys
-    `context_prompt.vectors`, `merge_prompt.tokens`, `merge_prompt.query.weight` and `merge_prompt.key.weight`.
+    The backbone is frozen and not a submodule: parameters and state are those of the prompts alone, under the keys
+    `context_prompt.vectors`, `merge_prompt.tokens`, `merge_prompt.query.weight` and `merge_prompt.key.weight`. It
+    follows the prompts to another device, and is copied and pickled with them.
 
     Args:
         backbone: the frozen CLIP.
         symptoms: the classes in order and their symptoms.
         context_length: M, the number of context vectors.
-        class_context: one context a class instead of one for all.
+        class_context: one context per class instead of one for all.
 
     Attributes:
         fast_training: in training mode, run the frozen text tower in bfloat16; the prompts stay in float32.
         temperature: divides the logits before the softmax; fitted on validation data, 1 until then.
         reference: features of reference images, or None until trained.
-        card: what is known of the training, or None until trained.
     """
 
     def __init__(self, backbone: Backbone, symptoms: SymptomSet, context_length: int = 4, class_context: bool = False):
         super().__init__()
-        object.__setattr__(self, "backbone", backbone)  # past nn.Module, which would register it as a submodule
+        self._frozen = (backbone,)  # in a tuple, which nn.Module does not search for parameters
         self.symptoms = symptoms
         classes = len(symptoms.classes)
         self.context_prompt = ContextPrompt(context_length, backbone.text_width, classes if class_context else None)
@@ -64,39 +65,109 @@ class ViP(nn.Module):
         self.fast_training = False
         self.temperature = 1.0
         self.reference: ReferenceBank | None = None
-        self.card: Card | None = None
+        self._card: Card | None = None
+        self._described = ""
         self.to(backbone.device)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen CLIP."""
+        return self._frozen[0]
+
+    @property
+    def card(self) -> Card | None:
+        """What is known of the training, or None until trained. Setting it states that it describes the model as is."""
+        return self._card
+
+    @card.setter
+    def card(self, card: Card | None) -> None:
+        self._card = card
+        self._described = self._content()
+
+    def _content(self) -> str:
+        """A digest of all that a card's figures depend on."""
+        digest = hashlib.sha256(repr((self.symptoms.classes, self.symptoms.symptoms, self.temperature)).encode())
+        for key, value in self.state_dict().items():
+            digest.update(key.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ViP":
         self.backbone._apply(fn, recurse)  # .to(device) moves the backbone along
         return super()._apply(fn, recurse)
 
+    # ---- checkpoints
+
     @classmethod
-    def from_pretrained(cls, name: str, backbone: Backbone | None = None) -> "ViP":
+    def from_pretrained(cls, name: str | Path, backbone: Backbone | None = None) -> "ViP":
         """Load a checkpoint by its name in the project, its folder, or its id on the Hugging Face Hub.
 
         Args:
-            name: such as "pneumonia", "checkpoints/mine" or "org/name".
-            backbone: the backbone it was trained on, where it is loaded already.
+            name: such as "pneumonia", "checkpoints/mine" or "org/name"; see `find_checkpoint`.
+            backbone: the backbone it was trained on, where it is loaded already; else it is loaded by the card.
 
         Raises:
-            CheckpointError: if it is missing, damaged or foreign.
+            CheckpointError: if a file is missing or damaged, or the checkpoint belongs to another backbone, other
+                classes or another class order.
+            BackboneError: if the backbone cannot be loaded.
         """
-        from vip_core.models.checkpoint import load_checkpoint  # checkpoint.py builds ViP, so it imports this file
+        folder = find_checkpoint(name)
+        checkpoint = Checkpoint.read(folder)
+        card = checkpoint.card
+        if card.method != "vip":
+            raise CheckpointError(
+                f"{folder} was trained with the method {card.method}, which this version does not have."
+            )
+        backbone = backbone or Backbone.load(card.backbone.name, card.backbone.pretrained)
+        if backbone.fingerprint != card.backbone.fingerprint:
+            raise CheckpointError(
+                f"{folder} was trained on another backbone than this {backbone.name}: fingerprint "
+                f"{card.backbone.fingerprint} in the card, {backbone.fingerprint} here; train it again on this one."
+            )
+        vip = cls(backbone, card.symptom_set, card.context.length, card.context.per_class)
+        check_state(checkpoint.state, vip.state_dict())
+        if checkpoint.reference.features.shape[1] != backbone.embed_dim:
+            raise CheckpointError(
+                f"{folder} has reference features of {checkpoint.reference.features.shape[1]} values; "
+                f"{backbone.embed_dim} are needed."
+            )
+        vip.load_state_dict(checkpoint.state)
+        vip.temperature = card.temperature
+        vip.reference = checkpoint.reference
+        vip.card = card
+        return vip.eval().requires_grad_(False)
 
-        return load_checkpoint(name, backbone)
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the checkpoint to a folder, atomically.
 
-    def save_pretrained(self, folder: str) -> None:
-        """Write the checkpoint to a folder, atomically. Raises CheckpointError or StorageError."""
-        from vip_core.models.checkpoint import save_checkpoint
-
-        save_checkpoint(self, folder)
+        Raises:
+            CheckpointError: if the model has no card or reference bank, which training gives it, or was changed since
+                its card was set, whose figures are therefore of another model.
+            StorageError: if the folder cannot be written.
+        """
+        self._checkpoint().write(Path(folder))
 
     def push_to_hub(self, repo_id: str, private: bool = False) -> str:
-        """Upload the checkpoint to the Hugging Face Hub with the token of its environment; returns the address."""
-        from vip_core.models.checkpoint import push_checkpoint
+        """Upload the checkpoint to the Hugging Face Hub with the token of its environment; returns the address.
 
-        return push_checkpoint(self, repo_id, private)
+        Raises:
+            CheckpointError: as `save_pretrained` does, or if the hub refuses it or cannot be reached.
+        """
+        return self._checkpoint().push(repo_id, private)
+
+    def _checkpoint(self) -> Checkpoint:
+        if self.card is None or self.reference is None:
+            raise CheckpointError(
+                "This model was not trained to the end: it has no card and no reference bank to save."
+            )
+        if self._described != self._content():
+            raise CheckpointError(
+                "The model was changed after training, and its card has the figures of the former one. Save edited "
+                "symptoms with SymptomSet.save; to save a changed model, measure it and set its card, or clear the "
+                "figures with vip.card = vip.card.without_figures()."
+            )
+        now = {"symptoms": self.symptoms.to_dict(), "temperature": self.temperature}
+        return Checkpoint(self.card.model_copy(update=now), self.state_dict(), self.reference)
 
     # ---- the method
 
@@ -104,10 +175,10 @@ class ViP(nn.Module):
         """Text features (n, D) of all symptoms under the context prompt, class after class, not normalised."""
         symptoms = symptoms or self.symptoms
         context = self.context_prompt(symptoms.counts)
-        return self.backbone.encode_prompts(symptoms.lines, context, autocast=self.training and self.fast_training)
+        return self.backbone.encode_prompts(symptoms.texts, context, autocast=self.training and self.fast_training)
 
     def merge(self, text: Tensor, counts: list[int]) -> tuple[Tensor, Tensor]:
-        """Class features (C, D) and attention (C, m) of text features (n, D), `counts` of them a class."""
+        """Class features (C, D) and attention (C, m) of text features (n, D), `counts` of them per class."""
         padded = pad_sequence(text.split(counts), batch_first=True)  # (C, m, D)
         present = torch.arange(padded.shape[1], device=text.device) < torch.tensor(counts, device=text.device)[:, None]
         return self.merge_prompt(padded, present)
@@ -125,7 +196,7 @@ class ViP(nn.Module):
     def explain(
         self, image_features: Tensor, text: Tensor | None = None, counts: list[int] | None = None
     ) -> list[Terms]:
-        """Split the logits into one term a symptom and one for the class token.
+        """Split the logits into one term per symptom and one for the class token.
 
         With the image feature x normalised, logit_c = s/|g_c| * (p_c.x + sum_j a_cj T_cj.x), a sum over what g_c is
         made of; nothing is approximated.
@@ -133,14 +204,13 @@ class ViP(nn.Module):
         Args:
             image_features: (B, D).
             text: text features (n, D) where they are known already, else those of the model's own symptoms.
-            counts: their number a class; needed with `text`.
+            counts: their number per class; needed with `text`.
 
         Returns:
             Terms for each class, in order.
         """
-        if text is None:
+        if text is None or counts is None:
             text, counts = self.encode_symptoms(), self.symptoms.counts
-        assert counts is not None
         merged, attention = self.merge(text, counts)
         image = F.normalize(image_features, dim=-1)  # (B, D)
         factor = self.scale / merged.norm(dim=-1)  # (C,)

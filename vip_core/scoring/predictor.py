@@ -156,7 +156,7 @@ class Predictor:
         """
         symptoms = symptoms.ordered(self.symptoms.classes)
         if self.vip.reference is None:
-            return [None] * len(symptoms.lines)
+            return [None] * len(symptoms.texts)
         return cached_separations(self._separations, self.vip.reference, symptoms, self.encode_lines(symptoms))
 
     @torch.inference_mode()
@@ -253,7 +253,7 @@ def assemble(
                     contribution[b][j],
                     attention[j],
                 )
-                for j, line in enumerate(symptoms.lines)
+                for j, line in enumerate(symptoms.texts)
             ),
             domain=domains[b],
         )

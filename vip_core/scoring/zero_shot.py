@@ -60,13 +60,13 @@ class ZeroShot:
         The classes must be those of the reference bank, in its order. None for every line without one.
         """
         if self.reference is None:
-            return [None] * len(symptoms.lines)
+            return [None] * len(symptoms.texts)
         return cached_separations(self._separations, self.reference, symptoms, self.encode_lines(symptoms))
 
     @torch.inference_mode()
     def encode_lines(self, symptoms: SymptomSet) -> Tensor:
         """Text features (n, D) of the lines as plain sentences; only those not met before are encoded."""
-        lines = symptoms.lines
+        lines = symptoms.texts
         return torch.stack(
             self._lines.get(lines, lambda rows: self.backbone.encode_prompts([lines[row] for row in rows]))
         )

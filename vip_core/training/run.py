@@ -20,8 +20,7 @@ from vip_core.evaluation.domain import foreign_folders, guard_figures
 from vip_core.evaluation.measure import measure
 from vip_core.evaluation.metrics import fit_temperature, fit_threshold
 from vip_core.models.backbone import Backbone
-from vip_core.models.card import Card
-from vip_core.models.checkpoint import load_checkpoint, save_checkpoint
+from vip_core.models.card import BackboneInfo, Card, ContextInfo
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
 from vip_core.symptoms import SymptomSet
@@ -103,7 +102,7 @@ def train(
     if finished:
         if (out / STATE).is_file():
             check_same_run(out / STATE, run.vip, config, run.images)
-        return load_checkpoint(out, run.vip.backbone)
+        return ViP.from_pretrained(out, run.vip.backbone)
     fitted = fit(run, started)
     threshold = calibrate(run, fitted)
     metrics = {"val": measure(run.vip, fitted.val, run.val, config.seed, threshold)}
@@ -111,8 +110,8 @@ def train(
         split = plain_split(run.vip.backbone, run.data.test, "Test images")
         metrics["test"] = measure(run.vip, split, run.data.test, config.seed, threshold)
     run.vip.card = make_card(run, fitted, threshold, metrics, started)
-    save_checkpoint(run.vip, out)
-    return load_checkpoint(out, run.vip.backbone)
+    run.vip.save_pretrained(out)
+    return ViP.from_pretrained(out, run.vip.backbone)
 
 
 def is_finished(out: Path) -> bool:
@@ -192,14 +191,12 @@ def make_card(
     history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in fitted.state.history]
     seconds = {"features": round(fitted.seconds, 1), "total": round(time.monotonic() - started, 1)}
     return Card(
-        backbone={
-            "name": vip.backbone.name,
-            "pretrained": vip.backbone.pretrained,
-            "fingerprint": vip.backbone.fingerprint,
-        },
+        backbone=BackboneInfo(
+            name=vip.backbone.name, pretrained=vip.backbone.pretrained, fingerprint=vip.backbone.fingerprint
+        ),
         classes=list(data.classes),
         symptoms=vip.symptoms.to_dict(),
-        context={"length": config.context_length, "per_class": config.class_context},
+        context=ContextInfo(length=config.context_length, per_class=config.class_context),
         temperature=vip.temperature,
         domain_threshold=vip.reference.threshold,
         training={**settings, "kept_epoch": fitted.state.best_epoch, "seconds": seconds, "history": history},

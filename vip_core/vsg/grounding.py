@@ -47,15 +47,15 @@ def ground(symptoms: SymptomSet, vip: ViP) -> list[Finding]:
     symptoms = symptoms.ordered(vip.symptoms.classes)
     owners = [c for c, count in enumerate(symptoms.counts) for _ in range(count)]
     extra = vip.context_prompt.vectors.shape[-2]
-    tokens = [vip.backbone.token_count(line) + extra for line in symptoms.lines]
+    tokens = [vip.backbone.token_count(line) + extra for line in symptoms.texts]
     limit = vip.backbone.context_length
     short = [row for row, count in enumerate(tokens) if count <= limit]
     aurocs = dict(zip(short, _separations(symptoms, short, owners, vip), strict=True))
     tower = meaning_tower(vip.backbone)
-    clear = [row for row, line in enumerate(symptoms.lines) if tower.token_count(line) <= tower.context_length]
-    cosines = closeness([symptoms.lines[row] for row in clear], tower)
+    clear = [row for row, line in enumerate(symptoms.texts) if tower.token_count(line) <= tower.context_length]
+    cosines = closeness([symptoms.texts[row] for row in clear], tower)
     findings = []
-    for row, line in enumerate(symptoms.lines):
+    for row, line in enumerate(symptoms.texts):
         twin = _twin(row, clear, cosines, owners)
         interval = None if aurocs.get(row) is None else _interval(aurocs[row], owners[row], vip)
         findings.append(
@@ -66,7 +66,7 @@ def ground(symptoms: SymptomSet, vip: ViP) -> list[Finding]:
                 limit=limit,
                 auroc=aurocs.get(row),
                 interval=interval,
-                twin=None if twin is None else symptoms.lines[twin[0]],
+                twin=None if twin is None else symptoms.texts[twin[0]],
                 twin_class=None if twin is None else symptoms.classes[owners[twin[0]]],
                 twin_cosine=None if twin is None else twin[1],
                 notes=(),
@@ -112,7 +112,7 @@ def keep_best(
 def _separations(symptoms: SymptomSet, rows: list[int], owners: list[int], vip: ViP) -> list[float]:
     """The AUROC of each of the rows under the trained context."""
     counts = [sum(owners[row] == c for row in rows) for c in range(len(symptoms.classes))]
-    text = vip.backbone.encode_prompts([symptoms.lines[row] for row in rows], vip.context_prompt(counts))
+    text = vip.backbone.encode_prompts([symptoms.texts[row] for row in rows], vip.context_prompt(counts))
     assert vip.reference is not None  # every checkpoint has one
     return [auroc for c, group in enumerate(text.split(counts)) for auroc in vip.reference.separation(group, c)]
 

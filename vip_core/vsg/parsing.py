@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, create_model
 
 from vip_core.errors import SymptomError
-from vip_core.symptoms import MOST_SYMPTOMS
+from vip_core.symptoms import MAX_SYMPTOMS
 
 SHOWN = 200  # characters of a dropped line that are kept
 LONGEST = 400  # characters that a string may have in the schema; what is too long is told from words and tokens
@@ -131,8 +131,8 @@ class Sieve:
             kept: list[str] = []
             for raw in lines:
                 line = tidy(raw) if isinstance(raw, str) else ""
-                if len(kept) == MOST_SYMPTOMS:  # first, so that the ten-thousandth line costs nothing
-                    reason: str | None = f"beyond the limit of {MOST_SYMPTOMS} a class"
+                if len(kept) == MAX_SYMPTOMS:  # first, so that the ten-thousandth line costs nothing
+                    reason: str | None = f"beyond the limit of {MAX_SYMPTOMS} a class"
                 elif not isinstance(raw, str):
                     reason = "not a text"
                 elif line.casefold() in owner:

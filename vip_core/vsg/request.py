@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vip_core.errors import UsageError
-from vip_core.symptoms import MOST_SYMPTOMS, SymptomSet
+from vip_core.symptoms import MAX_SYMPTOMS, SymptomSet
 from vip_core.vsg.parsing import Dropped
 from vip_core.vsg.prompts import KINDS
 
@@ -49,8 +49,8 @@ class GenerationRequest:
                 )
         if self.kind not in KINDS:
             raise UsageError(f"There is no kind of knowledge “{self.kind}”; choose one of {', '.join(KINDS)}.")
-        if not 1 <= self.number <= MOST_SYMPTOMS:
-            raise UsageError(f"{self.number} symptoms a class cannot be had; ask for 1 to {MOST_SYMPTOMS}.")
+        if not 1 <= self.number <= MAX_SYMPTOMS:
+            raise UsageError(f"{self.number} symptoms a class cannot be had; ask for 1 to {MAX_SYMPTOMS}.")
         if not 1 <= self.samples <= MOST_SAMPLES:
             raise UsageError(f"{self.samples} samples cannot be had; ask for 1 to {MOST_SAMPLES}.")
         if self.critique and not KINDS[self.kind].visible:

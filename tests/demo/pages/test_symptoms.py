@@ -89,11 +89,11 @@ def test_texts_from_outside_are_escaped():
 def test_every_library_of_a_task_is_grounded_and_others_say_nothing(tasks):
     for name, symptoms in page.libraries().items():
         note, table = page.check(tasks, symptoms.modality, to_text(symptoms))
-        assert f"{len(symptoms.lines)} symptoms" in note
+        assert f"{len(symptoms.texts)} symptoms" in note
         assert ("<table>" in table) == (name in tasks)
     vip = tasks["pneumonia"].predictor.vip
     found = ground(vip.symptoms, vip)
-    assert findings_table(found).count("<tr>") == len(vip.symptoms.lines) + 1
+    assert findings_table(found).count("<tr>") == len(vip.symptoms.texts) + 1
     assert f"<td>{found[0].auroc:.2f} (" in findings_table(found)
 
 
