@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vip_core.cli import Parser, at_least
-from vip_core.data.images import MAX_BYTES
+from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import UsageError
 
 SHIPPED = ("pneumonia", "melanoma")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.conftest import PROJECT
-from vip_core.data.features import plain_split
+from vip_core.data.features import encode_split
 from vip_core.data.images import read_image
 from vip_core.evaluation.measure import measure
 from vip_core.models.card import read_card
@@ -43,7 +43,7 @@ def test_measuring_the_official_test_images_again_gives_the_card(data, name, dat
 
     vip = ViP.from_pretrained(name)
     rows = load_dataset(data_name, data / data_name, vip.symptoms.classes).test
-    result = measure(vip, plain_split(vip.backbone, rows, "Test images"), rows, seed=1)
+    result = measure(vip, encode_split(vip.backbone, rows, "Test images"), rows, seed=1)
     card = vip.card.figures["test"]
     assert result["n"] == n
     # bf16 sums differ between processors, by a few thousandths of an AUROC at most

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vip_core.cli import Parser, at_least, run
-from vip_core.data.features import plain_split
+from vip_core.data.features import encode_split
 from vip_core.data.sources import DATASETS, load_dataset
 from vip_core.evaluation.measure import measure
 from vip_core.evaluation.tables import print_figures
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)
     rows = data.split(arguments.split)
     threshold = None if vip.card is None else vip.card.threshold
-    result = measure(vip, plain_split(vip.backbone, rows, "Images"), rows, arguments.seed, threshold)
+    result = measure(vip, encode_split(vip.backbone, rows, "Images"), rows, arguments.seed, threshold)
     if arguments.json:
         print(json.dumps(result))
     else:

@@ -36,7 +36,7 @@ from demo.state.cohort import (
 from demo.state.cohort_loader import TURNS, read_cohort
 from demo.state.lists import parse_boxes
 from demo.state.tasks import Task
-from vip_core.data.images import MAX_BYTES
+from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import DataError, SymptomError
 
 MEGABYTE = 2**20

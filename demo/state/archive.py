@@ -11,7 +11,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from PIL.Image import Image
 
-from vip_core.data.images import IMAGE_SUFFIXES, MAX_BYTES, decode_image
+from vip_core.data.images import IMAGE_SUFFIXES, decode_image
+from vip_core.data.pixels import check_bytes
 from vip_core.errors import DataError, ImageError
 
 MOST_IMAGES = 500
@@ -40,10 +41,7 @@ class Entry:
 
     def _bytes(self) -> bytes:
         size = self.path.stat().st_size if self.member is None else self.member.file_size
-        if size == 0:
-            raise ImageError(f"{self.name} is empty; copy or export it again.")
-        if size > MAX_BYTES:
-            raise ImageError(f"{self.name} has {size:,} bytes, and at most {MAX_BYTES:,} are read; export it smaller.")
+        check_bytes(size, self.name)
         if self.archive is None or self.member is None:
             return self.path.read_bytes()
         if self.member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from demo.state.archive import shown_name
 from demo.state.tasks import Task
-from vip_core.data.tables import plain, read_csv
+from vip_core.data.tables import class_key, read_csv
 from vip_core.errors import DataError
 from vip_core.evaluation.metrics import Figures, figures
 from vip_core.symptoms import SymptomSet
@@ -139,7 +139,7 @@ def match_labels(
     for i, name in enumerate(names):
         places[name.casefold()].add(i)
         places[PurePath(name).stem.casefold()].add(i)
-    label_of = {plain(name): c for c, name in enumerate(classes)}
+    label_of = {class_key(name): c for c, name in enumerate(classes)}
     found: list[int | None] = [None] * len(names)
     unknown, absent, twice, shared = [], [], [], []
     seen: set[int] = set()
@@ -152,8 +152,8 @@ def match_labels(
         if place in seen:
             twice.append(f"“{image}” in line {line}")
             found[place] = None
-        elif plain(label) in label_of:
-            found[place] = label_of[plain(label)]
+        elif class_key(label) in label_of:
+            found[place] = label_of[class_key(label)]
         elif label:  # an empty cell is no label
             unknown.append(f"“{label[:40]}” in line {line}")
         seen.add(place)
@@ -222,7 +222,7 @@ def _score(
 
 def finding(task: Task) -> int:
     """Index of the class that sensitivity speaks of: the one that the task is called after, else the last."""
-    named = [c for c, name in enumerate(task.classes) if plain(name) == plain(task.key)]
+    named = [c for c, name in enumerate(task.classes) if class_key(name) == class_key(task.key)]
     return named[0] if named else len(task.classes) - 1
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE
 from tests.browser.hostile import COHORTS, ESCAPED, IMAGES, NAMES, PATIENT, PWN, SYMPTOMS, UPLOADS, XRAY
-from vip_core.data.images import MAX_BYTES
+from vip_core.data.pixels import MAX_BYTES
 from vip_core.utils.paths import PROJECT
 
 expect.set_options(timeout=PATIENCE)

@@ -1,11 +1,12 @@
-"""Features are encoded once an image and view, whatever the order, and found again by content."""
+"""Features are encoded once per image and view, whatever the order, and found again by content."""
 
 import shutil
 
 import pytest
 import torch
 
-from vip_core.data.features import encode_stream, fresh_views, image_features
+from vip_core.data import features
+from vip_core.data.features import encode_stream, fresh_views, image_features, worker_count
 from vip_core.data.images import read_image
 from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
@@ -23,14 +24,14 @@ def count_encoded(backbone: Backbone) -> list[int]:
     return passes
 
 
-def test_the_plain_view_is_the_models_own_preprocessing(backbone, paths):
+def test_image_features_without_views_are_the_backbones_own_preprocessing(backbone, paths):
     expected = [backbone.encode_images(backbone.preprocess(read_image(path))[None])[0] for path in paths]
     found = image_features(backbone, paths)
     assert found.shape == (40, 1, 8)
     assert torch.nn.functional.cosine_similarity(found[:, 0], torch.stack(expected), dim=-1).min() > 0.995
 
 
-def test_an_image_is_encoded_once(backbone, paths, tmp_path):
+def test_image_features_encode_an_image_once(backbone, paths, tmp_path):
     passes = count_encoded(backbone)
     first = image_features(backbone, paths, views=2)
     assert sum(passes) == 40 * 3
@@ -40,7 +41,7 @@ def test_an_image_is_encoded_once(backbone, paths, tmp_path):
     assert sum(passes) == 40 * 3
 
 
-def test_another_backbone_or_number_of_views_is_encoded_anew(backbone, tiny_custom, paths):
+def test_image_features_of_another_backbone_or_number_of_views_are_encoded_anew(backbone, tiny_custom, paths):
     passes = count_encoded(backbone)
     image_features(backbone, paths[:4], views=1)
     image_features(backbone, paths[:4], views=2)
@@ -53,7 +54,32 @@ def test_another_backbone_or_number_of_views_is_encoded_anew(backbone, tiny_cust
     assert sum(passes) == 4 * 2
 
 
-def test_views_depend_on_the_image_alone(backbone, paths, tmp_path, monkeypatch):
+def test_image_features_of_another_crop_or_arithmetic_are_encoded_anew(backbone, paths, monkeypatch):
+    passes = count_encoded(backbone)
+    found = {}
+    for bf16 in (True, False):
+        monkeypatch.setattr(features, "fast_bf16", lambda device, bf16=bf16: bf16)
+        for crop in (0.08, 0.6):
+            for _ in range(2):
+                found[bf16, crop] = image_features(backbone, paths[:4], views=1, crop=crop)
+    assert sum(passes) == 4 * 4 * 2  # four keys, four images, two views; the repetition costs nothing
+    assert torch.equal(found[False, 0.08][:, 0], found[False, 0.6][:, 0])
+    assert not torch.allclose(found[False, 0.08][:, 1], found[False, 0.6][:, 1], atol=1e-3)
+    assert not torch.equal(found[True, 0.08], found[False, 0.08])
+
+
+def test_encode_stream_with_worker_processes_is_the_same_as_without(backbone, paths, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("not an image")
+    mixed, seeds = [*paths[:20], bad, *paths[20:]], [str(number) for number in range(41)]
+    assert worker_count(41, 8) > 0 and worker_count(41, 32) == 0
+    parallel = list(encode_stream(backbone, mixed, 1, seeds, batch_size=8))
+    alone = list(encode_stream(backbone, mixed, 1, seeds, batch_size=32))
+    assert str(parallel.pop(20)) == str(alone.pop(20)) and len(parallel) == len(alone) == 40
+    torch.testing.assert_close(torch.stack(parallel), torch.stack(alone), atol=0.05, rtol=0.05)  # bf16 sums differ
+
+
+def test_image_features_of_views_depend_on_the_image_alone(backbone, paths, tmp_path, monkeypatch):
     together = image_features(backbone, paths, views=3, crop=0.08)
     monkeypatch.setenv("VIP_CACHE", str(tmp_path / "another"))
     torch.manual_seed(99)
@@ -68,7 +94,7 @@ def test_fresh_views_are_new_each_epoch_and_the_same_for_a_seed(backbone, paths)
     assert torch.equal(one, again) and not torch.allclose(one, next_epoch, atol=1e-3)
 
 
-def test_a_stream_gives_errors_in_their_place_and_goes_on(backbone, paths, tmp_path):
+def test_encode_stream_yields_errors_in_their_place_and_continues(backbone, paths, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     items = list(encode_stream(backbone, [paths[0], bad, tmp_path / "none.png", paths[1]]))
@@ -76,7 +102,7 @@ def test_a_stream_gives_errors_in_their_place_and_goes_on(backbone, paths, tmp_p
     assert items[3].shape == (1, 8)
 
 
-def test_unreadable_images_are_counted_and_the_good_ones_kept(backbone, paths, tmp_path):
+def test_image_features_count_unreadable_images_and_keep_the_others(backbone, paths, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     passes = count_encoded(backbone)
@@ -86,7 +112,7 @@ def test_unreadable_images_are_counted_and_the_good_ones_kept(backbone, paths, t
     assert sum(passes) == 40
 
 
-def test_a_damaged_shard_is_encoded_again(backbone, paths, tmp_path, monkeypatch):
+def test_image_features_encode_the_images_of_a_damaged_shard_again(backbone, paths, tmp_path, monkeypatch):
     monkeypatch.setenv("VIP_CACHE", str(tmp_path / "own"))
     before = image_features(backbone, paths)
     (shard,) = (tmp_path / "own").rglob("*.safetensors")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vip_core.data.sources import DATASETS, isic2017_table, load_dataset
+from vip_core.data.sources import DATASETS, load_dataset
+from vip_core.data.sources.isic2017 import isic2017_table
 from vip_core.data.splits import refuse_shared_patients
 from vip_core.errors import DataError
 
@@ -66,7 +67,7 @@ def make_kermany(root: Path, order: random.Random | None = None) -> Path:
     return root
 
 
-def test_pneumonia_keeps_test_and_holds_a_grouped_tenth_of_the_rest_out(tmp_path):
+def test_pneumonia_keeps_the_test_split_and_holds_out_a_tenth_of_the_rest_by_patient(tmp_path):
     data = load_dataset("pneumonia", make_kermany(tmp_path), LUNG)
     assert [row.path.name for row in data.test] == ["IM-0900-0001.jpeg", "person90_virus_1.jpg"]
     pool = Counter(row.details["subtype"] for row in data.train + data.val)
@@ -78,7 +79,7 @@ def test_pneumonia_keeps_test_and_holds_a_grouped_tenth_of_the_rest_out(tmp_path
     assert numbers[0].isdisjoint(numbers[1]), "personN crosses, whatever the subtype"
 
 
-def test_pneumonia_tells_patient_and_subtype_by_the_file_name(tmp_path):
+def test_pneumonia_reads_patient_and_subtype_from_the_file_name(tmp_path):
     data = load_dataset("pneumonia", make_kermany(tmp_path), LUNG)
     told = {row.path.name: (row.patient, row.details["subtype"]) for row in data.train + data.val}
     assert told["person7_virus_7_1.jpeg"] == ("person7_virus", "virus")
@@ -97,7 +98,7 @@ def test_pneumonia_reads_the_original_release_without_val(tmp_path):
     assert {row.details["subtype"] for row in data.train} == {"normal", "bacteria", "virus"}
 
 
-def test_pneumonia_has_one_split_whatever_the_order_in_which_files_were_made(tmp_path):
+def test_pneumonia_split_does_not_depend_on_the_order_of_making(tmp_path):
     splits = []
     for seed in range(3):
         root = make_kermany(tmp_path / str(seed), random.Random(seed))
@@ -106,7 +107,7 @@ def test_pneumonia_has_one_split_whatever_the_order_in_which_files_were_made(tmp
     assert splits[0] == splits[1] == splits[2]
 
 
-def test_pneumonia_root_is_chest_xray_or_what_holds_it_and_mac_files_are_no_images(tmp_path):
+def test_pneumonia_root_is_chest_xray_or_its_parent_and_mac_files_are_not_images(tmp_path):
     plain = load_dataset("pneumonia", make_kermany(tmp_path), LUNG)
     normal = tmp_path / "chest_xray/train/NORMAL"
     put(normal / ".DS_Store", normal / "._IM-0001-0001.jpeg", tmp_path / "__MACOSX/chest_xray/train/NORMAL/._a.jpeg")
@@ -114,13 +115,13 @@ def test_pneumonia_root_is_chest_xray_or_what_holds_it_and_mac_files_are_no_imag
     assert load_dataset("pneumonia", tmp_path / "chest_xray", LUNG) == plain
 
 
-def test_class_order_is_the_symptom_sets_and_names_match_loosely(tmp_path):
+def test_load_dataset_orders_classes_as_the_symptom_set_and_matches_names_loosely(tmp_path):
     data = load_dataset("pneumonia", make_kermany(tmp_path), ["Pneumonia", "Normal_Lung"])
     assert data.classes == ("Pneumonia", "Normal_Lung")
     assert {row.path.parent.name: row.label for row in data.train} == {"PNEUMONIA": 0, "NORMAL": 1}
 
 
-def test_pneumonia_mistakes_get_a_sentence(tmp_path):
+def test_pneumonia_mistakes_get_one_sentence(tmp_path):
     root = make_kermany(tmp_path)
     sentence = refused("pneumonia", root, ("healthy", "pneumonia"))
     assert "['normal lung', 'pneumonia']" in sentence and "['healthy', 'pneumonia']" in sentence
@@ -132,11 +133,11 @@ def test_pneumonia_mistakes_get_a_sentence(tmp_path):
     put(stray)
     assert str(stray) in refused("pneumonia", root)
     stray.rename(stray.with_name("scan1.jpeg"))
-    assert "scan1.jpeg does not tell its patient" in refused("pneumonia", root)
+    assert "scan1.jpeg does not identify its patient" in refused("pneumonia", root)
     (stray.with_name("scan1.jpeg")).unlink()
     copy = root / "chest_xray/test/PNEUMONIA/person3_virus_3.jpeg"
     put(copy)
-    assert "The patient 'person3_virus' stands in" in refused("pneumonia", root)
+    assert "The patient 'person3_virus' is in" in refused("pneumonia", root)
     copy.unlink()
     (root / "chest_xray/test/NORMAL/IM-0900-0001.jpeg").unlink()
     assert "chest_xray/test/NORMAL has no images" in refused("pneumonia", root)
@@ -170,7 +171,7 @@ def make_isic_challenge(root: Path, parts=("Training", "Validation", "Test_v2"))
     return root
 
 
-def test_isic_table_uses_its_split_and_leaves_out_what_is_neither(tmp_path):
+def test_isic_table_uses_its_split_and_leaves_out_other_diagnoses(tmp_path):
     data = load_dataset("isic2017", make_isic_table(tmp_path), ("nevus", "melanoma"))
     assert by_name(data.train, data.classes) == {"ISIC_0000009.jpg": "melanoma", "ISIC_0000010.jpg": "nevus"}
     assert by_name(data.test, data.classes) == {"ISIC_0000001.jpg": "melanoma", "ISIC_0000002.jpg": "nevus"}
@@ -182,7 +183,7 @@ def test_isic_table_uses_its_split_and_leaves_out_what_is_neither(tmp_path):
     assert {image.details["diagnosis"] for image in table} == {"melanoma", "nevus", "seborrheic_keratosis", ""}
 
 
-def test_isic_challenge_files_give_both_flags_off_as_nevus(tmp_path):
+def test_isic_challenge_files_read_both_flags_0_as_nevus(tmp_path):
     data = load_dataset("isic2017", make_isic_challenge(tmp_path), SKIN)
     for split in ("train", "val", "test"):
         assert Counter(data.classes[row.label] for row in data.split(split)) == {"nevus": 3, "melanoma": 3}
@@ -193,12 +194,12 @@ def test_isic_challenge_files_give_both_flags_off_as_nevus(tmp_path):
     assert Counter(image.details["diagnosis"] for image in table)["seborrheic_keratosis"] == 9
 
 
-def test_isic_challenge_without_its_validation_part_holds_some_out(tmp_path):
+def test_isic_challenge_without_its_validation_part_holds_out_some(tmp_path):
     data = load_dataset("isic2017", make_isic_challenge(tmp_path, ("Training", "Test_v2")), SKIN)
     assert (len(data.train), len(data.val), len(data.test)) == (4, 2, 6)
 
 
-def test_isic_mistakes_get_a_sentence(tmp_path):
+def test_isic_mistakes_get_one_sentence(tmp_path):
     sentence = refused("isic2017", tmp_path, SKIN)
     assert "labels.csv" in sentence and "ISIC-2017_Training_Part3_GroundTruth.csv" in sentence
     challenge = make_isic_challenge(tmp_path / "challenge")
@@ -258,7 +259,7 @@ def test_derm7pt_without_case_numbers_counts_rows(tmp_path):
     assert data.test[0].patient == "row 2"
 
 
-def test_derm7pt_mistakes_get_a_sentence(tmp_path):
+def test_derm7pt_mistakes_get_one_sentence(tmp_path):
     assert "meta/meta.csv" in refused("derm7pt", tmp_path, SKIN)
     root = make_derm7pt(tmp_path / "release_v0")
     assert "['normal lung', 'pneumonia']" in refused("derm7pt", root, LUNG)
@@ -267,7 +268,7 @@ def test_derm7pt_mistakes_get_a_sentence(tmp_path):
         write(valid, "indexes", index)
         assert "Line 2" in (sentence := refused("derm7pt", root, SKIN)) and "0 to 23" in sentence
     write(valid, "indexes", "0")
-    assert "The patient '500' stands in train" in refused("derm7pt", root, SKIN)
+    assert "The patient '500' is in train" in refused("derm7pt", root, SKIN)
     write(valid, "index", "1")
     assert "valid_indexes.csv lacks the columns ['indexes']" in refused("derm7pt", root, SKIN)
     write(valid, "indexes", "1")
@@ -280,7 +281,7 @@ def test_derm7pt_mistakes_get_a_sentence(tmp_path):
 # any layout
 
 
-def test_an_unknown_data_set_and_a_missing_root_get_a_sentence(tmp_path):
+def test_load_dataset_refuses_an_unknown_name_and_a_missing_root(tmp_path):
     assert "choose one of pneumonia, isic2017, derm7pt, folder, csv" in refused("mnist", tmp_path)
     for name in DATASETS:
         assert f"{tmp_path / 'gone'} does not exist" in refused(name, tmp_path / "gone")

@@ -1,4 +1,4 @@
-"""A hold-out keeps patients whole and classes in their share; no draw depends on the order of the rows."""
+"""Hold-outs keep patients together and classes in their share; no draw depends on the order of the rows."""
 
 import random
 from collections import Counter
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vip_core.data.splits import Dataset, Row, few_shot, hold_out, refuse_shared_patients, split_three_ways
+from vip_core.data.dataset import Dataset, Row
+from vip_core.data.splits import few_shot, hold_out, refuse_shared_patients, split_three_ways
 from vip_core.errors import DataError
 
 CLASSES = ("healthy", "ill")
@@ -29,7 +30,7 @@ def patients(rows) -> set[str]:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("fraction", [0.1, 0.2])
-def test_a_hold_out_parts_all_rows_by_patient_and_keeps_each_class_in_its_share(seed, fraction):
+def test_hold_out_keeps_patients_together_and_each_class_in_its_share(seed, fraction):
     rows = make_rows(200, seed=seed)
     kept, held = hold_out(rows, fraction, CLASSES)
     assert sorted(map(str, [*kept, *held])) == sorted(map(str, rows))
@@ -38,31 +39,31 @@ def test_a_hold_out_parts_all_rows_by_patient_and_keeps_each_class_in_its_share(
     assert all(abs(shares[0][label] - fraction * shares[1][label]) <= 5 for label in (0, 1))
 
 
-def test_a_hold_out_does_not_depend_on_the_order_of_the_rows():
+def test_hold_out_does_not_depend_on_the_order_of_the_rows():
     rows = make_rows(60)
     shuffled = random.Random(1).sample(rows, len(rows))
     assert set(hold_out(rows, 0.1, CLASSES)[1]) == set(hold_out(shuffled, 0.1, CLASSES)[1])
 
 
-def test_a_hold_out_is_the_same_on_every_machine():
+def test_hold_out_is_the_same_on_every_machine():
     rows = [Row(Path(f"{label}{number}.png"), label, f"{label}{number}") for label in (0, 1) for number in range(20)]
     assert sorted(patients(hold_out(rows, 0.1, CLASSES)[1])) == ["010", "03", "115", "117"]
 
 
-def test_a_group_may_be_wider_than_the_patient():
+def test_hold_out_by_a_group_wider_than_the_patient():
     rows = [Row(Path(f"{n}{kind}.png"), 0, f"{n}{kind}", {"number": str(n)}) for n in range(30) for kind in "ab"]
     kept, held = hold_out(rows, 0.1, CLASSES, group=lambda row: row.details["number"])
     assert len(held) == 6
     assert {row.details["number"] for row in kept}.isdisjoint(row.details["number"] for row in held)
 
 
-def test_a_stratum_may_be_finer_than_the_class():
+def test_hold_out_by_a_stratum_finer_than_the_class():
     rows = [Row(Path(f"{n}.png"), 0, str(n), {"subtype": "virus" if n % 10 == 0 else "bacteria"}) for n in range(400)]
     _, held = hold_out(rows, 0.1, CLASSES, stratum=lambda row: row.details["subtype"])
     assert Counter(row.details["subtype"] for row in held) == {"virus": 4, "bacteria": 36}
 
 
-def test_a_class_too_small_for_its_share_still_gives_one_patient():
+def test_hold_out_takes_one_patient_of_a_class_too_small_for_its_share():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(40)] + [
         Row(Path(f"b{n}.png"), 1, f"b{n}") for n in (0, 1)
     ]
@@ -70,7 +71,7 @@ def test_a_class_too_small_for_its_share_still_gives_one_patient():
     assert [sum(row.label for row in part) for part in (kept, held)] == [1, 1]
 
 
-def test_three_ways_are_70_10_20_by_patient():
+def test_split_three_ways_is_70_10_20_by_patient():
     rows = make_rows(300, most_images=3)
     splits = split_three_ways(rows, CLASSES)
     shares = {split: len(part) / len(rows) for split, part in splits.items()}
@@ -78,7 +79,7 @@ def test_three_ways_are_70_10_20_by_patient():
     refuse_shared_patients(splits)
 
 
-def test_three_patients_a_class_are_enough_for_three_ways_and_two_are_not():
+def test_split_three_ways_needs_three_patients_per_class():
     rows = [Row(Path(f"{label}{n}.png"), label, f"{label}{n}") for label in (0, 1) for n in range(3)]
     assert {split: len(part) for split, part in split_three_ways(rows, CLASSES).items()} == {
         "train": 2,
@@ -89,42 +90,49 @@ def test_three_patients_a_class_are_enough_for_three_ways_and_two_are_not():
         split_three_ways(rows[:-1], CLASSES)
 
 
-def test_one_patient_of_a_class_cannot_be_held_out():
+def test_hold_out_takes_the_smallest_group_of_a_class_too_small_for_its_share():
+    sizes = {"large": 4, "small": 2, "middle": 3}  # a tenth of 9 is nearer to 0 than to 2
+    rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(60)]
+    rows += [Row(Path(f"{name}{i}.png"), 1, name) for name, size in sizes.items() for i in range(size)]
+    assert patients(row for row in hold_out(rows, 0.1, CLASSES)[1] if row.label == 1) == {"small"}
+
+
+def test_hold_out_refuses_a_class_of_one_patient():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(3)] + [Row(Path(f"b{n}.png"), 1, "b") for n in range(3)]
     with pytest.raises(DataError, match="The class 'ill' has images of 1 patient only, and 2 are needed"):
         hold_out(rows, 0.1, CLASSES)
 
 
-def test_a_patient_on_both_sides_is_named():
+def test_refuse_shared_patients_names_the_patient():
     rows = {"train": [Row(Path("a.png"), 0, "Ada")], "test": [Row(Path("b.png"), 0, "Ada")]}
-    with pytest.raises(DataError, match=r"The patient 'Ada' stands in train \(a.png\) and in test \(b.png\)"):
+    with pytest.raises(DataError, match=r"The patient 'Ada' is in train \(a.png\) and in test \(b.png\)"):
         refuse_shared_patients(rows)
 
 
-def test_few_shot_gives_as_many_of_each_class_whatever_the_order_of_the_rows():
+def test_few_shot_draws_equally_from_each_class_whatever_the_order_of_the_rows():
     rows = make_rows(40)
-    chosen = few_shot(rows, 8, seed=3)
+    chosen = few_shot(rows, 8, seed=3, classes=CLASSES)
     assert Counter(row.label for row in chosen) == {0: 8, 1: 8}
     assert set(chosen) <= set(rows)
-    assert chosen == few_shot(random.Random(2).sample(rows, len(rows)), 8, seed=3)
+    assert chosen == few_shot(random.Random(2).sample(rows, len(rows)), 8, seed=3, classes=CLASSES)
     assert chosen == tuple(sorted(chosen, key=lambda row: row.path.as_posix()))
 
 
-def test_few_shot_draws_differ_by_seed_and_grow_by_adding():
+def test_few_shot_differs_by_seed_and_grows_by_adding():
     rows = make_rows(40)
-    assert few_shot(rows, 4, seed=1) != few_shot(rows, 4, seed=2)
-    assert set(few_shot(rows, 4, seed=1)) < set(few_shot(rows, 8, seed=1))
+    assert few_shot(rows, 4, seed=1, classes=CLASSES) != few_shot(rows, 4, seed=2, classes=CLASSES)
+    assert set(few_shot(rows, 4, seed=1, classes=CLASSES)) < set(few_shot(rows, 8, seed=1, classes=CLASSES))
 
 
-def test_few_shot_says_how_many_there_are():
+def test_few_shot_names_the_class_and_its_number_of_images():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(5)] + [Row(Path("b.png"), 1, "b")]
-    with pytest.raises(DataError, match="Class 1 has 1 images, fewer than the 2 shots"):
-        few_shot(rows, 2, seed=1)
-    with pytest.raises(DataError, match="at least 1"):
-        few_shot(rows, 0, seed=1)
+    with pytest.raises(DataError, match="Class 'ill' has 1 image; --shots 2 needs at least 2"):
+        few_shot(rows, 2, seed=1, classes=CLASSES)
+    with pytest.raises(DataError, match="--shots is 0; each class needs at least 1"):
+        few_shot(rows, 0, seed=1, classes=CLASSES)
 
 
-def test_a_split_that_is_unknown_or_empty_is_refused():
+def test_dataset_split_refuses_an_unknown_or_empty_split():
     data = Dataset("folder", CLASSES, (Row(Path("a.png"), 0, "a"),), (), ())
     assert data.split("train") == data.train
     with pytest.raises(DataError, match="'dev' is not a split; choose train, val or test"):

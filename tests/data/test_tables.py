@@ -1,4 +1,4 @@
-"""Own images, by class folders or a CSV file: labels by name, patients together, each mistake told with its place."""
+"""A user's images, by class folders or a CSV file: labels by name, patients together, mistakes named by place."""
 
 import random
 from collections import Counter
@@ -52,7 +52,7 @@ def make_folder(root: Path, images: int = 20, prefix: str = "") -> Path:
     return root
 
 
-def test_folder_without_splits_is_parted_70_10_20_by_file_stem(tmp_path):
+def test_folder_without_splits_is_split_70_10_20_by_file_stem(tmp_path):
     data = load_dataset("folder", make_folder(tmp_path), ("b class", "a class"))
     assert (len(data.train), len(data.val), len(data.test)) == (56, 8, 16)
     stems = [{row.path.stem for row in rows} for rows in (data.train, data.val, data.test)]
@@ -103,7 +103,7 @@ def test_folder_split_does_not_depend_on_the_order_of_making(tmp_path):
     assert splits[0] == splits[1] == splits[2]
 
 
-def test_folder_mistakes_get_a_sentence(tmp_path):
+def test_folder_mistakes_get_one_sentence(tmp_path):
     classes = ("a class", "b class")
     assert f"{tmp_path} has no class folders" in refused("folder", tmp_path, classes)
     root = make_folder(tmp_path / "plain")
@@ -144,7 +144,7 @@ def test_csv_takes_the_file_or_its_folder_and_paths_of_either_kind(tmp_path):
     assert data.test[0].path == far and data.train[0].details == {"age": "55"} and data.val[0].details == {"age": ""}
 
 
-def test_csv_without_split_is_parted_by_patient(tmp_path):
+def test_csv_without_split_is_split_by_patient(tmp_path):
     rows = [f"{i}.png,{LUNG[i // 2 % 2]},p{i // 2}" for i in range(200)]
     random.Random(0).shuffle(rows)
     data = load_dataset("csv", make_csv(tmp_path, *rows, header="image,label,patient"), LUNG)
@@ -189,18 +189,18 @@ def test_csv_without_val_holds_some_of_train_out(tmp_path):
         (
             "image,label,split,patient",
             ["a.png,pneumonia,train,Ada", "b.png,normal lung,train,Bo", "c.png,pneumonia,test,Ada"],
-            ["The patient 'Ada' stands in train", "and in test"],
+            ["The patient 'Ada' is in train", "and in test"],
         ),
-        ("image,label,split", ["a.png,pneumonia,train", "a.jpg,pneumonia,test"], ["The patient 'a' stands in train"]),
+        ("image,label,split", ["a.png,pneumonia,train", "a.jpg,pneumonia,test"], ["The patient 'a' is in train"]),
         ("image,label", [], ["no images of ['normal lung', 'pneumonia']"]),
     ],
 )
-def test_csv_mistakes_get_a_sentence(tmp_path, header, rows, said):
+def test_csv_mistakes_get_one_sentence(tmp_path, header, rows, said):
     sentence = refused("csv", make_csv(tmp_path, *rows, header=header))
     assert all(part in sentence for part in said), sentence
 
 
-def test_csv_that_names_no_file_or_is_no_text_gets_a_sentence(tmp_path):
+def test_csv_that_names_no_file_or_is_not_text_gets_one_sentence(tmp_path):
     assert f"{tmp_path} holds no labels.csv" in refused("csv", tmp_path)
     source = write(tmp_path / "labels.csv", "image,label", "gone.png,pneumonia")
     assert "Line 2" in (sentence := refused("csv", source)) and "gone.png, which does not exist" in sentence

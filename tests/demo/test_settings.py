@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from demo.settings import OPTIONS, Settings, read_settings
-from vip_core.data.images import MAX_BYTES
+from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import UsageError
 from vip_core.utils.paths import PROJECT
 

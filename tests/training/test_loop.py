@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.conftest import PROJECT
-from vip_core.data.features import Split
+from vip_core.data.features import FeatureSplit
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.models.vip import ViP
 from vip_core.train import main
@@ -61,7 +61,9 @@ def test_one_epoch_is_plain_sgd_over_shuffled_batches_without_the_last_partial_o
                 velocity[key] = 0.9 * velocity[key] + slope + 5e-4 * value.detach()
                 expected[key] = (value.detach() - rate_at(epoch, config) * velocity[key]).requires_grad_(True)
     # A validation set on which the later epoch is always better would need luck, so the last state is read instead.
-    train_prompts(vip, lambda epoch: features, labels, Split(features[:, 0], labels), config, tmp_path / "last.pt")
+    train_prompts(
+        vip, lambda epoch: features, labels, FeatureSplit(features[:, 0], labels), config, tmp_path / "last.pt"
+    )
     last = torch.load(tmp_path / "last.pt", weights_only=True)["model"]
     for key, value in expected.items():
         torch.testing.assert_close(last[key], value.detach(), atol=1e-6, rtol=1e-5)
@@ -71,7 +73,7 @@ def test_the_earliest_of_equally_good_epochs_is_kept(backbone, symptoms, tmp_pat
     torch.manual_seed(0)
     vip = ViP(backbone, symptoms)
     features, labels = torch.randn(8, 1, 8), torch.arange(8) % 3
-    constant = Split(features[:1, 0], vip(features[:1, 0]).argmax(-1))  # right in every epoch
+    constant = FeatureSplit(features[:1, 0], vip(features[:1, 0]).argmax(-1))  # right in every epoch
     done = train_prompts(
         vip, lambda epoch: features, labels, constant, replace(CONFIG, epochs=4, rate=1e-6), tmp_path / "last.pt"
     )

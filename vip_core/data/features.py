@@ -1,4 +1,4 @@
-"""Image features: each image and view goes through the frozen tower once, and the result is kept on disk."""
+"""Image features: each view of each image passes the frozen tower once, and the result is cached on disk."""
 
 import hashlib
 import os
@@ -9,26 +9,22 @@ from pathlib import Path
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from vip_core.data.dataset import Row
+from vip_core.data.feature_cache import SHARD_IMAGES, read_shards, write_shard
 from vip_core.data.images import read_image
-from vip_core.data.splits import Row
 from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
 from vip_core.utils.device import fast_bf16
-from vip_core.utils.files import write_tensors
 from vip_core.utils.paths import cache_folder
-
-SHARD = 512  # images a file of the cache; what a kill can cost at most
 
 
 @dataclass(frozen=True)
-class Split:
-    """Image features of a split: (n, D) of the plain view, labels (n,)."""
+class FeatureSplit:
+    """Image features (n, D) of a split, from the evaluation view, and labels (n,)."""
 
     features: Tensor
     labels: Tensor
@@ -36,14 +32,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Views(Dataset):
-    """Images as pixels: the plain view where asked for, then random ones, the same ones each time.
+    """Images as pixels: the evaluation view if asked for, then random views, the same ones every time.
 
-    A view's random state comes from the seed of its image, so neither the order nor the number of workers matters.
+    A view's random state comes from the seed of its image; neither the order nor the number of workers matters.
     """
 
     paths: Sequence[Path]
     seeds: Sequence[str]
-    plain: Callable[[Image], Tensor] | None
+    preprocess: Callable[[Image], Tensor] | None
     augment: Callable[[Image], Tensor]
     views: int
 
@@ -54,13 +50,13 @@ class Views(Dataset):
         try:
             image = read_image(self.paths[index])
         except ImageError as error:
-            return error  # raised in a worker it would come back as a traceback in a string
-        pixels = [self.plain(image)] if self.plain else []
+            return error  # raised in a worker, it would arrive as a traceback in a string
+        pixels = [self.preprocess(image)] if self.preprocess else []
         with torch.random.fork_rng(devices=[]):
             for view in range(self.views):
                 torch.manual_seed(int(hashlib.sha256(f"{self.seeds[index]}/{view}".encode()).hexdigest()[:15], 16))
                 pixels.append(self.augment(image))
-        return torch.stack(pixels)  # (views, and one more if plain; 3, H, W)
+        return torch.stack(pixels)  # (views, plus one with preprocess; 3, H, W)
 
 
 @torch.inference_mode()
@@ -69,26 +65,28 @@ def encode_stream(
     paths: Sequence[Path],
     views: int = 0,
     seeds: Sequence[str] | None = None,
-    plain: bool = True,
+    evaluation_view: bool = True,
     crop: float = 1.0,
-    batch_size: int = 32,  # the image tower is fastest at this size on a CPU
+    batch_size: int = 32,
 ) -> Iterator[Tensor | ImageError]:
-    """Features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
+    """Yield the features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
 
     Args:
         backbone: on the device to run on.
         paths: n image files.
-        views: random views, under the paper's training transform, after the plain one.
-        seeds: n texts that the views' random state comes from; needed with views.
-        plain: the plain view, first.
+        views: random views per image, under the paper's training transform, after the evaluation view.
+        seeds: n texts that the random state of the views comes from; needed with views.
+        evaluation_view: whether the view without augmentation comes first.
         crop: the smallest share of an image's area in a random view.
-        batch_size: pixels in one pass of the tower, views counted.
+        batch_size: views per pass of the tower.
     """
-    preprocess = backbone.preprocess if plain else None
+    preprocess = backbone.preprocess if evaluation_view else None
     dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform(crop), views)
-    workers = min(4, os.cpu_count() or 1) if len(paths) > 4 * batch_size else 0
     loader = DataLoader(
-        dataset, batch_size=max(1, batch_size // (plain + views)), num_workers=workers, collate_fn=_as_they_are
+        dataset,
+        batch_size=max(1, batch_size // (evaluation_view + views)),
+        num_workers=worker_count(len(paths), batch_size),
+        collate_fn=_uncollated,
     )
     autocast = fast_bf16(backbone.device)
     for items in loader:
@@ -102,24 +100,29 @@ def encode_stream(
             yield item if isinstance(item, ImageError) else next(remaining)
 
 
+def worker_count(images: int, batch_size: int) -> int:
+    """Number of processes that read images: none for a few images, where starting them takes longer."""
+    return min(4, os.cpu_count() or 1) if images > 4 * batch_size else 0
+
+
 def image_features(
     backbone: Backbone, paths: Sequence[Path], views: int = 0, crop: float = 1.0, what: str = "Images"
 ) -> Tensor:
-    """Features (n, 1 + views, D) of n images, float32: the plain view first, then the random ones.
+    """Features (n, 1 + views, D) of n images, float32: the evaluation view first, then the random views.
 
-    They are kept in the user's cache under the backbone's fingerprint, its transform, the number of views and their
-    crops, the arithmetic and the content of each file; an image that moved or stands in two data sets is encoded once.
+    They are cached under the backbone's fingerprint, its transform, the number and crops of the views, the arithmetic
+    and the content of each file. An image that moved, or is in two data sets, is encoded once.
 
     Args:
         backbone: on the device to run on.
         paths: n image files.
-        views: random views an image, under the paper's training transform.
+        views: random views per image, under the paper's training transform.
         crop: the smallest share of an image's area in a random view.
-        what: what the progress bar calls them.
+        what: the name of the images on the progress bar.
 
     Raises:
-        DataError: if images cannot be read; it counts them and names the first.
-        StorageError: if the cache cannot be written.
+        DataError: images cannot be read; the message counts them and names the first.
+        StorageError: the cache cannot be written.
     """
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_digest, paths))
@@ -127,7 +130,7 @@ def image_features(
     random = f"{views} crops from {crop}" if views else "plain"
     key = f"{backbone.fingerprint}|{backbone.transform_id}|{random}|{'bf16' if bf16 else 'fp32'}"
     folder = cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20]
-    known = _read_shards(folder)
+    known = read_shards(folder)
     missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
     if missing:
         known |= _encode_missing(backbone, missing, views, crop, folder, what)
@@ -135,12 +138,12 @@ def image_features(
 
 
 def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: int, epoch: int) -> Tensor:
-    """Features (n, 1, D) of one random view of each image, as new as the epoch and not kept. Raises DataError."""
+    """Features (n, 1, D) of one random view per image, drawn anew for each epoch and not cached. Raises DataError."""
     seeds = [f"{seed}/{epoch}/{index}" for index in range(len(paths))]
     features: list[Tensor] = []
     with progress() as bar:
         task = bar.add_task(f"Images of epoch {epoch} through the image tower", total=len(paths))
-        for item in encode_stream(backbone, paths, 1, seeds, plain=False, crop=crop):
+        for item in encode_stream(backbone, paths, 1, seeds, evaluation_view=False, crop=crop):
             if isinstance(item, ImageError):
                 raise DataError(str(item))
             features.append(item)
@@ -164,12 +167,12 @@ def _encode_missing(
                 errors.append(features)
                 continue
             shard[digest] = features.clone()
-            if len(shard) == SHARD:
-                _write_shard(folder, shard)
+            if len(shard) == SHARD_IMAGES:
+                write_shard(folder, shard)
                 known |= shard
                 shard = {}
     if shard:
-        _write_shard(folder, shard)
+        write_shard(folder, shard)
     if errors:
         raise DataError(f"{len(errors)} of {len(paths)} images cannot be read, the first because: {errors[0]}")
     return known | shard
@@ -182,31 +185,11 @@ def _digest(path: Path) -> str:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def _as_they_are(items: list[Tensor | ImageError]) -> list[Tensor | ImageError]:
+def _uncollated(items: list[Tensor | ImageError]) -> list[Tensor | ImageError]:
     return items
 
 
-def _write_shard(folder: Path, shard: dict[str, Tensor]) -> None:
-    name = hashlib.sha256("".join(shard).encode()).hexdigest()[:20]
-    digests = torch.tensor([list(bytes.fromhex(digest)) for digest in shard], dtype=torch.uint8)  # (n, 32)
-    write_tensors(folder / f"{name}.safetensors", {"digests": digests, "features": torch.stack(list(shard.values()))})
-
-
-def _read_shards(folder: Path) -> dict[str, Tensor]:
-    known: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            shard = load_file(path)
-        except SafetensorError:
-            path.unlink(missing_ok=True)  # damaged: its images are encoded again
-            continue
-        except OSError:  # unreadable just now, which is no reason to lose it
-            continue
-        known.update(zip((bytes(row.tolist()).hex() for row in shard["digests"]), shard["features"], strict=True))
-    return known
-
-
-def plain_split(backbone: Backbone, rows: Sequence[Row], what: str) -> Split:
-    """Features of the plain view and labels of the rows. Raises DataError."""
+def encode_split(backbone: Backbone, rows: Sequence[Row], what: str) -> FeatureSplit:
+    """Features of the evaluation view and labels of the rows. Raises DataError and StorageError."""
     features = image_features(backbone, [row.path for row in rows], what=what)[:, 0]
-    return Split(features, torch.tensor([row.label for row in rows]))
+    return FeatureSplit(features, torch.tensor([row.label for row in rows]))

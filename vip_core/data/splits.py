@@ -1,43 +1,13 @@
-"""Data sets as rows, and how they are split: a patient stands on one side only, each class keeps its share."""
+"""How rows are split: all images of a patient in one split, each class in its share."""
 
 import hashlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from vip_core.data.dataset import Dataset, Row
 from vip_core.errors import DataError
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image."""
-
-    path: Path
-    label: int  # index into the symptom set's classes
-    patient: str  # never on both sides of a split
-    details: Mapping[str, str] = field(default_factory=dict, hash=False)  # as in the file; empty is unknown
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set in its splits; labels are indices into `classes`. A split that the layout lacks is empty."""
-
-    name: str
-    classes: tuple[str, ...]
-    train: tuple[Row, ...]
-    val: tuple[Row, ...]
-    test: tuple[Row, ...]
-
-    def split(self, name: str) -> tuple[Row, ...]:
-        """The rows of train, val or test. Raises DataError if the name is another, or the split is empty."""
-        rows = {"train": self.train, "val": self.val, "test": self.test}.get(name)
-        if rows is None:
-            raise DataError(f"{name!r} is not a split; choose train, val or test.")
-        if not rows:
-            raise DataError(f"The data set {self.name} has no {name} images here; choose another split or add them.")
-        return rows
 
 
 def _patient(row: Row) -> str:
@@ -55,10 +25,10 @@ def hold_out(
     group: Callable[[Row], str] = _patient,
     stratum: Callable[[Row], str] = _label,
 ) -> tuple[list[Row], list[Row]]:
-    """Split rows into (kept, held out), always alike: by the groups' names, not by a seed or the order of the rows.
+    """Split rows into (kept, held out). Deterministic: by the names of the groups, not by a seed or the order of rows.
 
-    Groups come in the order of their SHA-256. One is held out where that brings the strata nearer to `fraction` of
-    their rows; a class of which nothing was taken then gives its smallest group.
+    Groups are visited in the order of the SHA-256 of their names. A group is held out if that brings the strata nearer
+    to `fraction` of their rows. A class of which nothing was taken then gives its smallest group.
 
     Args:
         fraction: share of the rows to hold out, at most a half.
@@ -112,7 +82,10 @@ def _require_patients(found: int, needed: int, name: str) -> None:
 
 
 def make_dataset(name: str, classes: Sequence[str], root: Path, splits: Mapping[str, Sequence[Row]]) -> Dataset:
-    """Refuse shared patients, hold out a missing val, refuse a train without one of the classes."""
+    """A data set of the given splits. Without val, a tenth of train is held out.
+
+    Raises DataError where a patient is in two splits, or train lacks one of the classes.
+    """
     refuse_shared_patients(splits)
     train, val, test = splits["train"], splits.get("val", ()), splits.get("test", ())
     if not val:
@@ -125,32 +98,31 @@ def make_dataset(name: str, classes: Sequence[str], root: Path, splits: Mapping[
 
 
 def refuse_shared_patients(splits: Mapping[str, Sequence[Row]]) -> None:
-    """Raise DataError with the patient's name where a patient stands in two splits."""
+    """Raise DataError with the patient's name where a patient is in two splits."""
     home: dict[str, tuple[str, Path]] = {}
     for split, rows in splits.items():
         for row in rows:
             first, path = home.setdefault(row.patient, (split, row.path))
             if first != split:
                 raise DataError(
-                    f"The patient {row.patient!r} stands in {first} ({path}) and in {split} ({row.path}); "
+                    f"The patient {row.patient!r} is in {first} ({path}) and in {split} ({row.path}); "
                     "give each patient to one split."
                 )
 
 
-def few_shot(rows: Sequence[Row], shots: int, seed: int) -> tuple[Row, ...]:
-    """`shots` rows of each label, drawn under the seed and sorted by path, whatever the order of `rows`.
+def few_shot(rows: Sequence[Row], shots: int, seed: int, classes: Sequence[str]) -> tuple[Row, ...]:
+    """Draw `shots` rows of each label under the seed. The result is sorted by path, whatever the order of `rows`.
 
     Under one seed a draw of more shots contains the draw of fewer. Raises DataError where a class has fewer rows.
     """
     if shots < 1:
-        raise DataError(f"{shots} shots a class were asked for; at least 1 is needed.")
+        raise DataError(f"--shots is {shots}; each class needs at least 1 image.")
     chosen: list[Row] = []
     for label in sorted({row.label for row in rows}):
         pool = sorted((row for row in rows if row.label == label), key=_path)
         if len(pool) < shots:
-            raise DataError(
-                f"Class {label} has {len(pool)} images, fewer than the {shots} shots asked for; ask for fewer."
-            )
+            images = f"{len(pool)} image{'s' * (len(pool) != 1)}"
+            raise DataError(f"Class {classes[label]!r} has {images}; --shots {shots} needs at least {shots}.")
         random.Random(f"{seed}/{label}").shuffle(pool)
         chosen += pool[:shots]
     return tuple(sorted(chosen, key=_path))

@@ -1,4 +1,4 @@
-"""What the data layouts are read with: class folders, CSV files, and matching class names, with errors that help."""
+"""Reading class folders and CSV files, and matching class names; errors name the file and the line."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -10,15 +10,15 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
 
 
-def plain(name: str) -> str:
-    """A class name as it is compared: case does not count, `_` is a space."""
+def class_key(name: str) -> str:
+    """The form in which class names are compared: case does not count, `_` is a space."""
     return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def match_classes(found: Iterable[str], classes: Sequence[str], where: Path) -> dict[str, int]:
-    """Plain name -> label, an index into `classes`. Raises DataError with both lists where `found` has other names."""
-    found, label_of = list(found), {plain(name): label for label, name in enumerate(classes)}
-    if sorted(map(plain, found)) != sorted(label_of) or len(label_of) != len(classes):
+    """Class key -> label, an index into `classes`. Raises DataError with both lists where `found` has other names."""
+    found, label_of = list(found), {class_key(name): label for label, name in enumerate(classes)}
+    if sorted(map(class_key, found)) != sorted(label_of) or len(label_of) != len(classes):
         raise DataError(
             f"{where} has the classes {found}, the symptom set has {list(classes)}; "
             "give a symptom file with the same class names."
@@ -32,7 +32,7 @@ def folders_in(parent: Path) -> list[Path]:
 
 
 def images_in(parent: Path, endings: set[str]) -> list[Path]:
-    """Images of a folder, sorted; hidden files are none, macOS's `._x.jpeg` among them."""
+    """Images of a folder, sorted, without hidden files (macOS's `._x.jpeg`). Raises DataError where there are none."""
     paths = sorted(parent.iterdir()) if parent.is_dir() else []
     images = [path for path in paths if path.suffix.lower() in endings and not path.name.startswith(".")]
     if not images:
@@ -42,8 +42,11 @@ def images_in(parent: Path, endings: set[str]) -> list[Path]:
 
 
 def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column -> cell) of each line that is not blank; cells that a line lacks at its end are empty."""
-    table = []
+    """(line number, column -> cell) of each line that is not blank; cells missing at the end of a line are empty.
+
+    Raises DataError: a column of `needed` is missing, a line is too long, the file is not CSV in UTF-8.
+    """
+    table, reader = [], csv.reader(())
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -72,7 +75,7 @@ def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str
 
 
 def listed_image(image: Path, source: Path, line: int, seen: dict[Path, int]) -> Path:
-    """`image`, once it is there and not in `seen` (file -> line), where it is noted. Raises DataError with the line."""
+    """Check that an image exists and is not in `seen` (file -> line), then add it there. Raises DataError."""
     if not image.is_file():
         raise DataError(f"Line {line} of {source} names the image {image}, which does not exist; correct the line.")
     if (first := seen.setdefault(image.resolve(), line)) != line:

@@ -6,14 +6,16 @@ from typing import Any
 
 from torch.nn import functional as F
 
-from vip_core.data.features import Split
-from vip_core.data.splits import Row
+from vip_core.data.dataset import Row
+from vip_core.data.features import FeatureSplit
 from vip_core.evaluation.metrics import at_threshold, expected_calibration_error, figures, share_interval
 from vip_core.evaluation.reliance import carrying
 from vip_core.models.vip import ViP, predict
 
 
-def measure(vip: ViP, split: Split, rows: Sequence[Row], seed: int, threshold: float | None = None) -> dict[str, Any]:
+def measure(
+    vip: ViP, split: FeatureSplit, rows: Sequence[Row], seed: int, threshold: float | None = None
+) -> dict[str, Any]:
     """Figures of a model on a split as JSON, and whether its symptoms carry them.
 
     Args:

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vip_core.data.sources import isic2017_table, load_dataset
+from vip_core.data.sources import load_dataset
+from vip_core.data.sources.isic2017 import isic2017_table
 from vip_core.pretraining.phrases import PhraseBank
 
 XRAY, DERMOSCOPY = "chest X-ray", "dermoscopy image"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vip_core.data.features import Split
+from vip_core.data.features import FeatureSplit
 from vip_core.models.vip import ViP, predict
 from vip_core.training.config import TrainConfig, rate_at
 from vip_core.training.state import TrainingState, load_state, save_state
@@ -18,7 +18,7 @@ def train_prompts(
     vip: ViP,
     views: Callable[[int], Tensor],
     labels: Tensor,
-    val: Split,
+    val: FeatureSplit,
     config: TrainConfig,
     state_path: Path,
     images: str = "",

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from vip_core import __version__
-from vip_core.data.features import Split, fresh_views, image_features, plain_split
-from vip_core.data.sources import Dataset, Row, few_shot, load_dataset
+from vip_core.data.dataset import Dataset, Row
+from vip_core.data.features import FeatureSplit, encode_split, fresh_views, image_features
+from vip_core.data.sources import load_dataset
+from vip_core.data.splits import few_shot
 from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.evaluation.domain import foreign_folders, guard_figures
 from vip_core.evaluation.measure import measure
@@ -70,7 +72,7 @@ class Fitted:
     state: TrainingState
     reference: Tensor
     labels: Tensor
-    val: Split
+    val: FeatureSplit
     seconds: float
 
 
@@ -107,7 +109,7 @@ def train(
     threshold = calibrate(run, fitted)
     metrics = {"val": measure(run.vip, fitted.val, run.val, config.seed, threshold)}
     if test and run.data.test:
-        split = plain_split(run.vip.backbone, run.data.test, "Test images")
+        split = encode_split(run.vip.backbone, run.data.test, "Test images")
         metrics["test"] = measure(run.vip, split, run.data.test, config.seed, threshold)
     run.vip.card = make_card(run, fitted, threshold, metrics, started)
     run.vip.save_pretrained(out)
@@ -131,7 +133,7 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> 
     data = load_dataset(config.data, Path(config.root), symptoms.classes)
     train_rows, val_rows = data.split("train"), data.split("val")
     if config.shots is not None:
-        train_rows = few_shot(train_rows, config.shots, config.seed)
+        train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
     torch.manual_seed(config.seed)
     vip = ViP(backbone, symptoms, config.context_length, config.class_context)
@@ -144,7 +146,7 @@ def fit(run: Run, started: float) -> Fitted:
     """Encode the images and train the prompts in place. Raises DataError, CheckpointError or StorageError."""
     backbone, config = run.vip.backbone, run.config
     labels = torch.tensor([row.label for row in run.train])
-    val = plain_split(backbone, run.val, "Validation images")
+    val = encode_split(backbone, run.val, "Validation images")
     reference, views = _training_views(backbone, [row.path for row in run.train], config)
     seconds = time.monotonic() - started
     state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images)
