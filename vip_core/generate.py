@@ -11,18 +11,21 @@ from vip_core.cli import Parser, at_least, not_negative, run
 from vip_core.errors import UsageError
 from vip_core.models.vip import ViP
 from vip_core.utils.files import write_json
-from vip_core.vsg.generator import (
+from vip_core.vsg import (
+    KINDS,
     Dropped,
     Generated,
     GenerationRequest,
+    GroundedLine,
     Progress,
     Server,
     generate,
+    ground,
+    select_best,
     server_from_environment,
 )
-from vip_core.vsg.grounding import Finding, ground, keep_best
 from vip_core.vsg.parsing import schema
-from vip_core.vsg.prompts import KINDS, ask, ask_critique
+from vip_core.vsg.prompts import ask, ask_critique
 
 CLEAR = "\r\033[K"  # the terminal's line
 SHOWN = 5  # dropped lines that are shown of each class and reason
@@ -74,7 +77,7 @@ def _finish(result: Generated, request: GenerationRequest, vip: ViP | None, argu
         findings = ground(symptoms, vip)
         _report_findings(findings)
         if arguments.keep:
-            symptoms = keep_best(symptoms, findings, arguments.keep, vip.backbone)
+            symptoms = select_best(symptoms, findings, arguments.keep, vip.backbone)
     symptoms.save(arguments.out)
     if arguments.raw:
         write_json(arguments.out.with_suffix(".raw.json"), {"replies": list(result.replies)})
@@ -135,7 +138,7 @@ def _report_dropped(dropped: tuple[Dropped, ...]) -> None:
             _say(f"dropped from {name}: {count - SHOWN:,} more ({reason})")
 
 
-def _report_findings(findings: list[Finding]) -> None:
+def _report_findings(findings: list[GroundedLine]) -> None:
     for finding in findings:
         auroc = "no AUROC" if finding.auroc is None else f"AUROC {finding.auroc:.2f}"
         notes = " ".join(("", *finding.notes))

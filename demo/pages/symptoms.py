@@ -30,9 +30,7 @@ from demo.state.tasks import Task
 from vip_core.errors import SymptomError, ViPError
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.paths import PROJECT
-from vip_core.vsg.generator import NOT_SET_UP, GenerationRequest, Progress
-from vip_core.vsg.grounding import ground
-from vip_core.vsg.prompts import KINDS
+from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
 
 LIBRARIES = PROJECT / "assets" / "symptoms"
 # Apart from the Diagnose page's queues, so that an edit there never waits for one here.

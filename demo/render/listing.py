@@ -8,8 +8,7 @@ from typing import Any
 
 from vip_core.errors import SymptomError
 from vip_core.symptoms import SymptomSet
-from vip_core.vsg.generator import Dropped
-from vip_core.vsg.grounding import Finding
+from vip_core.vsg import Dropped, GroundedLine
 
 MOST_CHARACTERS = 100_000  # of a text
 MOST_CLASSES = 64
@@ -77,7 +76,7 @@ def _value(value: object) -> str:
     return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
-def findings_table(findings: Iterable[Finding]) -> str:
+def findings_table(findings: Iterable[GroundedLine]) -> str:
     """What the reference images of a checkpoint say about each line."""
     rows = [
         (each.class_name, each.symptom, _separation(each), f"{each.tokens} of {each.limit}", " ".join(each.notes))
@@ -92,7 +91,7 @@ def findings_table(findings: Iterable[Finding]) -> str:
     )
 
 
-def _separation(finding: Finding) -> str:
+def _separation(finding: GroundedLine) -> str:
     if finding.auroc is None:
         return "–"
     if finding.interval is None:

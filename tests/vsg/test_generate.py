@@ -10,12 +10,12 @@ import pytest
 from tests.conftest import PROJECT
 from tests.llm_server import GOOD, VARIABLES, Answer
 from tests.test_cli import leaves_with
-from tests.vsg.test_generator import KEY
+from tests.vsg.conftest import KEY
 from vip_core.generate import main as generate
 from vip_core.score import main as score
 from vip_core.symptoms import SymptomSet
 from vip_core.train import main as train
-from vip_core.vsg.generator import NOT_SET_UP
+from vip_core.vsg import NOT_SET_UP
 
 pytestmark = pytest.mark.usefixtures("no_setup")
 XRAY = ["--modality", "chest X-ray", "--classes", "normal lung", "pneumonia"]
@@ -26,7 +26,7 @@ def to_server(llm):
     return ["--base-url", llm.url, "--model", "m", "--retries", "0"]
 
 
-def test_with_nothing_set_up_it_leaves_with_2_and_one_sentence(tmp_path):
+def test_generate_exits_with_2_and_one_sentence_where_nothing_is_set_up(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     done = subprocess.run(
         [sys.executable, "-m", "vip_core.generate", *XRAY, "--out", tmp_path / "x.json"],
@@ -38,7 +38,7 @@ def test_with_nothing_set_up_it_leaves_with_2_and_one_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_written_and_standard_output_stays_empty(llm, to_server, tmp_path, capsys):
+def test_generate_writes_a_file_and_nothing_to_standard_output(llm, to_server, tmp_path, capsys):
     llm.says({**GOOD, "pneumonia": [*GOOD["pneumonia"], "<b>x</b>", "a \x1b[2J line"]})
     out = tmp_path / "new" / "set.json"
     status, printed, said = leaves_with(generate, [*XRAY, *to_server, "--out", out, "--raw"], capsys)
@@ -50,14 +50,14 @@ def test_a_file_is_written_and_standard_output_stays_empty(llm, to_server, tmp_p
     assert json.loads((out.parent / "set.raw.json").read_text())["replies"] == [llm.answers[0].content]
 
 
-def test_many_dropped_lines_of_a_kind_are_counted(llm, to_server, tmp_path, capsys):
+def test_generate_counts_many_dropped_lines_of_one_reason(llm, to_server, tmp_path, capsys):
     llm.says({**GOOD, "pneumonia": ["white opacity", *(f"pneumonia {i}" for i in range(5000))]})
     status, _, said = leaves_with(generate, [*XRAY, *to_server, "--out", tmp_path / "x.json"], capsys)
     assert status == 0 and said.count("\n") < 20
     assert "dropped from pneumonia: 4,995 more (contains the class name “pneumonia”)" in said
 
 
-def test_the_key_is_in_no_file_and_no_word(llm, to_server, tmp_path, capsys, monkeypatch):
+def test_generate_writes_the_key_nowhere(llm, to_server, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     llm.says({**GOOD, "pneumonia": [*GOOD["pneumonia"], f"see {KEY}"]})
     words = [*XRAY, *to_server, "--key-variable", "MY_KEY", "--out", tmp_path / "x.json", "--raw"]
@@ -71,7 +71,7 @@ def test_the_key_is_in_no_file_and_no_word(llm, to_server, tmp_path, capsys, mon
     assert "127.0.0.1" not in files[0] + files[1]
 
 
-def test_a_failure_leaves_what_was_there(llm, to_server, tmp_path, capsys):
+def test_generate_keeps_the_old_file_after_a_failure(llm, to_server, tmp_path, capsys):
     out = tmp_path / "x.json"
     out.write_text("before")
     llm.says("nonsense")
@@ -80,7 +80,7 @@ def test_a_failure_leaves_what_was_there(llm, to_server, tmp_path, capsys):
     assert out.read_text() == "before" and list(tmp_path.iterdir()) == [out]
 
 
-def test_a_dry_run_prints_the_messages_and_needs_nothing(llm, capsys):
+def test_generate_dry_run_prints_the_messages_and_sends_nothing(llm, capsys):
     status, printed, said = leaves_with(generate, [*XRAY, "--dry-run", "--samples", 3, "--critique"], capsys)
     assert (status, said) == (0, "") and llm.requests == []
     sent = json.loads(printed)
@@ -106,30 +106,30 @@ def test_a_dry_run_prints_the_messages_and_needs_nothing(llm, capsys):
         ),
     ],
 )
-def test_wrong_words_leave_with_2_and_one_sentence(words, sentence, capsys, tmp_path, monkeypatch):
+def test_generate_exits_with_2_and_one_sentence_after_wrong_arguments(words, sentence, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, printed, said = leaves_with(generate, [*XRAY, *words], capsys)
     assert (status, printed) == (2, "") and sentence in said and said.count("\n") == 1
 
 
-def test_kinds_without_a_model_need_no_server(tmp_path, capsys):
+def test_generate_needs_no_server_for_kinds_without_a_model(tmp_path, capsys):
     out = tmp_path / "x.json"
     status, _, said = leaves_with(generate, [*XRAY, "--kind", "name", "--out", out], capsys)
     assert status == 0 and "Cost" not in said
     assert SymptomSet.load(out).symptoms == (("normal lung",), ("pneumonia",))
 
 
-def test_grounded_lines_are_reported_and_the_best_kept(llm, to_server, tmp_path, capsys):
+def test_generate_reports_grounded_lines_and_keeps_the_best(llm, to_server, tmp_path, capsys):
     llm.says({"normal lung": ["clear lungs", "white opacity"], "pneumonia": ["haze in both lungs", "dark clear lungs"]})
     out = tmp_path / "x.json"
     words = [*XRAY, *to_server, "--ground", "pneumonia", "--keep", 1, "--out", out]
     status, _, said = leaves_with(generate, words, capsys)
     assert status == 0
     assert SymptomSet.load(out).symptoms == (("clear lungs",), ("haze in both lungs",))
-    assert "normal lung: “white opacity”" in said and "Speaks for the other classes" in said
+    assert "normal lung: “white opacity”" in said and "Favours the other classes" in said
 
 
-def test_a_generated_file_goes_through_training_and_scoring(
+def test_generated_file_can_be_trained_on_and_scored(
     llm,
     to_server,
     image_folder,

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+CONTEXT_LENGTH = 4  # M of the paper
+
 
 class ContextPrompt(nn.Module):
     """Learnable vectors in place of the words before a symptom.

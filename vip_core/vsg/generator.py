@@ -7,27 +7,16 @@ from typing import Any
 from vip_core import __version__
 from vip_core.errors import GenerationError
 from vip_core.models.backbone import Backbone
+from vip_core.models.prompts import CONTEXT_LENGTH
 from vip_core.symptoms import SymptomSet
-from vip_core.training.config import TrainConfig
-from vip_core.vsg.agreement import Ranked, meaning_tower, rank
-from vip_core.vsg.client import FORMS, Conversation
-from vip_core.vsg.parsing import Dropped, Sieve, prompt_fault
-from vip_core.vsg.prompts import KINDS, VERSION, Kind, without_model
+from vip_core.vsg.client import FORMS, Client
+from vip_core.vsg.conversation import Conversation
+from vip_core.vsg.duplicates import Merged, merge_samples, sentence_tower
+from vip_core.vsg.filtering import Dropped, LineFilter, prompt_fault
+from vip_core.vsg.prompts import without_model
 from vip_core.vsg.request import Generated, GenerationRequest, Progress, Tokens
-from vip_core.vsg.server import NOT_SET_UP, Server, is_local, server_from_environment
-
-__all__ = [
-    "NOT_SET_UP",
-    "Dropped",
-    "Generated",
-    "GenerationRequest",
-    "Progress",
-    "Server",
-    "Tokens",
-    "generate",
-    "is_local",
-    "server_from_environment",
-]
+from vip_core.vsg.server import NOT_SET_UP, Server
+from vip_core.vsg.templates import KINDS, VERSION, Kind
 
 
 def _ignore(progress: Progress) -> None:
@@ -41,42 +30,43 @@ def generate(
     on_progress: Callable[[Progress], None] = _ignore,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Generated:
-    """Ask for symptoms, sift them, merge the samples, and have them criticised.
+    """Ask for symptoms, filter them, merge the samples, and have them criticised.
 
     Args:
         request: what is asked for.
-        server: whom to ask; None will do for class names and random words.
-        backbone: counts the tokens of a line, and tells lines that mean the same if it is vip-mini, the default.
+        server: which server to ask; None suffices for class names and random words.
+        backbone: counts the tokens of a line, and compares the meanings of lines if it is vip-mini, the default.
         on_progress: called before each request and as text arrives.
-        cancelled: asked at the same moments; a wait without any answer is not broken off.
+        cancelled: asked at the same moments; it does not interrupt a wait without any answer.
 
     Raises:
         GenerationError: if no server is given but needed, it does not answer, or a reply cannot be used twice.
-        GenerationCancelled: once `cancelled` says so.
+        GenerationCancelled: once `cancelled` returns True.
     """
     kind, tower = KINDS[request.kind], backbone or Backbone.load()
-    fault = prompt_fault(lambda line: tower.token_count(line) + TrainConfig.context_length, tower.context_length)
-    sieve = Sieve(request.classes, kind.words, fault, names_allowed=kind.key == "name")
+    fault = prompt_fault(lambda line: tower.token_count(line) + CONTEXT_LENGTH, tower.context_length)
+    line_filter = LineFilter(request.classes, kind.max_words, fault, names_allowed=kind.key == "name")
     if not kind.uses_model:
-        return _without_model(request, kind, sieve)
+        return _without_model(request, kind, line_filter)
     if server is None:
         raise GenerationError(NOT_SET_UP)
-    with Conversation(request, server, sieve, on_progress, cancelled) as conversation:
+    with Client(server) as client:
+        conversation = Conversation(request, client, line_filter, on_progress, cancelled)
         samples = [conversation.sample(number) for number in range(request.samples)]
         conversation.report("Merging")
-        meaning = meaning_tower(tower)
-        ranked = {name: rank([sample[name] for sample in samples], meaning) for name in request.classes}
+        meaning = sentence_tower(tower)
+        merged = {name: merge_samples([sample[name] for sample in samples], meaning) for name in request.classes}
         if request.critique:
-            ranked = conversation.critique({name: groups[: 2 * request.number] for name, groups in ranked.items()})
-    dropped = [*conversation.dropped, *_not_taken(ranked, request)]
-    best = [ranked[name][: request.number] for name in request.classes]
+            merged = conversation.critique({name: groups[: 2 * request.number] for name, groups in merged.items()})
+    dropped = [*conversation.dropped, *_not_taken(merged, request)]
+    best = [merged[name][: request.number] for name in request.classes]
     agreement = tuple(tuple(len(group.samples) for group in groups) for groups in best)
-    tokens = conversation.tokens
+    tokens = client.tokens
     source = {
         "model": server.model,
         "server": server.kind,
         **_source(request, kind),
-        "reply": FORMS[conversation.form],
+        "reply": FORMS[client.form],
         "tokens": {"requests": tokens.requests, "sent": tokens.sent, "received": tokens.received},
     }
     if request.samples > 1:
@@ -86,11 +76,11 @@ def generate(
         }
     lines = tuple(tuple(group.line for group in groups) for groups in best)
     symptoms = SymptomSet(request.classes, lines, request.modality, source)
-    return Generated(symptoms, tuple(dropped), agreement, tokens, tuple(conversation.replies))
+    return Generated(symptoms, tuple(dropped), agreement, tokens, tuple(client.replies))
 
 
-def _without_model(request: GenerationRequest, kind: Kind, sieve: Sieve) -> Generated:
-    lists, dropped = sieve.sift(without_model(kind, request.classes, request.number, request.seed or 0))
+def _without_model(request: GenerationRequest, kind: Kind, line_filter: LineFilter) -> Generated:
+    lists, dropped = line_filter.filter(without_model(kind, request.classes, request.number, request.seed or 0))
     for name, lines in lists.items():
         if not lines:
             reason = next(line.reason for line in dropped if line.class_name == name)
@@ -112,11 +102,13 @@ def _source(request: GenerationRequest, kind: Kind) -> dict[str, Any]:
     }
 
 
-def _not_taken(ranked: dict[str, list[Ranked]], request: GenerationRequest) -> Iterator[Dropped]:
-    for name, groups in ranked.items():
+def _not_taken(merged: dict[str, list[Merged]], request: GenerationRequest) -> Iterator[Dropped]:
+    for name, groups in merged.items():
         for place, group in enumerate(groups):
             if place >= request.number:
-                named = f", named by {len(group.samples)} of {request.samples} samples" if request.samples > 1 else ""
-                yield Dropped(name, group.line, f"beyond the {request.number} asked for{named}")
-            for line, cosine in group.wordings:
+                samples = f" (proposed in {len(group.samples)} of {request.samples} samples)"
+                yield Dropped(
+                    name, group.line, f"over the limit of {request.number}{samples if request.samples > 1 else ''}"
+                )
+            for line, cosine in group.phrasings:
                 yield Dropped(name, line, f"means the same as “{group.line}” (cosine {cosine:.2f})")

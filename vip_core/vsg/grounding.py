@@ -1,29 +1,43 @@
-"""Grounding: each line of a symptom set checked against a checkpoint: its length, its twins, what it separates."""
+"""Grounding: each line of a symptom set checked against a checkpoint: its length, duplicates, and what it separates."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
-from vip_core.vsg.agreement import SAME_MEANING, closeness, meaning_tower
+from vip_core.vsg.duplicates import SAME_MEANING, closeness, sentence_tower
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What grounding found of one line.
+class Duplicate:
+    """A line that means nearly the same as another: its text, its class, and the cosine of the two."""
+
+    line: str
+    class_name: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class GroundedLine:
+    """What grounding found about one line.
 
     Attributes:
-        class_name, symptom: which line.
-        tokens: of its prompt, context included; limit: what the text tower takes.
-        auroc: how it ranks the reference images of its class above the others, under the trained context; 0.5 is
-            chance. The reference images are training images, so it flatters. None if the line is too long.
-        interval: its 95 % interval (Hanley and McNeil, Radiology 1982).
-        twin: a line of nearly the same meaning, an earlier one of its class or any of another class, with its class
-            and the cosine.
-        notes: what speaks against the line, a sentence each.
+        class_name: of the line.
+        symptom: the line.
+        tokens: of its prompt, context included.
+        limit: the tokens that the text tower takes.
+        auroc: how well it ranks the reference images of its class above the others, under the trained context; 0.5 is
+            chance. The reference images are training images, so it is optimistically biased. None if the line is too
+            long.
+        interval: its 95 % interval (Hanley and McNeil, Radiology 1982), or None where it would have no width, which
+            is at an AUROC of 0 or 1, however few the images.
+        duplicate: an earlier line of its class, or any line of another class, of nearly the same meaning.
+        notes: objections to the line, a sentence each.
     """
 
     class_name: str
@@ -32,79 +46,66 @@ class Finding:
     limit: int
     auroc: float | None
     interval: tuple[float, float] | None
-    twin: str | None
-    twin_class: str | None
-    twin_cosine: float | None
+    duplicate: Duplicate | None
     notes: tuple[str, ...]
 
 
-def ground(symptoms: SymptomSet, vip: ViP) -> list[Finding]:
-    """Check every line, class after class in the checkpoint's order; no image is needed, the reference bank has some.
+def ground(symptoms: SymptomSet, vip: ViP) -> list[GroundedLine]:
+    """Check every line, class after class in the checkpoint's order; its reference bank takes the place of images.
 
     Raises:
         SymptomError: if the set has other classes than the checkpoint, or a line cannot be a prompt at all.
     """
     symptoms = symptoms.ordered(vip.symptoms.classes)
     owners = [c for c, count in enumerate(symptoms.counts) for _ in range(count)]
-    extra = vip.context_prompt.vectors.shape[-2]
-    tokens = [vip.backbone.token_count(line) + extra for line in symptoms.texts]
+    context = vip.context_prompt.vectors.shape[-2]
+    tokens = [vip.backbone.token_count(line) + context for line in symptoms.texts]
     limit = vip.backbone.context_length
     short = [row for row, count in enumerate(tokens) if count <= limit]
     aurocs = dict(zip(short, _separations(symptoms, short, owners, vip), strict=True))
-    tower = meaning_tower(vip.backbone)
-    clear = [row for row, line in enumerate(symptoms.texts) if tower.token_count(line) <= tower.context_length]
-    cosines = closeness([symptoms.texts[row] for row in clear], tower)
-    findings = []
+    duplicates = _duplicates(symptoms, owners, sentence_tower(vip.backbone))
+    lines = []
     for row, line in enumerate(symptoms.texts):
-        twin = _twin(row, clear, cosines, owners)
-        interval = None if aurocs.get(row) is None else _interval(aurocs[row], owners[row], vip)
-        findings.append(
-            Finding(
-                class_name=symptoms.classes[owners[row]],
-                symptom=line,
-                tokens=tokens[row],
-                limit=limit,
-                auroc=aurocs.get(row),
-                interval=interval,
-                twin=None if twin is None else symptoms.texts[twin[0]],
-                twin_class=None if twin is None else symptoms.classes[owners[twin[0]]],
-                twin_cosine=None if twin is None else twin[1],
-                notes=(),
-            )
-        )
-    return [replace(finding, notes=tuple(_notes(finding))) for finding in findings]
+        auroc = aurocs.get(row)
+        interval = None if auroc is None else _interval(auroc, owners[row], vip)
+        name = symptoms.classes[owners[row]]
+        lines.append(GroundedLine(name, line, tokens[row], limit, auroc, interval, duplicates[row], ()))
+    return [replace(line, notes=tuple(_notes(line))) for line in lines]
 
 
-def keep_best(
-    symptoms: SymptomSet, findings: list[Finding], number: int, backbone: Backbone | None = None
+def select_best(
+    symptoms: SymptomSet, grounded: Sequence[GroundedLine], number: int, backbone: Backbone | None = None
 ) -> SymptomSet:
     """The best lines of each class, at most `number`, the best first.
 
-    The rule: by the AUROC on the reference bank, that is on training images, never on test images. A line is passed
-    over if it is too long, means the same as a better one of its class, or speaks for the other classes (AUROC below
-    0.5). If that leaves a class with no line, its best one that is short enough is kept all the same.
+    The rule: by the AUROC on the reference bank, that is on training images, never on test images. A line is skipped
+    if it is too long, means the same as a better one of its class, or favours the other classes (AUROC below 0.5). If
+    that leaves a class with no line, its best one that is short enough is kept all the same.
 
     Args:
         symptoms: the set that was grounded.
-        findings: of `ground`.
-        number: the most lines a class.
-        backbone: spares loading vip-mini if it is vip-mini.
+        grounded: what `ground` returned for it.
+        number: the most lines per class.
+        backbone: avoids loading vip-mini if it is vip-mini.
 
     Raises:
         SymptomError: if a class has no line that is short enough.
     """
     chosen = []
-    tower = meaning_tower(backbone)
+    tower = sentence_tower(backbone)
     for name in symptoms.classes:
-        usable = [finding for finding in findings if finding.class_name == name and finding.auroc is not None]
-        usable.sort(key=lambda finding: -(finding.auroc or 0.0))  # stable: the model's own order decides a tie
-        cosines = closeness([finding.symptom for finding in usable], tower) if usable else torch.zeros(0, 0)
+        usable = [line for line in grounded if line.class_name == name and line.auroc is not None]
+        usable.sort(key=lambda line: -(line.auroc or 0.0))  # stable: the model's own order decides a tie
+        cosines = closeness([line.symptom for line in usable], tower) if usable else torch.zeros(0, 0)
         kept: list[int] = []
-        for row, finding in enumerate(usable):
-            if len(kept) < number and (finding.auroc or 0.0) >= 0.5 and not (cosines[row, kept] >= SAME_MEANING).any():
+        for row, line in enumerate(usable):
+            if len(kept) < number and (line.auroc or 0.0) >= 0.5 and not (cosines[row, kept] >= SAME_MEANING).any():
                 kept.append(row)
         chosen.append(tuple(usable[row].symptom for row in kept or range(min(1, len(usable)))))
-    source = {**symptoms.source, "kept": f"the {number} best a class by AUROC on the reference bank (training images)"}
+    source = {
+        **symptoms.source,
+        "kept": f"the {number} best per class by AUROC on the reference bank (training images)",
+    }
     return replace(symptoms, symptoms=tuple(chosen), source=source)
 
 
@@ -117,8 +118,10 @@ def _separations(symptoms: SymptomSet, rows: list[int], owners: list[int], vip: 
     return [auroc for c, group in enumerate(text.split(counts)) for auroc in vip.reference.separation(group, c)]
 
 
-def _interval(auroc: float, label: int, vip: ViP) -> tuple[float, float]:
+def _interval(auroc: float, label: int, vip: ViP) -> tuple[float, float] | None:
     """95 % interval of an AUROC of p images of the class and n others (Hanley and McNeil, Radiology 1982)."""
+    if auroc in (0.0, 1.0):
+        return None
     assert vip.reference is not None
     p = int((vip.reference.labels == label).sum())
     n = len(vip.reference.labels) - p
@@ -128,14 +131,26 @@ def _interval(auroc: float, label: int, vip: ViP) -> tuple[float, float]:
     return max(0.0, auroc - half), min(1.0, auroc + half)
 
 
-def _twin(row: int, rows: list[int], cosines: torch.Tensor, owners: list[int]) -> tuple[int, float] | None:
-    if row not in rows:
-        return None
-    here = rows.index(row)
+def _duplicates(symptoms: SymptomSet, owners: list[int], tower: Backbone) -> list[Duplicate | None]:
+    """For each line the nearest one of the same meaning; lines too long for the tower have none."""
+    lines = symptoms.texts
+    fitting = [row for row, line in enumerate(lines) if tower.token_count(line) <= tower.context_length]
+    cosines = closeness([lines[row] for row in fitting], tower)
+    found: list[Duplicate | None] = [None] * len(lines)
+    for here, row in enumerate(fitting):
+        nearest = _nearest(cosines[here], row, fitting, owners)
+        if nearest is not None:
+            other, cosine = nearest
+            found[row] = Duplicate(lines[other], symptoms.classes[owners[other]], cosine)
+    return found
+
+
+def _nearest(cosines: Tensor, row: int, rows: list[int], owners: list[int]) -> tuple[int, float] | None:
+    # In its own class only earlier lines count, so that the first of two has no note.
     others = [
-        (float(cosines[here, there]), other)
-        for there, other in enumerate(rows)
-        if owners[other] != owners[row] or other < row  # of its own class only earlier ones, so that one of two is free
+        (cosine, other)
+        for cosine, other in zip(cosines.tolist(), rows, strict=True)
+        if owners[other] != owners[row] or other < row
     ]
     if not others:
         return None
@@ -143,18 +158,19 @@ def _twin(row: int, rows: list[int], cosines: torch.Tensor, owners: list[int]) -
     return (other, cosine) if cosine >= SAME_MEANING else None
 
 
-def _notes(finding: Finding) -> list[str]:
+def _notes(line: GroundedLine) -> list[str]:
     notes = []
-    if finding.tokens > finding.limit:
-        notes.append(f"Too long: {finding.tokens} tokens, and the text tower takes {finding.limit}.")
-    if finding.twin is not None and finding.twin_class == finding.class_name:
-        notes.append(f"Means the same as “{finding.twin}”.")
-    elif finding.twin is not None:
-        notes.append(f"Means the same as “{finding.twin}” of “{finding.twin_class}”.")
-    if finding.interval is not None:
-        low, high = finding.interval
-        if high < 0.5:
-            notes.append(f"Speaks for the other classes: AUROC {finding.auroc:.2f} ({low:.2f} to {high:.2f}).")
-        elif low <= 0.5:
-            notes.append(f"Does not separate the classes: AUROC {finding.auroc:.2f} ({low:.2f} to {high:.2f}).")
+    if line.tokens > line.limit:
+        notes.append(f"Too long: {line.tokens} tokens; the text tower takes {line.limit}.")
+    if line.duplicate is not None:
+        elsewhere = "" if line.duplicate.class_name == line.class_name else f" of “{line.duplicate.class_name}”"
+        notes.append(f"Means the same as “{line.duplicate.line}”{elsewhere}.")
+    if line.auroc is None:
+        return notes
+    low, high = line.interval or (line.auroc, line.auroc)
+    value = f"AUROC {line.auroc:.2f}" + (f" ({low:.2f} to {high:.2f})" if line.interval else "")
+    if high < 0.5:
+        notes.append(f"Favours the other classes: {value}.")
+    elif low <= 0.5:
+        notes.append(f"Does not discriminate between the classes: {value}.")
     return notes

@@ -1,14 +1,14 @@
-"""What is asked of the generator and what comes of it, as plain data."""
+"""What is asked of the generator and what it returns, as plain data."""
 
 from dataclasses import dataclass
 
 from vip_core.errors import UsageError
 from vip_core.symptoms import MAX_SYMPTOMS, SymptomSet
-from vip_core.vsg.parsing import Dropped
-from vip_core.vsg.prompts import KINDS
+from vip_core.vsg.filtering import Dropped
+from vip_core.vsg.templates import KINDS
 
-MOST_SAMPLES = 20
-LONGEST_NAME = 100  # characters of a class or a modality
+MAX_SAMPLES = 20
+MAX_NAME_LENGTH = 100  # characters of a class name or a modality
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class GenerationRequest:
     Attributes:
         modality: the kind of image, such as "chest X-ray".
         classes: two or more names, in order.
-        number: symptoms a class, 1 to 64.
+        number: symptoms per class, 1 to 64.
         kind: a key of KINDS: visual, description, clinical, other, name or random.
         samples: how often the model is asked, 1 to 20; lines that several samples name rank first.
         critique: have the model remove what cannot be seen in an image.
         temperature: of the model's sampling; None: the server's own.
-        seed: of the model's sampling, where the server knows one, and of random words.
+        seed: of the model's sampling, where the server supports one, and of random words.
 
     Raises:
         UsageError: if a value is out of its range.
-        SymptomError: if a class is blank or stands twice.
+        SymptomError: if a class is blank or listed twice.
     """
 
     modality: str
@@ -42,24 +42,30 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         SymptomSet(self.classes, tuple(("-",) for _ in self.classes))  # the same rules for names, in the same words
         for name in (self.modality, *self.classes):
-            if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+            if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
                 raise UsageError(
-                    f"The kind of image and the class names are texts of 1 to {LONGEST_NAME} characters in one line; "
-                    f"“{name[:LONGEST_NAME]}” is not."
+                    f"The kind of image and the class names must be one line of 1 to {MAX_NAME_LENGTH} characters; "
+                    f"“{name[:MAX_NAME_LENGTH]}” is not."
                 )
         if self.kind not in KINDS:
-            raise UsageError(f"There is no kind of knowledge “{self.kind}”; choose one of {', '.join(KINDS)}.")
+            raise UsageError(f"Unknown kind of knowledge “{self.kind}”; choose one of {', '.join(KINDS)}.")
         if not 1 <= self.number <= MAX_SYMPTOMS:
-            raise UsageError(f"{self.number} symptoms a class cannot be had; ask for 1 to {MAX_SYMPTOMS}.")
-        if not 1 <= self.samples <= MOST_SAMPLES:
-            raise UsageError(f"{self.samples} samples cannot be had; ask for 1 to {MOST_SAMPLES}.")
+            raise UsageError(f"{self.number} symptoms per class are not possible; ask for 1 to {MAX_SYMPTOMS}.")
+        if not 1 <= self.samples <= MAX_SAMPLES:
+            raise UsageError(f"{self.samples} samples are not possible; ask for 1 to {MAX_SAMPLES}.")
         if self.critique and not KINDS[self.kind].visible:
-            raise UsageError("A critique removes what no image shows; it is for the kinds visual and other only.")
+            raise UsageError("A critique removes what no image shows; use it with the kinds visual and other only.")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a generation stands. step: for people; done: share of the whole, roughly; characters: of this reply."""
+    """How far a generation is.
+
+    Attributes:
+        step: for people.
+        done: approximate share of the whole, 0 to 1.
+        characters: received of the present reply.
+    """
 
     step: str
     done: float
@@ -68,7 +74,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What it cost. sent and received are None if the server did not say."""
+    """What a generation cost. sent and received are None if the server did not report them."""
 
     requests: int = 0
     sent: int | None = None
@@ -77,16 +83,16 @@ class Tokens:
     def __str__(self) -> str:
         requests = f"{self.requests} request{'' if self.requests == 1 else 's'}"
         if self.sent is None or self.received is None:
-            return f"{requests}; the server did not say how many tokens."
+            return f"{requests}; the server did not report the number of tokens."
         return f"{requests}, {self.sent:,} tokens sent, {self.received:,} received."
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What came of it.
+    """What the generator returns.
 
     Attributes:
-        symptoms: an ordinary set; its source says which model wrote it, when, and by which prompts.
+        symptoms: an ordinary set; its source names the model that wrote it, the date and the version of the prompts.
         dropped: every line that was not taken, with the reason.
         agreement: for each class and line, how many samples named it.
         tokens: what it cost.

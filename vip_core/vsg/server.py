@@ -1,4 +1,4 @@
-"""Which language model to ask and where: from the environment or from arguments. The key never shows."""
+"""Which language model to ask and where: from the environment or from arguments. The key is never shown."""
 
 import ipaddress
 import os
@@ -10,7 +10,7 @@ from vip_core.errors import GenerationError
 OPENAI = "https://api.openai.com/v1"
 AZURE = (".azure.com", ".azure.us", ".azure.cn")
 LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan")
-SAID = 160  # characters of a server's own words that are shown
+MAX_SAID = 160  # characters of a server's own words that are shown
 NOT_SET_UP = (
     "No language model is set up: set VIP_LLM_MODEL to a model's name, and OPENAI_API_KEY for OpenAI or "
     "OPENAI_BASE_URL for another server (a local one needs no key)."
@@ -25,14 +25,14 @@ class Server:
         model: the model's name there (on Azure the deployment's).
         base_url: as far as "/v1"; empty for OpenAI itself.
         key: not needed by a local server.
-        timeout: seconds without a byte before it is given up, each try; a whole reply may take ten times as long.
+        timeout: seconds without a byte before an attempt is abandoned; a whole reply may take ten times as long.
         retries: of rate limits, failures of the server and broken connections, with growing pauses; a Retry-After of
             up to two minutes is honoured.
-        stream: have the reply come piece by piece, so that it can be followed and called off.
+        stream: receive the reply piece by piece, so that it can be followed and cancelled.
 
     Raises:
-        GenerationError: if the model is missing, the address is none, the key is missing where one is needed, or would
-            cross the internet in clear.
+        GenerationError: if the model is missing, the address is not one, the key is missing where it is needed, or it
+            would be sent unencrypted over the internet.
     """
 
     model: str
@@ -44,7 +44,7 @@ class Server:
 
     def __post_init__(self) -> None:
         if not self.model.strip():
-            raise GenerationError("The language model has no name; set VIP_LLM_MODEL, or give --model.")
+            raise GenerationError("No language model is named; set VIP_LLM_MODEL, or give --model.")
         try:
             address = urlsplit(self.base_url or OPENAI)
             valid = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 1) > 0
@@ -52,7 +52,7 @@ class Server:
             valid = False
         if not valid or any(character.isspace() for character in self.base_url):
             raise GenerationError(
-                "The base URL is no address of a server; it looks like http://127.0.0.1:8080/v1 or https://host/v1."
+                "The base URL is not the address of a server; it looks like http://127.0.0.1:8080/v1 or https://host/v1."
             )
         local = is_local(self.base_url)
         if not self.key and not local:
@@ -60,9 +60,9 @@ class Server:
                 f"The server ({self.kind}) needs a key: set OPENAI_API_KEY (to anything, if the server wants none)."
             )
         if not self.key.isascii() or not self.key.isprintable():
-            raise GenerationError("The key holds characters that no key has; copy it again.")
+            raise GenerationError("The key contains characters that no key has; copy it again.")
         if self.key and not local and address.scheme == "http":
-            raise GenerationError("Over http the key would cross the internet in clear; give the https address.")
+            raise GenerationError("Over http the key would be sent unencrypted; give the https address.")
 
     @property
     def kind(self) -> str:
@@ -81,18 +81,19 @@ class Server:
             return f"The server refused the key (status {status}); check OPENAI_API_KEY and what it may be used for."
         if status == 404:
             return (
-                f"The server knows no model “{self.model}”, or the base URL should end otherwise, often in /v1{said}."
+                f"The server has no model “{self.model}”, or the base URL should end differently, often in /v1{said}."
             )
         if status == 429:
-            return f"The server is asked too much, or the account has no credit left (status 429){said}; try later."
+            return f"Rate limit or quota exceeded (status 429){said}; try later."
         if status >= 500:
-            return f"The server failed {self.retries + 1} times (status {status}){said}; try again later."
+            attempts = f"{self.retries + 1} attempt{'s' * (self.retries > 0)}"
+            return f"The server failed in {attempts} (status {status}){said}; try again later."
         return f"The server refused the request (status {status}){said}; check the model's name and the base URL."
 
     def _without_key(self, said: str) -> str:
         pieces = {self.key[i : i + 4] for i in range(max(1, len(self.key) - 3))} if self.key else set()
         said = " ".join("".join(c if c.isprintable() else " " for c in said).split()).rstrip(".")
-        return "" if not said or any(piece in said for piece in pieces) else f", it says “{said[:SAID]}”"
+        return "" if not said or any(piece in said for piece in pieces) else f", it says “{said[:MAX_SAID]}”"
 
 
 def server_from_environment(
@@ -114,7 +115,7 @@ def server_from_environment(
 
 
 def is_local(base_url: str) -> bool:
-    """Whether an address lies on this machine or in a private network, told by its name alone, without a look-up."""
+    """Whether an address is on this machine or in a private network, judged by its name alone, without a look-up."""
     host = _host(base_url)
     try:
         address = ipaddress.ip_address(host)

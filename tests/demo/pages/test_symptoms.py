@@ -18,8 +18,7 @@ from demo.state.generation import Allowance, choose_server, host_serves, may_set
 from tests.llm_server import Answer
 from vip_core.errors import GenerationCancelled, GenerationError, SymptomError, UsageError
 from vip_core.symptoms import SymptomSet
-from vip_core.vsg.generator import Dropped, GenerationRequest, Server
-from vip_core.vsg.grounding import ground
+from vip_core.vsg import Dropped, GenerationRequest, Server, ground
 
 pytestmark = pytest.mark.usefixtures("no_setup")
 SKIP = gr.skip()

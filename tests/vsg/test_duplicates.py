@@ -3,7 +3,7 @@
 import torch
 
 from vip_core.models.backbone import Backbone
-from vip_core.vsg.agreement import SAME_MEANING, closeness, meaning_tower, rank
+from vip_core.vsg.duplicates import SAME_MEANING, closeness, merge_samples, sentence_tower
 
 # Written for this measurement; none of them is in the phrase bank that vip-mini was made with.
 PARAPHRASES = [
@@ -64,13 +64,13 @@ def merged(pairs, tower) -> int:
     return sum(bool(closeness(pair, tower)[0, 1] >= SAME_MEANING) for pair in pairs)
 
 
-def test_two_in_three_paraphrases_are_merged_and_hardly_a_different_finding(vip_mini):
+def test_closeness_merges_two_in_three_paraphrases_and_few_different_findings(vip_mini):
     assert merged(PARAPHRASES, vip_mini) >= 16  # 16 with the weights of today
     assert merged(DIFFERENT, vip_mini) <= 2  # 2
 
 
-def test_without_the_opposites_more_would_be_merged(vip_mini, monkeypatch):
-    monkeypatch.setattr("vip_core.vsg.agreement.OPPOSITES", ())
+def test_closeness_needs_the_opposites(vip_mini, monkeypatch):
+    monkeypatch.setattr("vip_core.vsg.duplicates.OPPOSITES", (("left", "left"),))
     assert merged(DIFFERENT, vip_mini) >= 4  # 6
 
 
@@ -81,17 +81,19 @@ def test_closeness_is_symmetric_with_ones_on_the_diagonal(vip_mini):
     assert cosines[1, 2] == 0
 
 
-def test_order_of_first_meeting_decides_a_tie_and_a_sample_counts_once(vip_mini):
-    groups = rank([["clear lungs", "brown streaks", "Brown streaks"], ["cavity", "brown streaks"]], vip_mini)
+def test_merge_samples_keeps_the_order_in_a_tie_and_counts_a_sample_once(vip_mini):
+    groups = merge_samples([["clear lungs", "brown streaks", "Brown streaks"], ["cavity", "brown streaks"]], vip_mini)
     assert [(group.line, len(group.samples)) for group in groups] == [
         ("brown streaks", 2),
         ("clear lungs", 1),
         ("cavity", 1),
     ]
-    assert groups[0].wordings == []  # the same text is no other wording
-    assert rank([[], []], vip_mini) == []
+    assert groups[0].phrasings == []  # the same text is no other wording
+    assert merge_samples([[], []], vip_mini) == []
 
 
-def test_another_tower_is_not_asked_for_meanings(vip_mini, backbone):
-    assert meaning_tower(vip_mini) is vip_mini
-    assert isinstance(meaning_tower(backbone), Backbone) and meaning_tower(backbone).name == "vip-mini"
+def test_sentence_tower_is_vip_mini_and_is_loaded_once(vip_mini, backbone):
+    assert sentence_tower(vip_mini) is vip_mini
+    loaded = sentence_tower(backbone)
+    assert isinstance(loaded, Backbone) and loaded.name == "vip-mini"
+    assert sentence_tower(backbone) is loaded is sentence_tower()
