@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from vip_core.models.backbone import Backbone
     from vip_core.models.reference import ReferenceBank
     from vip_core.models.vip import ViP
-    from vip_core.scoring.predictor import Diagnosis, Predictor
+    from vip_core.scoring.diagnosis import Diagnosis
+    from vip_core.scoring.predictor import Predictor
     from vip_core.symptoms import SymptomSet
 
 __version__ = "0.1.0"
@@ -15,7 +16,7 @@ __all__ = ["Backbone", "Diagnosis", "Predictor", "ReferenceBank", "SymptomSet", 
 
 _MODULES = {
     "Backbone": "vip_core.models.backbone",
-    "Diagnosis": "vip_core.scoring.predictor",
+    "Diagnosis": "vip_core.scoring.diagnosis",
     "Predictor": "vip_core.scoring.predictor",
     "ReferenceBank": "vip_core.models.reference",
     "SymptomSet": "vip_core.symptoms",

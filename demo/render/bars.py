@@ -19,7 +19,7 @@ from demo.render.charts import (
     Words,
     wrap,
 )
-from vip_core.scoring.predictor import Diagnosis, SymptomScore
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
 SHOWN = {"similarity": "Similarity", "percentile": "Percentile", "contribution": "Contribution"}  # what bars can show
 WEAK = (0.4, 0.6)  # AUROC of a line that hardly tells the classes apart

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.scoring import evidence
-from vip_core.scoring.predictor import SymptomScore
+from vip_core.scoring.diagnosis import SymptomScore
 
 WHAT_IT_IS_NOT = (
     "It shows which parts of the image this model’s similarity comes from, in no more than {cells} cells, drawn "

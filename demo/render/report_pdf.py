@@ -13,7 +13,7 @@ from fpdf import FPDF
 
 from demo.render.cards import DISCLAIMER, UNLIKE, how_far_to_trust, per_cent
 from demo.render.charts import COLOURS
-from vip_core.scoring.predictor import SymptomScore
+from vip_core.scoring.diagnosis import SymptomScore
 
 if TYPE_CHECKING:
     from demo.sections.report import Report

@@ -20,7 +20,7 @@ from demo.state.diagnosis import prompts_of
 from demo.state.tasks import Task
 from vip_core.errors import BackboneError, SymptomError
 from vip_core.scoring import evidence
-from vip_core.scoring.predictor import Diagnosis
+from vip_core.scoring.diagnosis import Diagnosis
 
 INTRODUCTION = (
     '<div class="vip-lists"><h2>Where in the image</h2>'
@@ -188,7 +188,7 @@ def show_map(
     try:
         symptoms = prompts_of(tasks[key], mode, texts)
         scorer = tasks[key].scorer(mode)
-        diagnosis, text = scorer.diagnose(features, symptoms), scorer.encode_lines(symptoms)
+        diagnosis, text = scorer.diagnose(features, symptoms), scorer.encode_symptoms(symptoms)
         other = None if second is None else scorer.diagnose(second[0], symptoms)
     except SymptomError:  # the lists have the sentence that says why
         return gr.skip(), chosen, "", f"<p>{MEND}</p>", "", "", "", ""

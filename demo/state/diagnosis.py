@@ -6,7 +6,7 @@ from torch import Tensor
 
 from demo.state.lists import Texts, origins, parse_boxes
 from demo.state.tasks import Task
-from vip_core.scoring.predictor import Diagnosis, SymptomScore
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 from vip_core.symptoms import SymptomSet
 
 

@@ -74,7 +74,7 @@ class Task:
     def _zero_shot_axes(self) -> dict[str, tuple[float, float]]:
         own = self.predictor.symptoms
         return {
-            mode: reached(self.zero_shot.reference, self.zero_shot.encode_lines(self.prompts(mode, own)))
+            mode: reached(self.zero_shot.reference, self.zero_shot.encode_symptoms(self.prompts(mode, own)))
             for mode in ("symptoms", "names")
         }
 

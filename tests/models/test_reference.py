@@ -17,12 +17,12 @@ def bank():
     return ReferenceBank.build(features, labels, held_out, seed=1)
 
 
-def test_at_most_three_hundred_a_class_all_normalised(bank):
+def test_build_keeps_at_most_300_per_class_normalised(bank):
     assert torch.bincount(bank.labels).tolist() == [PER_CLASS, 200]
     torch.testing.assert_close(bank.features.norm(dim=-1), torch.ones(500))
 
 
-def test_at_most_three_per_cent_of_the_held_out_images_are_flagged():
+def test_build_sets_a_threshold_that_flags_at_most_3_percent_of_held_out_images():
     torch.manual_seed(0)
     held_out = torch.randn(200, 8)
     bank = ReferenceBank.build(torch.randn(300, 8), torch.zeros(300).long(), held_out, seed=1)
@@ -30,7 +30,7 @@ def test_at_most_three_per_cent_of_the_held_out_images_are_flagged():
     assert 0 < flagged <= 6
 
 
-def test_an_image_among_the_references_is_in_domain_and_its_opposite_is_not(bank):
+def test_check_passes_a_near_image_and_flags_its_opposite(bank):
     bank = ReferenceBank(F.normalize(torch.eye(8)[:1] + 0.01 * torch.randn(50, 8), dim=-1), bank.labels[:50], 0.1)
     near, far = bank.check(torch.stack([torch.eye(8)[0], -torch.eye(8)[0]]))
     assert near.in_domain and near.score < 0.01
@@ -47,15 +47,24 @@ def test_percentile_counts_the_reference_images_below(bank):
     torch.testing.assert_close(found, expected)
 
 
-def test_a_reference_images_own_similarity_stands_in_the_middle_of_its_tie(bank):
+def test_percentile_of_a_tie_counts_half(bank):
     text = torch.randn(1, 8)
     own = bank.similarities(text)[:1]
     rank = (bank.similarities(text) < own).sum().item()
     assert bank.percentile(text, own).item() == pytest.approx(100 * (rank + 0.5) / 500)
 
 
-def test_separation_is_high_for_a_text_along_the_class_and_mirrored_for_the_other(bank):
+def test_separation_is_high_along_the_class_and_mirrored_for_the_other(bank):
     text = torch.eye(8)[:1]
     (for_class,), (for_other,) = bank.separation(text, 1), bank.separation(text, 0)
     assert for_class > 0.9
     assert for_class + for_other == pytest.approx(1)
+
+
+def test_distance_is_the_mean_over_the_five_nearest(bank):
+    images = torch.randn(7, 8)
+    expected = [sorted((1 - F.cosine_similarity(image[None], bank.features)).tolist())[:5] for image in images]
+    assert bank.distance(images).tolist() == pytest.approx([sum(nearest) / 5 for nearest in expected], abs=1e-5)
+    few = ReferenceBank(bank.features[:2], bank.labels[:2])
+    expected = (1 - F.cosine_similarity(bank.features[:1], bank.features[:2])).mean().item()
+    assert few.distance(bank.features[:1]).item() == pytest.approx(expected, abs=1e-5)

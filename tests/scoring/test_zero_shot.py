@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from vip_core.errors import PromptTooLong
 from vip_core.models.reference import ReferenceBank
-from vip_core.scoring.zero_shot import ZeroShot, class_prompts
+from vip_core.scoring.zero_shot import ZeroShot, article, class_prompts
 from vip_core.symptoms import SymptomSet
 
 
@@ -21,7 +21,7 @@ def zero_shot(backbone, bank):
     return ZeroShot(backbone, bank)
 
 
-def test_a_class_scores_the_mean_cosine_of_its_plain_sentences_times_the_scale(zero_shot, backbone, symptoms):
+def test_diagnose_scores_a_class_by_the_mean_cosine_times_the_scale(zero_shot, backbone, symptoms):
     features = torch.randn(5, 8)
     text = F.normalize(backbone.encode_prompts(symptoms.texts), dim=-1)
     cosines = F.normalize(features, dim=-1) @ text.T
@@ -33,7 +33,7 @@ def test_a_class_scores_the_mean_cosine_of_its_plain_sentences_times_the_scale(z
         assert [symptom.similarity for symptom in diagnosis.symptoms] == pytest.approx(cosines[b].tolist(), abs=1e-5)
 
 
-def test_the_terms_of_the_symptoms_are_the_whole_logit(zero_shot, symptoms):
+def test_diagnose_has_no_class_term(zero_shot, symptoms):
     diagnosis = zero_shot.diagnose(torch.randn(8), symptoms)
     assert set(diagnosis.class_terms.values()) == {0.0}
     for name, logit in diagnosis.logits.items():
@@ -42,14 +42,14 @@ def test_the_terms_of_the_symptoms_are_the_whole_logit(zero_shot, symptoms):
         assert sum(symptom.attention for symptom in own) == pytest.approx(1)
 
 
-def test_with_one_prompt_a_class_it_is_clips_own_classifier(zero_shot, backbone, symptoms):
+def test_diagnose_with_class_prompts_is_clips_own_classifier(zero_shot, backbone, symptoms):
     prompts = class_prompts(symptoms)
     image, text = torch.randn(1, 8), backbone.encode_prompts(prompts.texts)
     expected = backbone.logit_scale.exp() * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
     assert list(zero_shot.diagnose(image[0], prompts).logits.values()) == pytest.approx(expected[0].tolist(), abs=1e-4)
 
 
-def test_a_class_prompt_has_modality_and_name():
+def test_class_prompts_have_modality_and_name():
     classes = ("normal lung", "pneumonia")
     films = SymptomSet(classes, (("a",), ("b", "c")), "chest X-ray")
     assert class_prompts(films).symptoms == (("a chest X-ray of normal lung",), ("a chest X-ray of pneumonia",))
@@ -69,19 +69,19 @@ def test_percentile_and_separation_are_those_of_the_plain_sentences(zero_shot, b
     assert zero_shot.separations(symptoms) == pytest.approx(expected)  # and again, from what is known by now
 
 
-def test_the_domain_check_is_that_of_the_image(zero_shot, bank, symptoms):
+def test_diagnose_checks_the_domain_of_the_image(zero_shot, bank, symptoms):
     features = torch.randn(1, 8)
     assert zero_shot.diagnose(features[0], symptoms).domain == bank.check(features)[0]
 
 
-def test_without_reference_images_there_is_no_percentile_and_no_check(backbone, symptoms):
+def test_diagnose_without_reference_images_has_no_percentile_and_no_check(backbone, symptoms):
     plain = ZeroShot(backbone)
     diagnosis = plain.diagnose(torch.randn(8), symptoms)
     assert diagnosis.domain is None and {symptom.percentile for symptom in diagnosis.symptoms} == {None}
     assert set(plain.separations(symptoms)) == {None}
 
 
-def test_only_new_lines_are_encoded(zero_shot, backbone, symptoms):
+def test_diagnose_encodes_only_new_symptoms(zero_shot, backbone, symptoms):
     zero_shot.diagnose(torch.randn(8), symptoms)
     rows = []
     hook = backbone.clip.ln_final.register_forward_pre_hook(lambda module, arguments: rows.append(len(arguments[0])))
@@ -90,9 +90,25 @@ def test_only_new_lines_are_encoded(zero_shot, backbone, symptoms):
     assert rows == [1]
 
 
-def test_a_line_too_long_is_refused_and_leaves_it_as_it_was(zero_shot, symptoms):
+def test_diagnose_is_unchanged_after_a_refused_symptom(zero_shot, symptoms):
     features = torch.randn(8)
     before = zero_shot.diagnose(features, symptoms)
     with pytest.raises(PromptTooLong):
         zero_shot.diagnose(features, symptoms.edited("normal", ["word " * 500]))
     assert zero_shot.diagnose(features, symptoms) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("X-ray", "an"), ("chest X-ray", "a"), ("MRI scan", "an"), ("CT scan", "a"), ("ultrasound image", "an"),
+        ("OCT scan", "an"), ("US image", "a"), ("PET scan", "a"), ("axial MRI", "an"), ("uterine scan", "a"),
+        ("dermoscopic image", "a"), ("H&E-stained section", "an"), ("endoscopic view", "an"), ("EUS image", "an"),
+    ],
+)  # fmt: skip
+def test_article_follows_the_sound(kind, expected):
+    assert article(kind) == expected
+
+
+def test_diagnose_is_never_calibrated(zero_shot, symptoms):
+    assert zero_shot.diagnose(torch.randn(8), symptoms).calibrated is False

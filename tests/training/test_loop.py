@@ -196,7 +196,7 @@ def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
     monkeypatch.chdir("/")
     vip = ViP.from_pretrained(tmp_path / "run")
     assert vip.backbone.name == f"local-dir:{(tmp_path / 'tiny').resolve()}"
-    with pytest.raises(CheckpointError, match="lies here alone"):
+    with pytest.raises(CheckpointError, match="is on this machine alone"):
         vip.push_to_hub("someone/something")
 
 

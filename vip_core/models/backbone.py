@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
@@ -12,9 +11,10 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from vip_core.errors import PromptTooLong, SymptomError
+from vip_core.errors import BackboneError, PromptTooLong, SymptomError
 from vip_core.models.loading import load_open_clip, native_text_tower
 from vip_core.models.patches import patch_features
+from vip_core.utils.lru import LRU
 from vip_core.utils.paths import checkpoint_folder
 
 EMBEDDED = "vip-mini"
@@ -45,8 +45,7 @@ class Backbone(nn.Module):
         self.pretrained = pretrained
         self._text = native_text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
-        # Mending broken Unicode takes longer than the rest of tokenising, and training asks for the same lines again.
-        self._encode_text = lru_cache(4096)(tokenizer.encode)
+        self._tokens: LRU[str, list[int]] = LRU(4096)  # tokenising is slow, and training asks for the same texts again
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
 
@@ -66,6 +65,11 @@ class Backbone(nn.Module):
         source = f"local-dir:{checkpoint_folder(EMBEDDED)}" if name == EMBEDDED else name
         clip, tokenizer = load_open_clip(name, source, pretrained)
         return cls(clip, tokenizer, name, pretrained)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Backbone":
+        if fn(torch.zeros(1)).dtype != torch.float32:
+            raise BackboneError("A backbone stays in float32; pass autocast=True to run a tower in bfloat16.")
+        return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: a frozen tower keeps its BatchNorm statistics and drops nothing out."""
@@ -104,14 +108,8 @@ class Backbone(nn.Module):
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pixels that the image tower takes."""
-        return (
-            self._preprocess_config.size
-            if isinstance(self._preprocess_config.size, tuple)
-            else (
-                self._preprocess_config.size,
-                self._preprocess_config.size,
-            )
-        )
+        size = self._preprocess_config.size
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     @property
     def resize_mode(self) -> str:
@@ -290,7 +288,7 @@ class Backbone(nn.Module):
         words = symptom.strip().removesuffix(".").rstrip()
         if not words:
             raise SymptomError("A symptom is empty; write what would be seen in the image, or remove the line.")
-        tokens = self._encode_text(words + ".")
+        (tokens,) = self._tokens.get([words + "."], lambda texts: [self.tokenizer.encode(text) for text in texts])
         if set(tokens) & set(self.tokenizer.all_special_ids):
             raise SymptomError(
                 f"The symptom “{_shorten(symptom)}” holds a marker that the text tower reserves for the start or the "

@@ -8,7 +8,7 @@ import pytest
 
 from demo.render.bars import MARGIN, number, separation_in_words, symptom_chart
 from demo.render.charts import COLOURS, INK, WARNING, WIDTH, chart_svg, wrap
-from vip_core.scoring.predictor import Diagnosis, SymptomScore
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
 AXIS = (-0.2, 0.6)
 PHONE = 350  # pixels that the chart has on a phone of 390

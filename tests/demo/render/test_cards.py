@@ -21,7 +21,7 @@ from demo.render.cards import (
 )
 from demo.state.diagnosis import Reading, read_boxes
 from vip_core.models.reference import DomainCheck
-from vip_core.scoring.predictor import Diagnosis, SymptomScore
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
 EVIL = "<img src=x onerror=alert(1)> & \"q\" 'r' </p><script>"
 

@@ -16,8 +16,9 @@ from demo.sections import where
 from vip_core.data.images import read_image
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
+from vip_core.scoring.diagnosis import SymptomScore
 from vip_core.scoring.evidence import evidence
-from vip_core.scoring.predictor import Predictor, SymptomScore
+from vip_core.scoring.predictor import Predictor
 
 EVIL = '<img src=x onerror="harm()">'
 OUTPUTS = 8
@@ -116,7 +117,7 @@ def test_the_map_shows_the_terms_of_the_cells(tasks, task, features, cells, boxe
     row, end = 0, heatmap.FULL * max(map(abs, task.axis)) / 49
     image = pixels_of(show(tasks, features, cells, boxes, row=row)[2])
     with torch.inference_mode():
-        terms = evidence(cells, task.predictor.encode_lines(task.predictor.symptoms))[row].numpy()
+        terms = evidence(cells, task.predictor.encode_symptoms(task.predictor.symptoms))[row].numpy()
     assert image.shape == (7 * heatmap.FINE, 7 * heatmap.FINE, 4)
     blocks = image.reshape(7, heatmap.FINE, 7, heatmap.FINE, 4)[:, 7:9, :, 7:9].mean((1, 3))  # (7, 7, 4) at the centres
     wanted = 255 * np.clip(np.abs(terms) / end, 0, 1)
