@@ -3,7 +3,6 @@
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,10 @@ from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, Ranking, Value, encode_texts, measure_alignment
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.labels import bare, labelled_images, labelled_sentences, measured
+from vip_core.pretraining.labels import heldout_texts, labelled_images, labelled_sentences, normalise
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
-from vip_core.pretraining.state import same_run
+from vip_core.pretraining.state import check_same_run
 from vip_core.pretraining.teacher import DIMENSION, teach
 from vip_core.utils.console import console
 from vip_core.utils.device import best_device
@@ -59,8 +58,8 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     if arguments.folds:
         rankings = cross_validate(arguments.root, arguments.out / "work", arguments.folds, arguments.seed)
-        write_json(arguments.out / "folds.json", {name: asdict(ranking) for name, ranking in rankings.items()})
-        title = f"AUROC by {arguments.folds}-fold cross-validation, mean over wordings never trained on"
+        write_json(arguments.out / "folds.json", {name: ranking.to_dict() for name, ranking in rankings.items()})
+        title = f"AUROC by {arguments.folds}-fold cross-validation, mean over phrasings never trained on"
         console.print(rankings_table(title, rankings))
         return 0
     if not arguments.evaluate:
@@ -86,7 +85,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     work, device = out / "work", best_device()
     images = labelled_images(root, "train")
     labelled_images(root, "val")  # what is missing is said now, not after hours
-    same_run(work / "run.json", root, images, seed)
+    check_same_run(work / "run.json", root, images, seed)
     backbone = new_vip_mini(seed).to(device)
 
     corpus, _ = read_corpus(root)
@@ -94,13 +93,13 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     pixels = read_pixels(images)
     pooled = pooled_features(backbone, images, pixels, VIEWS, work / "pooled", seed)
     config = AlignConfig().seeded(seed)
-    understood = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config)
+    adapted = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config)
 
     bank = load_phrases()
     phrases = [sentence.text for sentence in labelled_sentences(bank, seed)]
-    never = measured(bank)
-    texts = [*corpus, *(text for text in variants(phrases, seed) if bare(text) not in never)]
-    targets = torch.cat([understood(texts), understood(phrases).repeat(BANK_REPEATS, 1)])
+    never = heldout_texts(bank)
+    texts = [*corpus, *(text for text in variants(phrases, seed) if normalise(text) not in never)]
+    targets = torch.cat([adapted(texts), adapted(phrases).repeat(BANK_REPEATS, 1)])
     texts += phrases * BANK_REPEATS
 
     start_words(backbone, words)
@@ -170,25 +169,32 @@ def _set_magnitudes(backbone: Backbone, text: torch.Tensor) -> None:
 def rankings_table(title: str, rankings: Mapping[str, Ranking]) -> Table:
     """A row for each comparison."""
     table = Table(title=title, title_justify="left")
-    for name in ("told apart", "n", "said to be present", "said to be absent", "loose wordings", "wrong way"):
+    for name in (
+        "comparison",
+        "n",
+        "affirmative phrasings",
+        "negated phrasings",
+        "lay phrasings",
+        "inverted (AUROC < .5)",
+    ):
         table.add_column(name)
     for name, ranking in rankings.items():
-        values = (_said(value) for value in (ranking.present, ranking.absent, ranking.loose))
-        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values, str(len(ranking.wrong_way)))
+        values = (_said(value) for value in (ranking.present, ranking.absent, ranking.lay))
+        table.add_row(name, f"{ranking.positives} / {ranking.negatives}", *values, str(len(ranking.inverted)))
     return table
 
 
 def print_alignment(alignment: Alignment) -> None:
     """The figures as tables."""
     images = " and ".join(f"{count} {kind}s" for kind, count in alignment.images.items())
-    title = f"AUROC on the {alignment.split} split ({images}), mean over wordings never trained on"
+    title = f"AUROC on the {alignment.split} split ({images}), mean over phrasings never trained on"
     table = rankings_table(title, alignment.rankings)
     for word, value in alignment.words.items():
         table.add_row(f"“{word}”", "", _said(value))
     console.print(table)
     console.print(f"Attributes, mean of the five: {alignment.attributes:.3f}")
     table = Table(title="Spearman correlation over images", title_justify="left")
-    for name in ("finding", "wordings of its presence", "of its absence", "presence with absence"):
+    for name in ("finding", "affirmative phrasings", "negated phrasings", "affirmative with negated"):
         table.add_column(name)
     for finding, value in alignment.negation.items():
         same = (f"{alignment.paraphrases[f'{finding} {side}']:.2f}" for side in ("present", "absent"))
@@ -196,7 +202,7 @@ def print_alignment(alignment: Alignment) -> None:
     console.print(table)
     console.print(f"Paraphrases, median: {alignment.median_paraphrase:.3f}")
     for kind, share in alignment.modality.items():
-        console.print(f"{kind}s known for what they are: {share:.1%}")
+        console.print(f"{kind}s whose own modality ranks first: {share:.1%}")
     for name, value in alignment.text.items():
         console.print(f"Text against the sentence encoder, {name}: {value:.3g}")
 

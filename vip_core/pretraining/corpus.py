@@ -9,7 +9,7 @@ from pathlib import Path
 from vip_core.errors import DataError
 
 FILES = ("medquad_sentences.txt", "roco_captions.txt")
-LONGEST = 32  # words; nobody writes a longer symptom, and short text is quick to learn
+MAX_WORDS = 32  # nobody writes a longer symptom, and short text is quick to learn
 WORD = re.compile(r"[a-z][a-z'-]{2,}")
 FRAMES = (
     "{} is seen",
@@ -38,7 +38,7 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
     """Read sentences to distil on, and others to measure on.
 
     A symptom is a phrase, not a sentence, so sentences are also cut at commas into fragments, and frequent words and
-    word pairs stand alone, also denied: without them a loose word ("opacity") would be far from anything trained on.
+    word pairs stand alone, also denied: without them a single word ("opacity") would be far from anything trained on.
 
     Args:
         root: a folder that holds `text/` with the files of `FILES`, one sentence a line.
@@ -59,7 +59,7 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
         for line in path.read_text(encoding="utf-8").splitlines():
             line = line.strip()
             number += 1
-            if not line or len(line.split()) > LONGEST or not _mostly_ascii(line):
+            if not line or len(line.split()) > MAX_WORDS or not _mostly_ascii(line):
                 continue
             pieces = [line, *_fragments(line)]
             if number % dev_every == 0:
@@ -79,8 +79,8 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
 def variants(sentences: list[str], seed: int, each: int = 10) -> list[str]:
     """Neighbours of sentences: framed, shortened by a word, with a word of another one, or two joined.
 
-    Whatever such a sentence means, the sentence encoder says it, so the text tower learns the space between the
-    sentences and not the sentences by heart.
+    The sentence encoder gives each of them its feature, so the text tower learns the space between the sentences
+    instead of memorising the sentences.
     """
     generator = random.Random(seed)
     words = sorted({word for sentence in sentences for word in sentence.split()})

@@ -1,4 +1,4 @@
-"""Stage 4: the text tower learns what sentences mean, under CLIP's own tokens and causal mask."""
+"""Stage 4: the adapted sentence features are distilled into the text tower, with CLIP's tokens and causal mask."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.architecture import text_parameters
-from vip_core.pretraining.state import keep, take_up
+from vip_core.pretraining.state import load_state, save_state
 from vip_core.utils.console import console
 
 
@@ -32,7 +32,7 @@ def distill(
 ) -> None:
     """Train the text tower in place so that its feature of a sentence points as the teacher's does.
 
-    The state is kept at `state_path` after every epoch; a later call goes on from there.
+    The state is saved at `state_path` after every epoch; a later call resumes from it.
 
     Args:
         backbone: with the text tower to train.
@@ -49,7 +49,7 @@ def distill(
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
     parts = {"clip": backbone.clip, "optimizer": optimizer, "schedule": schedule}
-    for epoch in range(take_up(state_path, parts, device), config.epochs):
+    for epoch in range(load_state(state_path, parts, device), config.epochs):
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
         generator = torch.Generator().manual_seed(1000 * config.seed + epoch)
         total = 0.0
@@ -67,7 +67,7 @@ def distill(
             schedule.step()
             total += loss.item()
         console.print(f"Epoch {epoch + 1}: mean loss {total / len(batches):.4f}")
-        keep(state_path, parts, epoch + 1)
+        save_state(state_path, parts, epoch + 1)
     for parameter in parameters:
         parameter.requires_grad_(False)
 

@@ -1,4 +1,4 @@
-"""How well a backbone's sentences rank images: what alignment is worth, measured on wordings never trained on."""
+"""How well a backbone's sentences rank images: what alignment is worth, measured on phrasings never trained on."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,12 +18,13 @@ from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import image_features_of
 
 RESAMPLES = 1000
+JSON_KEYS = {"lay": "loose", "inverted": "wrong_way"}
 WORDS = {"consolidation": True, "pneumonia": True, "opacity": True, "clear lungs": False}  # True: of pneumonia
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which images a finding's sentences are to tell apart. right, wrong: what is known of either side's images."""
+    """Which images a finding's sentences should separate. right, wrong: what is known of either side's images."""
 
     name: str
     finding: str
@@ -54,18 +55,23 @@ class Value:
 class Ranking:
     """How the sentences of a finding rank images; above .5 is the right direction for all three.
 
-    present: mean AUROC of the held-out wordings that say the finding is there.
+    present: mean AUROC of the held-out phrasings that say the finding is there.
     absent: of those that deny it, which are to rank the images without it first.
-    loose: of lay and figurative wordings of both kinds.
-    wrong_way: the held-out wordings, of either kind, whose AUROC lies below .5.
+    lay: lay and figurative phrasings of both kinds.
+    inverted: the held-out phrasings, of either kind, whose AUROC lies below .5.
     """
 
     positives: int
     negatives: int
     present: Value
     absent: Value
-    loose: Value | None
-    wrong_way: tuple[str, ...] = ()
+    lay: Value | None
+    inverted: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, under the keys of the files that are already written."""
+        values = asdict(self)
+        return {JSON_KEYS.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,11 @@ class Alignment:
 
     Attributes:
         words: AUROC of single words for pneumonia against normal, in the right direction.
-        paraphrases: Spearman correlation over images of two held-out wordings that say the same, the median of all
+        paraphrases: Spearman correlation over images of two held-out phrasings that say the same, the median of all
             pairs of a finding's state.
-        negation: Spearman correlation over images between a finding's presence and its denial, wordings averaged;
+        negation: Spearman correlation over images between a finding's presence and its denial, phrasings averaged;
             below 0 is right.
-        modality: share of images for which wordings of their own kind of image come first, before those of the other
+        modality: share of images for which phrasings of their own kind of image come first, before those of the other
             kind and of what is neither.
         text: agreement with the sentence encoder on sentences it never taught; empty where it was not measured.
     """
@@ -106,10 +112,13 @@ class Alignment:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         summary = {"median_paraphrase": self.median_paraphrase, "mean_attributes": self.attributes}
-        return {**asdict(self), **summary}
+        rankings = {name: ranking.to_dict() for name, ranking in self.rankings.items()}
+        return {**asdict(self), "rankings": rankings, **summary}
 
 
-def measure_alignment(backbone: Backbone, images: list[LabelledImage], split: str, seed: int = 0) -> Alignment:
+def measure_alignment(
+    backbone: Backbone, images: list[LabelledImage], split: str, seed: int = 0, resamples: int = RESAMPLES
+) -> Alignment:
     """Measure a backbone's alignment on images of one split, with sentences that were never trained on.
 
     Args:
@@ -117,20 +126,25 @@ def measure_alignment(backbone: Backbone, images: list[LabelledImage], split: st
         images: of both kinds.
         split: its name, for the record.
         seed: of the bootstrap.
+        resamples: of the bootstrap.
     """
     features = F.normalize(image_features_of(backbone, images), dim=-1)
-    bank = {part: bank_sentences(load_phrases(), part) for part in ("held_out", "loose")}
+    bank = {part: bank_sentences(load_phrases(), part) for part in ("held_out", "lay")}
     seen = {part: similarities(backbone, features, [s.text for s in sentences]) for part, sentences in bank.items()}
     rng = np.random.default_rng(seed)
-    rankings = rank_images(images, bank, seen, rng)
-    sick, well = (_matching(images, {"pneumonia": state}) for state in (1, 0))
+    rankings = rank_images(images, bank, seen, rng, resamples)
+    positives, negatives = (_matching(images, {"pneumonia": state}) for state in (1, 0))
     words = similarities(backbone, features, list(WORDS))
     signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
     return Alignment(
         split=split,
         images={kind: sum(image.modality == kind for image in images) for kind in (XRAY, DERMOSCOPY)},
         rankings=rankings,
-        words={word: _value((signs * words)[:, [i]], sick, well, rng) for i, word in enumerate(WORDS) if sick.any()},
+        words={
+            word: _value((signs * words)[:, [i]], positives, negatives, rng, resamples)
+            for i, word in enumerate(WORDS)
+            if positives.any()
+        },
         **_agreements(images, bank["held_out"], seen["held_out"]),
     )
 
@@ -140,14 +154,16 @@ def rank_images(
     bank: Mapping[str, list[Sentence]],
     seen: Mapping[str, NDArray],
     rng: np.random.Generator,
+    resamples: int = RESAMPLES,
 ) -> dict[str, Ranking]:
-    """How well sentences tell images apart, for each comparison that has images on both sides.
+    """How well sentences separate images, for each comparison that has images on both sides.
 
     Args:
         images: N of them.
-        bank: the sentences of the parts "held_out" and "loose".
+        bank: the sentences of the parts "held_out" and "lay".
         seen: similarities (N, S) of the images with the S sentences of each part.
         rng: of the bootstrap.
+        resamples: of the bootstrap.
     """
 
     def places(part: str, finding: str, state: int) -> list[int]:
@@ -163,15 +179,15 @@ def rank_images(
         if not (right.any() and wrong.any()):
             continue
         present, absent = columns("held_out", finding, 1), -columns("held_out", finding, 0)
-        loose = np.hstack([columns("loose", finding, 1), -columns("loose", finding, 0)])
+        lay = np.hstack([columns("lay", finding, 1), -columns("lay", finding, 0)])
         texts = [bank["held_out"][i].text for state in (1, 0) for i in places("held_out", finding, state)]
         each = np.concatenate([_each(present, right, wrong), _each(absent, right, wrong)])
         rankings[comparison.name] = Ranking(
             int(right.sum()),
             int(wrong.sum()),
-            _value(present, right, wrong, rng),
-            _value(absent, right, wrong, rng),
-            _value(loose, right, wrong, rng) if loose.size else None,
+            _value(present, right, wrong, rng, resamples),
+            _value(absent, right, wrong, rng, resamples),
+            _value(lay, right, wrong, rng, resamples) if lay.size else None,
             tuple(text for text, auroc in zip(texts, each, strict=True) if auroc < 0.5),
         )
     return rankings
@@ -231,13 +247,13 @@ def _each(scores: NDArray, right: NDArray, wrong: NDArray) -> NDArray:
     return aurocs(scores[right | wrong], right[right | wrong])
 
 
-def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Generator) -> Value:
+def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Generator, resamples: int) -> Value:
     """Mean AUROC of the columns of scores (N, K), with its interval."""
     sides = np.flatnonzero(right), np.flatnonzero(wrong)
     truth = np.repeat([True, False], [len(side) for side in sides])
     resampled = [
         aurocs(scores[np.concatenate([rng.choice(side, len(side)) for side in sides])], truth).mean()
-        for _ in range(RESAMPLES)
+        for _ in range(resamples)
     ]
     low, high = np.percentile(resampled, [2.5, 97.5])
     return Value(float(_each(scores, right, wrong).mean()), float(low), float(high))

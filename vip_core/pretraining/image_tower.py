@@ -1,15 +1,15 @@
-"""Stage 2: the last blocks of the image tower learn to meet what sentences mean."""
+"""Stage 2: the last blocks of the image tower are tuned to the adapted sentence features."""
 
 import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from rich.progress import track
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.pixels import BATCH, Augmentation, augmented
-from vip_core.pretraining.state import keep, take_up
+from vip_core.pretraining.state import load_state, save_state
 from vip_core.utils.console import console
 from vip_core.utils.device import fast_bf16
 
@@ -27,13 +27,13 @@ class TowerConfig:
     """How the image tower is tuned."""
 
     epochs: int = 14
-    films: int = 2  # an epoch, for each dermoscopy image; they are drawn anew from a larger number
+    radiographs: int = 2  # per epoch and dermoscopy image, drawn anew from a larger number
     batch_size: int = 64
     rate: float = 4e-4
     stages: int = 4  # of the tower's seven, counted from its end, with the convolution after them
     weight_decay: float = 0.05
     dropout: float = 0.2  # of the pooled features
-    averaging: float = 0.995  # of the weights, exponentially, a step; the average is what is kept
+    averaging: float = 0.995  # of the weights, exponentially, per step; the average is what is kept
     views: tuple[Augmentation, ...] = (Augmentation(), Augmentation(blurred=0.2, noise=0.025))  # of each tower
     seed: int = 1  # of the first tower; the next has the next
 
@@ -79,16 +79,16 @@ def tune_tower(
 ) -> None:
     """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
 
-    An epoch takes all dermoscopy images and so many times as many films, drawn anew. The state is kept at `state_path`
-    after every epoch; a later call goes on from there.
+    An epoch takes all dermoscopy images and `radiographs` times as many radiographs, drawn anew. The state is saved at
+    `state_path` after every epoch; a later call resumes from it.
 
     Args:
         backbone: with its projection trained; its text tower is not used.
         pixels: bytes (N, 3, H, W) of the training images.
         skin: (N,) True for dermoscopy.
-        text: (S, D) what the bank's sentences mean.
+        text: (S, D) adapted features of the bank's sentences.
         loss: with rows for the images and columns for the sentences.
-        state_path: where the state is kept.
+        state_path: where the state is saved.
         config: of this stage.
         views: how images are augmented.
         seed: of everything random.
@@ -100,17 +100,17 @@ def tune_tower(
         parameter.requires_grad_(True)
     average = AveragedModel(visual, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
     optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
-    lesions, films = torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()
-    taken = min(len(films), config.films * len(lesions)) if len(lesions) else len(films)
+    lesions, radiographs = torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()
+    taken = min(len(radiographs), config.radiographs * len(lesions)) if len(lesions) else len(radiographs)
     steps = math.ceil((len(lesions) + taken) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
     parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
     columns = torch.arange(len(text), device=device)
-    for epoch in range(take_up(state_path, parts, device), config.epochs):
+    for epoch in range(load_state(state_path, parts, device), config.epochs):
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
         generator = torch.Generator().manual_seed(1000 * seed + epoch)
         torch.manual_seed(1000 * seed + epoch)  # of the dropout
-        drawn = torch.cat([lesions, films[torch.randperm(len(films), generator=generator)[:taken]]])
+        drawn = torch.cat([lesions, radiographs[torch.randperm(len(radiographs), generator=generator)[:taken]]])
         drawn = drawn[torch.randperm(len(drawn), generator=generator)]
         title = f"Image {state_path.stem}, epoch {epoch + 1} of {config.epochs}"
         for rows in track(drawn.split(config.batch_size), description=title, console=console):
@@ -125,35 +125,51 @@ def tune_tower(
             optimizer.step()
             schedule.step()
             average.update_parameters(visual)
-        keep(state_path, parts, epoch + 1)
+        save_state(state_path, parts, epoch + 1)
     for parameter in parameters:
         parameter.requires_grad_(False)
     visual.load_state_dict(average.module.state_dict())
+
+
+class ExactConv2d(nn.Conv2d):
+    """A convolution that computes in float32 under autocast, and returns the type it was given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As Conv2d."""
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
+
+
+class ExactConv2dSame(Conv2dSame):
+    """The same for timm's convolution with TensorFlow's padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As Conv2dSame."""
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
+
+
+EXACT: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: ExactConv2d, Conv2dSame: ExactConv2dSame}
 
 
 @contextmanager
 def depthwise_in_float32(module: nn.Module) -> Iterator[None]:
     """Within it, depthwise convolutions that are trained on a CPU run in float32, whatever autocast says.
 
-    Their backward pass in bfloat16 takes five times as long there.
+    Their backward pass in bfloat16 takes five times as long there. Class and parameters stay where they are in the
+    module, so its state has the same keys.
     """
     convolutions = [
         part
         for part in module.modules()
-        if isinstance(part, nn.Conv2d)
-        and part.groups > 1
-        and part.weight.requires_grad
-        and part.weight.device.type == "cpu"
+        if type(part) in EXACT and part.groups > 1 and part.weight.requires_grad and part.weight.device.type == "cpu"
     ]
 
-    def exact(convolution: nn.Conv2d, x: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return type(convolution).forward(convolution, x.float()).to(x.dtype)
-
-    for convolution in convolutions:
-        convolution.forward = partial(exact, convolution)  # on the instance, over the class's
+    classes = [type(convolution) for convolution in convolutions]
+    for convolution, original in zip(convolutions, classes, strict=True):
+        convolution.__class__ = EXACT[original]
     try:
         yield
     finally:
-        for convolution in convolutions:
-            del convolution.forward
+        for convolution, original in zip(convolutions, classes, strict=True):
+            convolution.__class__ = original

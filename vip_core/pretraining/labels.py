@@ -52,7 +52,7 @@ def labelled_images(root: Path, split: str) -> list[LabelledImage]:
 
     Kermany et al. (Cell 2018) state that bacterial pneumonia typically is a focal lobar consolidation and viral
     pneumonia a diffuse interstitial pattern in both lungs; these are tendencies of the classes, not readings of the
-    film. The melanocytic signs of ABCD rule and seven-point list go with the diagnosis in the same way.
+    radiograph. The melanocytic signs of ABCD rule and seven-point list go with the diagnosis in the same way.
 
     Args:
         root: a folder that holds `pneumonia/` and `isic2017/`.
@@ -79,27 +79,27 @@ def dermoscopy_images(root: Path, split: str) -> list[LabelledImage]:
 
 
 def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
-    """The bank's sentences to train on, or those to measure with: "held_out" or "loose"."""
+    """The bank's sentences to train on, or those to measure with: "held_out" or "lay"."""
     sentences = [Sentence(text, None) for text in getattr(bank.other, part)]
     for modality in bank.modalities:
-        sentences += [Sentence(text, modality.name) for text in getattr(modality.wordings, part)]
+        sentences += [Sentence(text, modality.name) for text in getattr(modality.phrasings, part)]
         for finding in modality.findings:
-            for state, wordings in ((1, finding.present), (0, finding.absent)):
-                sentences += [Sentence(text, modality.name, finding.name, state) for text in getattr(wordings, part)]
+            for state, phrasings in ((1, finding.present), (0, finding.absent)):
+                sentences += [Sentence(text, modality.name, finding.name, state) for text in getattr(phrasings, part)]
     return sentences
 
 
-def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
-    """Sentences in which a small word, a hedge or a rival turns the meaning round; none is one of the bank itself.
+def negation_pairs(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence]:
+    """Hard negatives: sentences in which a negation, hedge or preference reverses the meaning; none is in the bank.
 
-    A sentence encoder hears mostly the nouns: "findings argue against a bacterial cause" lies beside its contrary,
-    "lungs not clear" beside "lungs clear", "a mole rather than melanoma" beside "melanoma rather than a mole". These
-    are the bank's pairs, every hedge with so many of each finding's nouns, and every way to prefer one finding to
-    another with so many nouns of both, and to prefer a finding to a mimic of it, or the mimic, with one noun; all drawn
-    at random: what such words do to a noun is learnt from many nouns.
+    A sentence encoder attends mostly to the nouns: "findings argue against a bacterial cause" is near its contrary,
+    "lungs not clear" near "lungs clear", "a mole rather than melanoma" near "melanoma rather than a mole". These are
+    the bank's pairs; every hedge with `nouns` of each finding's nouns; every way to prefer one finding to a
+    differential diagnosis with as many nouns of both, and a finding to a mimic of it, or the mimic, with one noun. All
+    are drawn at random, since the effect of such words is learnt from many nouns.
     """
     generator = random.Random(seed)
-    taken = {bare(s.text) for s in bank_sentences(bank)} | measured(bank)
+    taken = {normalise(s.text) for s in bank_sentences(bank)} | heldout_texts(bank)
     sentences = []
 
     def drawn(names: tuple[str, ...]) -> list[str]:
@@ -111,35 +111,35 @@ def turned_sentences(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Senten
             said = [(text, 1 - place) for pair in finding.pairs for place, text in enumerate(pair)]
             for hedges, state in ((bank.affirming, 1), (bank.denying, 0)):
                 said += [(hedge.format(noun), state) for hedge in hedges for noun in drawn(finding.nouns)]
-            for rival, preferring in product(finding.rivals, bank.preferring):
-                both = zip(drawn(finding.nouns), drawn(named[rival]), strict=False)
+            for differential, preferring in product(finding.differentials, bank.preferring):
+                both = zip(drawn(finding.nouns), drawn(named[differential]), strict=False)
                 said += [(preferring.format(ours, theirs), 1) for ours, theirs in both]
             for preferring in bank.preferring:
                 ours, theirs = generator.choice(finding.nouns), generator.choice(finding.mimics)
                 said += [(preferring.format(ours, theirs), 1), (preferring.format(theirs, ours), 0)]
             for text, state in said:
-                if bare(text) not in taken:
-                    taken.add(bare(text))
+                if normalise(text) not in taken:
+                    taken.add(normalise(text))
                     sentences.append(Sentence(text, modality.name, finding.name, state))
     return sentences
 
 
 def labelled_sentences(bank: PhraseBank, seed: int) -> list[Sentence]:
-    """All that are trained on with labels: the bank's and those turned round."""
-    return bank_sentences(bank) + turned_sentences(bank, seed)
+    """All sentences that are trained on with labels: the bank's and the negation pairs."""
+    return bank_sentences(bank) + negation_pairs(bank, seed)
 
 
-def measured(bank: PhraseBank) -> set[str]:
-    """The bare words of all sentences to measure with, which nothing labelled may repeat."""
-    return {bare(sentence.text) for part in ("held_out", "loose") for sentence in bank_sentences(bank, part)}
+def heldout_texts(bank: PhraseBank) -> set[str]:
+    """The normalised texts of all sentences to measure with, which no training sentence may repeat."""
+    return {normalise(sentence.text) for part in ("held_out", "lay") for sentence in bank_sentences(bank, part)}
 
 
-def bare(text: str) -> str:
+def normalise(text: str) -> str:
     """Letters, digits, signs that stand alone and single spaces, to tell whether two sentences are the same."""
     return " ".join(re.findall(r"[a-z0-9ø]+|(?<!\w)[-+<>]|[-+<>](?!\w)", text.lower()))
 
 
-def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
+def label_targets(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
     """(N, S) int8: 1 right, -1 wrong, 0 undecided."""
     # Few images differ in what is known of them, so each kind is worked out once.
     kinds: dict[tuple[str, tuple[tuple[str, int], ...]], list[int]] = {}
@@ -152,7 +152,7 @@ def right_or_wrong(images: list[LabelledImage], sentences: list[Sentence]) -> Te
     return torch.tensor(rows, dtype=torch.int8)
 
 
-def of_own_kind(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
+def same_modality(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
     """(N, S) True where a sentence is about the image's modality."""
     kinds = {image.modality: [sentence.modality == image.modality for sentence in sentences] for image in images}
     return torch.tensor([kinds[image.modality] for image in images])

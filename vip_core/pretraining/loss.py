@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ACROSS = 0.1  # weight of images of the other kind beside those of a sentence's own: a mole is easily no opacity
+# Of images of the other modality, relative to those of a sentence's own: that a mole shows no opacity is easy.
+CROSS_MODALITY_WEIGHT = 0.1
 
 
 class SentenceLoss(nn.Module):
@@ -24,7 +25,7 @@ class SentenceLoss(nn.Module):
     def __init__(self, decided: Tensor, own: Tensor):
         super().__init__()
         right, wrong, across = decided == 1, (decided == -1) & own, (decided == -1) & ~own
-        weight = _alike(right) + _alike(wrong) + _alike(across) * torch.where(wrong.any(0), ACROSS, 1.0)
+        weight = _alike(right) + _alike(wrong) + _alike(across) * torch.where(wrong.any(0), CROSS_MODALITY_WEIGHT, 1.0)
         self.register_buffer("sign", decided, persistent=False)  # large, and made anew from data
         self.register_buffer("weight", weight, persistent=False)
         self.scale = nn.Parameter(torch.tensor(math.log(10.0)))

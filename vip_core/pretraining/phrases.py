@@ -1,4 +1,4 @@
-"""The phrase bank: many wordings of each finding's presence and absence, some of them never trained on."""
+"""The phrase bank: many phrasings of each finding's presence and absence, some of them never trained on."""
 
 import json
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Wordings:
+class Phrasings:
     """Sentences that say the same thing.
 
     Attributes:
         train: to train on.
         held_out: never trained on: what one would type or write in a report.
-        loose: never trained on either: lay or figurative wordings, far from any report.
+        lay: never trained on either: lay or figurative phrasings, far from any report.
     """
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
-    loose: tuple[str, ...]
+    lay: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Finding:
     Attributes:
         nouns: what it is called, to put into hedges.
         pairs: sentences that share most words, the first of which says it is present and the second denies it.
-        rivals: names of the findings it is weighed against.
+        differentials: names of the findings it is weighed against.
         mimics: what else may be taken for it: names of what is none of the bank's findings.
     """
 
     name: str
-    present: Wordings
-    absent: Wordings
+    present: Phrasings
+    absent: Phrasings
     nouns: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
-    rivals: tuple[str, ...]
+    differentials: tuple[str, ...]
     mimics: tuple[str, ...]
 
 
@@ -46,7 +46,7 @@ class Modality:
     """A kind of image: what it is called, its findings, and frames with a place {} that leave a meaning alone."""
 
     name: str
-    wordings: Wordings
+    phrasings: Phrasings
     findings: tuple[Finding, ...]
     frames: tuple[str, ...]
 
@@ -56,7 +56,7 @@ class PhraseBank:
     """All of them.
 
     Attributes:
-        other: wordings that describe neither kind of image.
+        other: phrasings that describe neither kind of image.
         affirming: hedges with a place {} for a noun, which say or lean to it.
         denying: those that deny it, or lean to that.
         preferring: with places {0} and {1} for two nouns, of which they prefer the first.
@@ -64,15 +64,15 @@ class PhraseBank:
     """
 
     modalities: tuple[Modality, ...]
-    other: Wordings
+    other: Phrasings
     affirming: tuple[str, ...]
     denying: tuple[str, ...]
     preferring: tuple[str, ...]
     frames: tuple[str, ...]
 
 
-def _wordings(value: dict[str, list[str]]) -> Wordings:
-    return Wordings(*(tuple(value[part]) for part in ("train", "held_out", "loose")))
+def _phrasings(value: dict[str, list[str]]) -> Phrasings:
+    return Phrasings(*(tuple(value[part]) for part in ("train", "held_out", "loose")))
 
 
 @cache
@@ -82,12 +82,12 @@ def load_phrases() -> PhraseBank:
     modalities = tuple(
         Modality(
             name,
-            _wordings(modality["wordings"]),
+            _phrasings(modality["wordings"]),
             tuple(
                 Finding(
                     finding,
-                    _wordings(sides["present"]),
-                    _wordings(sides["absent"]),
+                    _phrasings(sides["present"]),
+                    _phrasings(sides["absent"]),
                     tuple(sides["nouns"]),
                     tuple((present, absent) for present, absent in sides["pairs"]),
                     tuple(sides.get("rivals", ())),
@@ -102,7 +102,7 @@ def load_phrases() -> PhraseBank:
     hedges = data["hedges"]
     return PhraseBank(
         modalities,
-        _wordings(data["other"]),
+        _phrasings(data["other"]),
         tuple(hedges["present"]),
         tuple(hedges["absent"]),
         tuple(hedges["preferring"]),

@@ -20,37 +20,37 @@ from vip_core.utils.console import console
 from vip_core.utils.device import fast_bf16
 from vip_core.utils.files import atomic
 
-STORED = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
+STORED_SIZE = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
 VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
 BATCH = 32  # the image tower is fastest at this size on a CPU
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a random view may lie from the image."""
+    """How far a random view may differ from the image."""
 
-    least_area: float = 0.6
+    min_area: float = 0.6
     aspect: float = 1.2  # of the crop, up to this or its inverse
-    film_angle: float = 8.0  # degrees; a film is never upside down, but its findings fall on both sides
-    skin_angle: float = 180.0
-    skin_brightness: float = 0.2  # of the range of values, from -1 to 1
-    skin_contrast: float = 0.2
+    radiograph_angle: float = 8.0  # degrees; a radiograph is never upside down, but its findings fall on both sides
+    dermoscopy_angle: float = 180.0
+    dermoscopy_brightness: float = 0.2  # of the range of values, from -1 to 1
+    dermoscopy_contrast: float = 0.2
     saturation: float = 0.15  # of dermoscopy; hue stays, since colours carry the diagnosis
-    # A film's grey values say how it was exposed and developed, and differ from one machine to the next.
-    film_brightness: float = 0.3
-    film_contrast: float = 0.4
-    gamma: float = 0.6  # natural logarithm of the exponent of a film's grey values, up to this or its negative
-    blurred: float = 0.4  # share of films drawn towards themselves at half the resolution, each by a random amount
-    noise: float = 0.05  # largest standard deviation of what is added to a film
-    equalised: float = 0.5  # share of films whose histogram is drawn towards a flat one, each by a random amount
+    # A radiograph's grey values depend on how it was exposed and developed, and differ from one machine to the next.
+    radiograph_brightness: float = 0.3
+    radiograph_contrast: float = 0.4
+    gamma: float = 0.6  # natural logarithm of the exponent of a radiograph's grey values, up to this or its negative
+    blurred: float = 0.4  # share of radiographs blended with themselves at half the resolution, by a random amount
+    noise: float = 0.05  # largest standard deviation of what is added to a radiograph
+    equalised: float = 0.5  # share of radiographs blended with their histogram-equalised version
 
 
 def read_pixels(images: list[LabelledImage]) -> Tensor:
     """The images as bytes (N, 3, 256, 256), squashed. Raises ImageError."""
-    pixels = torch.empty(len(images), 3, STORED, STORED, dtype=torch.uint8)
+    pixels = torch.empty(len(images), 3, STORED_SIZE, STORED_SIZE, dtype=torch.uint8)
 
     def read(index: int) -> None:
-        image = read_image(images[index].path).resize((STORED, STORED), Image.Resampling.BICUBIC)
+        image = read_image(images[index].path).resize((STORED_SIZE, STORED_SIZE), Image.Resampling.BICUBIC)
         pixels[index] = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
@@ -59,7 +59,7 @@ def read_pixels(images: list[LabelledImage]) -> Tensor:
     return pixels
 
 
-def skin_rows(images: list[LabelledImage]) -> Tensor:
+def dermoscopy_rows(images: list[LabelledImage]) -> Tensor:
     """(N,) True where an image is a dermoscopy image."""
     return torch.tensor([image.modality == DERMOSCOPY for image in images])
 
@@ -69,8 +69,8 @@ def augmented(
 ) -> Tensor:
     """A random view (B, 3, *size), values from -1 to 1, of each image.
 
-    A lesion has no up or down, so it is turned by any angle; a film is turned by a few degrees. Both are mirrored. A
-    lesion's colours change little, a film's grey values much.
+    A lesion has no up or down, so it is rotated by any angle, a radiograph by a few degrees. Both are mirrored. A
+    lesion's colours change little, a radiograph's grey values much.
 
     Args:
         pixels: bytes (B, 3, H, W).
@@ -85,8 +85,8 @@ def augmented(
     def between(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
 
-    angle = torch.where(skin, config.skin_angle, config.film_angle) * between(-1, 1) * (math.pi / 180)
-    side = between(config.least_area, 1.0).sqrt()
+    angle = torch.where(skin, config.dermoscopy_angle, config.radiograph_angle) * between(-1, 1) * (math.pi / 180)
+    side = between(config.min_area, 1.0).sqrt()
     aspect = torch.exp(between(-1, 1) * math.log(config.aspect) / 2)
     width, height = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
@@ -110,8 +110,8 @@ def augmented(
     exponent = torch.where(skin, torch.zeros(count), between(-config.gamma, config.gamma)).exp()
     views = 2 * ((views.clamp(-1, 1) + 1) / 2) ** column(exponent) - 1
     middle = views.mean((1, 2, 3), keepdim=True)
-    contrast = torch.where(skin, config.skin_contrast, config.film_contrast) * between(-1, 1)
-    brightness = torch.where(skin, config.skin_brightness, config.film_brightness) * between(-1, 1)
+    contrast = torch.where(skin, config.dermoscopy_contrast, config.radiograph_contrast) * between(-1, 1)
+    brightness = torch.where(skin, config.dermoscopy_brightness, config.radiograph_brightness) * between(-1, 1)
     views = (middle + column(1 + contrast) * (views - middle) + column(brightness)).clamp(-1, 1)
 
     def drawn_towards(change: Callable[[Tensor], Tensor], share: float) -> None:
@@ -149,9 +149,9 @@ def pooled_features(
 ) -> Tensor:
     """Average-pooled features (N, 1 + views, C) of the image tower before its projection: plain, then augmented.
 
-    A view that lies in `folder` already is not encoded again.
+    A view that is already in `folder` is not encoded again.
     """
-    skin, columns = skin_rows(images), []
+    skin, columns = dermoscopy_rows(images), []
     for view in range(1 + views):
         path = folder / f"view{view}.pt"
         if not path.is_file():
@@ -160,9 +160,10 @@ def pooled_features(
             title = f"Image tower, view {view} of {views}"
             for rows in track(torch.arange(len(images)).split(BATCH), description=title, console=console):
                 chosen = pixels[rows].to(backbone.device)
-                batch = (
-                    augmented(chosen, skin[rows], backbone.image_size, generator) if view else plain(chosen, backbone)
-                )
+                if view:
+                    batch = augmented(chosen, skin[rows], backbone.image_size, generator)
+                else:
+                    batch = plain_view(chosen, backbone)
                 autocast = torch.autocast(backbone.device.type, torch.bfloat16, enabled=fast_bf16(backbone.device))
                 with torch.inference_mode(), autocast:
                     batch = batch.contiguous(memory_format=torch.channels_last)
@@ -173,7 +174,7 @@ def pooled_features(
     return torch.stack(columns, dim=1)
 
 
-def plain(pixels: Tensor, backbone: Backbone) -> Tensor:
+def plain_view(pixels: Tensor, backbone: Backbone) -> Tensor:
     """The images (B, 3, H, W) as they are, in the backbone's size, values from -1 to 1."""
     size = backbone.image_size
     return F.interpolate(pixels.float(), size, mode="bicubic", antialias=True).clamp(0, 255) / 127.5 - 1

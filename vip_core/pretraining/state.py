@@ -1,4 +1,4 @@
-"""The states of the stages: kept after every epoch, taken up again, and tied to one seed and one set of data."""
+"""The states of the stages: saved after every epoch, loaded again, and tied to one seed and one set of data."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from vip_core.utils.files import atomic, write_json
 Part = nn.Module | Optimizer | LRScheduler
 
 
-def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
+def check_same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
     """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
     texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
@@ -32,14 +32,14 @@ def same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> 
     write_json(path, run)
 
 
-def made_from(folder: Path, name: str, *states: Path) -> Path:
-    """A folder inside `folder` for what is made from these states, another one when they change."""
+def derived_dir(folder: Path, name: str, *states: Path) -> Path:
+    """A folder inside `folder` for what is derived from these states; another one when they change."""
     digest = hashlib.sha256(b"".join(state.read_bytes() for state in states)).hexdigest()
     return folder / f"{name}-{digest[:8]}"
 
 
-def take_up(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:
-    """Put the parts into the state kept at `path`, if there is one. Returns the epochs that it has behind it."""
+def load_state(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:
+    """Load the parts' state from `path`, if there is one. Returns the number of epochs done."""
     if not path.is_file():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)
@@ -48,7 +48,7 @@ def take_up(path: Path, parts: Mapping[str, Part], device: torch.device) -> int:
     return state["epoch"]
 
 
-def keep(path: Path, parts: Mapping[str, Part], epochs: int) -> None:
-    """Keep the parts' state after so many epochs. Raises StorageError if it cannot be written."""
+def save_state(path: Path, parts: Mapping[str, Part], epochs: int) -> None:
+    """Save the parts' state after so many epochs. Raises StorageError if it cannot be written."""
     with atomic(path) as temporary:
         torch.save({**{name: part.state_dict() for name, part in parts.items()}, "epoch": epochs}, temporary)
