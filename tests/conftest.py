@@ -89,7 +89,7 @@ def symptoms() -> SymptomSet:
 
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory) -> Path:
-    """Forty images in two classes that differ in brightness, one folder a class. Not to be written to."""
+    """Forty images in two classes that differ in brightness, one folder per class. Not to be written to."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("images") / "data"
     for name, tone in (("white", 170), ("dark", 90)):

@@ -39,7 +39,7 @@ def read_dicom(data: bytes, name: str, max_pixels: int) -> Image.Image:
             known = ", ".join(PHOTOMETRIC[1] + PHOTOMETRIC[3])
             raise ImageError(f"{name} has a photometric interpretation other than {known}; export it as PNG.")
         if dataset.BitsAllocated not in (8, 16):
-            raise ImageError(f"{name} has {int(dataset.BitsAllocated)} bits a sample, not 8 or 16; export it as PNG.")
+            raise ImageError(f"{name} has {int(dataset.BitsAllocated)} bits per sample, not 8 or 16; export it as PNG.")
         plain = ExplicitVRLittleEndian if dataset.original_encoding[1] else ExplicitVRBigEndian
         syntax = dataset.file_meta.get("TransferSyntaxUID") or plain  # a file without its header: as pydicom found it
         label = UID(syntax).name if UID(syntax).name != syntax else "an unknown transfer syntax"

@@ -22,14 +22,14 @@ class ContextPrompt(nn.Module):
         nn.init.normal_(self.vectors, std=0.02)
 
     def forward(self, counts: list[int]) -> Tensor:
-        """The context of n symptoms: (M, W) where it is shared, else (n, M, W). counts: symptoms a class."""
+        """The context of n symptoms: (M, W) where it is shared, else (n, M, W). counts: symptoms per class."""
         if self.vectors.ndim == 2:
             return self.vectors
         return self.vectors.repeat_interleave(torch.tensor(counts, device=self.vectors.device), dim=0)
 
 
 class MergePrompt(nn.Module):
-    """One learnable token a class, which attends to the class's symptoms and is added to what it finds.
+    """One learnable token per class, which attends to the class's symptoms and is added to what it finds.
 
         a_c = softmax((T_c W_k^T)(W_q p_c) / sqrt(D)) over the symptoms of class c
         g_c = p_c + sum_j a_cj T_cj

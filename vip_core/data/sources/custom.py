@@ -22,7 +22,7 @@ from vip_core.errors import DataError
 
 
 def folder(root: Path, classes: Sequence[str]) -> Dataset:
-    """Your own images, one folder a class, named as the class; optionally under train, val, test.
+    """Your own images, one folder per class, named after the class; optionally under train, val, test.
 
     No splits: 70 / 10 / 20 % by patient, where a patient is a file's name without its ending. With splits: those, val
     being called valid or validation too; a name then tells a patient within its split only, as many sets number each
