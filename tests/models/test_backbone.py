@@ -54,7 +54,7 @@ def test_encode_prompts_packed_equals_padded(any_backbone):
     texts = [f"sign {'of many words ' * (i % 5)}number {i}" for i in range(70)]
     rows = [any_backbone.prompt_tokens(text) for text in texts]
     for context in (None, torch.randn(4, any_backbone.text_width)):
-        expected = any_backbone.encode_tokens(rows, context)
+        expected = any_backbone.text_tower.encode_padded(rows, context)
         torch.testing.assert_close(any_backbone.encode_prompts(texts, context), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -196,7 +196,7 @@ def test_fingerprint_differs_between_backbones(tiny_native, tiny_custom):
         ("ViT-B-16", "best", "has no weights called best"),
         ("vip-mini", "openai", "brings its own weights"),
         ("local-dir:/nowhere", None, "could not be loaded"),
-        ("coca_ViT-B-32", "random", "text tower of another kind"),
+        ("coca_ViT-B-32", "random", "a text tower of type CoCa"),
     ],
 )
 def test_load_refuses_with_one_sentence(name, pretrained, sentence):

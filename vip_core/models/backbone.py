@@ -5,31 +5,30 @@ from collections.abc import Callable
 
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
 from vip_core.errors import BackboneError, PromptTooLong, SymptomError
-from vip_core.models.loading import load_open_clip, native_text_tower
+from vip_core.models.loading import load_open_clip
 from vip_core.models.patches import patch_features
-from vip_core.utils.lru import LRU
+from vip_core.models.towers.choice import text_tower
+from vip_core.models.towers.tokens import shorten
 from vip_core.utils.paths import checkpoint_folder
 
 EMBEDDED = "vip-mini"
-PACKED = 32  # prompts a sequence; attention grows with the square of its length
 
 
 class Backbone(nn.Module):
     """A CLIP model with frozen weights, always in evaluation mode, in float32.
 
-    Any open_clip model with a native CLIP text tower works: text modules on the model itself (`CLIP`) or under
-    `.text` (`CustomTextCLIP` with a causal `TextTransformer`). Features are as open_clip gives them, not normalised.
+    Features are as open_clip gives them, not normalised. Which text towers work: see `vip_core.models.towers`.
 
     Args:
         clip: the model, with its preprocessing set as open_clip's factory does.
-        tokenizer: CLIP's byte-pair tokenizer.
+        tokenizer: the one that open_clip gives with it.
         name: as given to `load`.
         pretrained: open_clip's tag of the weights, "random", or None for a name that implies its weights.
 
@@ -37,15 +36,20 @@ class Backbone(nn.Module):
         BackboneError: if the text tower is of another kind.
     """
 
-    def __init__(self, clip: CLIP | CustomTextCLIP, tokenizer: SimpleTokenizer, name: str, pretrained: str | None):
+    def __init__(
+        self,
+        clip: CLIP | CustomTextCLIP,
+        tokenizer: SimpleTokenizer | HFTokenizer,
+        name: str,
+        pretrained: str | None = None,
+    ):
         super().__init__()
         self.clip = clip
         self.tokenizer = tokenizer
         self.name = name
         self.pretrained = pretrained
-        self._text = native_text_tower(clip, tokenizer, name)
+        self.text_tower = text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
-        self._tokens: LRU[str, list[int]] = LRU(4096)  # tokenising is slow, and training asks for the same texts again
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
 
@@ -79,8 +83,8 @@ class Backbone(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self._text.positional_embedding.device
+        """Where the weights are."""
+        return self.clip.logit_scale.device
 
     @property
     def logit_scale(self) -> Tensor:
@@ -90,20 +94,17 @@ class Backbone(nn.Module):
     @property
     def embed_dim(self) -> int:
         """D, the size of image and text features."""
-        projection = self._text.text_projection
-        if projection is None:
-            return self.text_width
-        return projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1]
+        return self.text_tower.embed_dim
 
     @property
     def text_width(self) -> int:
         """W, the size of a token embedding."""
-        return self._text.token_embedding.weight.shape[1]
+        return self.text_tower.width
 
     @property
     def context_length(self) -> int:
-        """The number of tokens that the text tower takes, [SOS] and [EOS] included."""
-        return self._text.positional_embedding.shape[0]
+        """The number of tokens that the text tower takes, markers and context included."""
+        return self.text_tower.context_length
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -189,114 +190,46 @@ class Backbone(nn.Module):
     # ---- text
 
     def token_count(self, text: str) -> int:
-        """The number of tokens of the prompt of `text` without a context: [SOS], the words, the full stop, [EOS]."""
-        return len(self.prompt_tokens(text)) + 2
+        """The number of tokens of the prompt of `text` without a context: the markers, the words, the full stop."""
+        return len(self.prompt_tokens(text)) + self._markers
 
     def word_embeddings(self, words: str) -> Tensor:
-        """Embeddings (M, W) of literal words, to serve as a context. M is their number of tokens."""
-        tokens = torch.tensor(self.tokenizer.encode(words), device=self.device, dtype=torch.long)
-        return self._text.token_embedding(tokens)
+        """Embeddings (M, W) of literal words, to start a context from. M is their number of tokens."""
+        return self.text_tower.words(words)
 
     def encode_prompts(self, symptoms: list[str], context: Tensor | None = None, autocast: bool = False) -> Tensor:
-        """Text features (n, D) of `[SOS][context][symptom].[EOS]`, float32, not normalised.
-
-        Under a causal mask no position sees a later one, so nothing need follow [EOS], and what prompts begin with need
-        stand only once: they are packed into one sequence without padding, which gives the same features for a fraction
-        of the work of 77 tokens each.
+        """Text features (n, D) of the prompts "[context][symptom].", float32, not normalised.
 
         Args:
             symptoms: n texts; a final full stop is added where there is none.
-            context: embeddings (M, W) shared by all prompts, or (n, M, W), one set a prompt; None for plain sentences.
+            context: embeddings (M, W) shared by all prompts, or (n, M, W), one set each; None for plain sentences.
             autocast: run the tower in bfloat16.
 
         Raises:
             PromptTooLong: if a prompt has more tokens than the text tower takes.
-            SymptomError: if a text is blank or holds a marker that the tokenizer reserves.
+            SymptomError: if a text is blank, contains a marker that the tokenizer reserves, or only unknown tokens.
         """
         if not symptoms:
             return torch.empty(0, self.embed_dim, device=self.device)
-        size = 0 if context is None else context.shape[-2]
+        size = self._markers + (0 if context is None else context.shape[-2])
         rows = [self.prompt_tokens(symptom) for symptom in symptoms]
         for symptom, row in zip(symptoms, rows, strict=True):
-            if len(row) + size + 2 > self.context_length:
+            if len(row) + size > self.context_length:
                 raise PromptTooLong(
-                    f"The symptom “{_shorten(symptom)}” makes a prompt of {len(row) + size + 2} tokens, "
+                    f"The symptom “{shorten(symptom)}” makes a prompt of {len(row) + size} tokens, "
                     f"and the text tower of {self.name} takes {self.context_length}; shorten it."
                 )
-        groups = [slice(i, i + PACKED) for i in range(0, len(rows), PACKED)]
-        own = context is not None and context.ndim == 3
         with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
-            return torch.cat([self._encode_packed(rows[group], context[group] if own else context) for group in groups])
-
-    def _encode_packed(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
-        """Features (n, D) of n lists of tokens in one sequence: what is shared, then each prompt's own part.
-
-        A position attends to the shared beginning and to its own part up to itself, at the place in the prompt that it
-        would have alone.
-        """
-        device, text = self.device, self._text
-        start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
-        shared = text.token_embedding(torch.tensor([start], device=device))  # (1, W)
-        own = text.token_embedding(torch.tensor([token for row in rows for token in (*row, end)], device=device))
-        parts = list(own.split([len(row) + 1 for row in rows]))
-        if context is not None and context.ndim == 2:
-            shared = torch.cat([shared, context])  # (1 + M, W)
-        elif context is not None:
-            parts = [torch.cat(pair) for pair in zip(context, parts, strict=True)]
-        first, sizes = len(shared), torch.tensor([len(part) for part in parts], device=device)
-        part_of = torch.arange(len(parts), device=device).repeat_interleave(sizes)
-        part_of = torch.cat([part_of.new_full((first,), -1), part_of])  # (L,), -1 for what is shared
-        ends = first + sizes.cumsum(0)  # (n,)
-        order = torch.arange(len(part_of), device=device)
-        begins = torch.cat([order.new_zeros(first), (ends - sizes).repeat_interleave(sizes) - first])
-        seen = ((part_of[:, None] == part_of) | (part_of == -1)) & (order[:, None] >= order)
-        mask = torch.zeros(seen.shape, device=device).masked_fill(~seen, float("-inf"))  # (L, L)
-        x = torch.cat([shared, *parts]) + text.positional_embedding[order - begins]
-        return self._project(text.transformer(x.unsqueeze(0), attn_mask=mask)[0, ends - 1])
-
-    def encode_tokens(self, rows: list[list[int]], context: Tensor | None = None) -> Tensor:
-        """Text features (n, D), float32, of n lists of tokens (neither [SOS] nor [EOS]), padded to the longest.
-
-        The plain way, and the faster one for the hundreds of sentences alike in length that vip-mini is trained on.
-        context: (M, W), shared.
-        """
-        size = 0 if context is None else len(context)
-        start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
-        longest = max(map(len, rows))
-        tokens = torch.tensor([[start, *row, end, *[0] * (longest - len(row))] for row in rows], device=self.device)
-        x = self._text.token_embedding(tokens)  # (n, longest + 2, W)
-        if context is not None:
-            x = torch.cat([x[:, :1], context.expand(len(rows), -1, -1), x[:, 1:]], dim=1)
-        length = x.shape[1]
-        x = x + self._text.positional_embedding[:length]
-        x = self._text.transformer(x, attn_mask=self._text.attn_mask[:length, :length])  # (n, L, W)
-        eos = torch.tensor([size + 1 + len(row) for row in rows], device=self.device)
-        return self._project(x[torch.arange(len(x), device=self.device), eos])
-
-    def _project(self, x: Tensor) -> Tensor:
-        """Features (n, D) of the states (n, W) at [EOS]."""
-        x = self._text.ln_final(x)
-        projection = self._text.text_projection
-        if isinstance(projection, nn.Linear):
-            x = projection(x)
-        elif projection is not None:
-            x = x @ projection
-        return x.float()
+            return self.text_tower.encode(rows, context)
 
     def prompt_tokens(self, symptom: str) -> list[int]:
-        """Tokens of a symptom's prompt between context and [EOS]. Raises SymptomError as `encode_prompts` does."""
+        """Tokens of a symptom's prompt between context and end marker. Raises SymptomError as `encode_prompts` does."""
         words = symptom.strip().removesuffix(".").rstrip()
         if not words:
             raise SymptomError("A symptom is empty; write what would be seen in the image, or remove the line.")
-        (tokens,) = self._tokens.get([words + "."], lambda texts: [self.tokenizer.encode(text) for text in texts])
-        if set(tokens) & set(self.tokenizer.all_special_ids):
-            raise SymptomError(
-                f"The symptom “{_shorten(symptom)}” holds a marker that the text tower reserves for the start or the "
-                "end of a text; remove it."
-            )
-        return tokens
+        return self.text_tower.tokens.encode(words + ".")
 
-
-def _shorten(text: str, length: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+    @property
+    def _markers(self) -> int:
+        tokens = self.text_tower.tokens
+        return len(tokens.start) + len(tokens.end)

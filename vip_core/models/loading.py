@@ -8,15 +8,15 @@ from pathlib import Path
 import open_clip
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import TextTransformer
-from torch import nn
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from vip_core.errors import BackboneError
 from vip_core.utils.console import console
 
 
-def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP | CustomTextCLIP, SimpleTokenizer]:
+def load_open_clip(
+    name: str, source: str, pretrained: str | None
+) -> tuple[CLIP | CustomTextCLIP, SimpleTokenizer | HFTokenizer]:
     """A model and its tokenizer, on the CPU in float32.
 
     Args:
@@ -46,25 +46,6 @@ def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP
             f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
             "or give local-dir:PATH of a folder that holds them."
         ) from error
-
-
-def native_text_tower(clip: nn.Module, tokenizer: object, name: str) -> nn.Module:
-    """The module that holds CLIP's text modules, in either of open_clip's forms."""
-    text = clip if isinstance(clip, CLIP) else getattr(clip, "text", None)
-    pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
-    native = (
-        isinstance(text, CLIP | TextTransformer)
-        and isinstance(tokenizer, SimpleTokenizer)
-        and getattr(text, "cls_emb", None) is None
-        and text.attn_mask is not None
-        and pool in ("argmax", "eos")
-    )
-    if not native:
-        raise BackboneError(
-            f"Backbone {name} has a text tower of another kind than CLIP's (causal, byte-pair tokens, read at the end "
-            "of the text), which prompts cannot be trained over yet; take one such as ViT-B-16."
-        )
-    return text
 
 
 def check_tag(name: str, pretrained: str | None) -> bool:

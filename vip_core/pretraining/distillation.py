@@ -58,7 +58,7 @@ def distill(
             context = None
             if torch.rand((), generator=generator) < config.context_share:
                 context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
-            student = backbone.encode_tokens([rows[i] for i in batch], context)
+            student = backbone.text_tower.encode_padded([rows[i] for i in batch], context)
             loss = distillation_loss(student, targets[batch].float().to(device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

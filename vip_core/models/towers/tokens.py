@@ -1,0 +1,69 @@
+"""Tokens: one view of open_clip's two kinds of tokenizer."""
+
+from typing import Any
+
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+from vip_core.errors import SymptomError
+from vip_core.utils.lru import LRU
+
+
+class Tokens:
+    """The tokens of a text without its markers, and the markers that the tower expects around them.
+
+    Attributes:
+        start: ids before a text; none for SigLIP.
+        end: ids after it.
+        pad: the id that fills a row.
+        limit: tokens per row.
+    """
+
+    def __init__(self, tokenizer: SimpleTokenizer | HFTokenizer):
+        self.tokenizer = tokenizer
+        self._known: LRU[str, list[int]] = LRU(4096)  # tokenising is slow, and training asks for the same texts again
+        self.limit = int(tokenizer.context_length or 0)
+        if isinstance(tokenizer, SimpleTokenizer):
+            self.start, self.end, self.pad = [tokenizer.sot_token_id], [tokenizer.eot_token_id], 0
+            self._reserved, self._unknown = frozenset(tokenizer.all_special_ids), None
+            return
+        inner: Any = tokenizer.tokenizer
+        bare, marked = self._ids("a"), inner("a").input_ids
+        first = next(i for i in range(len(marked)) if marked[i : i + len(bare)] == bare)
+        self.start, self.end = marked[:first], marked[first + len(bare) :]
+        if tokenizer.strip_sep_token:  # CLIPA was trained with 0 in the place of [SEP]
+            self.end = [0 if token == inner.sep_token_id else token for token in self.end]
+        self.pad = inner.pad_token_id
+        self._unknown = inner.unk_token_id
+        self._reserved = frozenset(inner.all_special_ids) - {self._unknown}
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without markers, in any number.
+
+        Raises:
+            SymptomError: if it contains a marker that the tokenizer reserves, or only tokens unknown to it.
+        """
+        return self._known.get([text], lambda texts: [self._checked(text) for text in texts])[0]
+
+    def _checked(self, text: str) -> list[int]:
+        ids = self._ids(text)
+        if self._reserved & set(ids):
+            raise SymptomError(
+                f"The symptom “{shorten(text)}” contains a marker that the text tower reserves, such as the start or "
+                "the end of a text; remove it."
+            )
+        if not ids or (self._unknown in ids and all(token == self._unknown for token in self._ids(text.rstrip(". ")))):
+            raise SymptomError(
+                f"The symptom “{shorten(text)}” has no word that the text tower knows; describe it in plain words."
+            )
+        return ids
+
+    def _ids(self, text: str) -> list[int]:
+        if isinstance(self.tokenizer, SimpleTokenizer):
+            return self.tokenizer.encode(text)
+        return self.tokenizer.tokenizer(self.tokenizer.clean_fn(text), add_special_tokens=False).input_ids
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """A text on one line, cut with an ellipsis, for an error."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
