@@ -9,13 +9,10 @@ import sys
 
 import pytest
 import torch
-from rich.console import Console
 
 from tests.conftest import PROJECT
 from vip_core.cli import run
 from vip_core.evaluate import main as evaluate
-from vip_core.evaluation.metrics import figures
-from vip_core.evaluation.tables import print_figures
 from vip_core.models.vip import ViP
 from vip_core.score import main as score
 from vip_core.train import main as train
@@ -156,16 +153,6 @@ def test_output_that_cannot_be_written_is_one_sentence(trained, image_folder):
         )
     assert done.returncode == 2 and done.stderr.splitlines()[-1] == "error: No space left on device."
     assert "Traceback" not in done.stderr
-
-
-def test_class_names_are_shown_as_they_are(capsys):
-    names = ("nodule [benign]", "nodule [/b]")
-    labels = torch.tensor([0, 1, 0, 1])
-    result = figures(torch.eye(2)[labels] * 0.6 + 0.2, labels, names).to_dict()
-    print_figures(Console(width=100), "[red]a title", result)
-    out = capsys.readouterr().out
-    assert "[red]a title (n = 4)" in out and "all resamples agree" in out
-    assert all(out.count(name) == 3 for name in names)  # its recall, and its row and column
 
 
 def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_folder, tmp_path, capsys):

@@ -43,7 +43,7 @@ def test_measuring_the_official_test_images_again_gives_the_card(data, name, dat
 
     vip = ViP.from_pretrained(name)
     rows = load_dataset(data_name, data / data_name, vip.symptoms.classes).test
-    result = measure(vip, encode_split(vip.backbone, rows, "Test images"), rows, seed=1)
+    result = measure(vip, encode_split(vip.backbone, rows, "Test images"), rows, seed=1).to_dict()
     card = vip.card.figures["test"]
     assert result["n"] == n
     # bf16 sums differ between processors, by a few thousandths of an AUROC at most

@@ -9,7 +9,7 @@ from vip_core.cli import Parser, at_least, run
 from vip_core.data.features import encode_split
 from vip_core.data.sources import DATASETS, load_dataset
 from vip_core.evaluation.measure import measure
-from vip_core.evaluation.tables import print_figures
+from vip_core.evaluation.tables import print_evaluation
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
@@ -34,12 +34,14 @@ def main(argv: list[str]) -> int:
         vip.symptoms = SymptomSet.load(arguments.symptoms).ordered(vip.symptoms.classes)
     data = load_dataset(arguments.data, arguments.root, vip.symptoms.classes)
     rows = data.split(arguments.split)
-    threshold = None if vip.card is None else vip.card.threshold
+    threshold, positive = None, None
+    if vip.card is not None:
+        threshold, positive = vip.card.threshold, vip.card.training.get("positive")
     result = measure(vip, encode_split(vip.backbone, rows, "Images"), rows, arguments.seed, threshold)
     if arguments.json:
-        print(json.dumps(result))
+        print(json.dumps(result.to_dict()))
     else:
-        print_figures(Console(), f"{arguments.checkpoint} on {data.name}, {arguments.split}", result)
+        print_evaluation(Console(), f"{arguments.checkpoint} on {data.name}, {arguments.split}", result, positive)
         print("Research use, not a medical device.")
     return 0
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from vip_core.cli import Parser, at_least, not_negative, run, share
 from vip_core.data.sources import DATASETS
 from vip_core.errors import UsageError
-from vip_core.evaluation.tables import print_figures
+from vip_core.evaluation.measure import Evaluation
+from vip_core.evaluation.tables import print_evaluation
 from vip_core.models.backbone import EMBEDDED
 from vip_core.training.config import BACKBONE_DEFAULTS, TrainConfig
 from vip_core.training.run import is_finished, train
@@ -29,7 +30,9 @@ def main(argv: list[str]) -> int:
         return 0
     assert vip.card is not None
     for split, result in vip.card.figures.items():
-        print_figures(console, f"{vip.card.data['name']}, {split}", result)
+        print_evaluation(console, f"{vip.card.data['name']}, {split}", Evaluation.from_dict(result), arguments.positive)
+    if note := vip.card.training.get("not_fitted"):
+        console.print(note, style="yellow", markup=False, highlight=False)
     console.print(f"Written to {out}. Research use, not a medical device.")
     return 0
 

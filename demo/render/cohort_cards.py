@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from demo.render.charts import svg
 from demo.render.cohort_charts import MOST_CLASSES, WIDTH, confusion_matrix, roc_curves
 from demo.state.cohort import Results, as_csv
-from vip_core.evaluation.metrics import Figures
+from vip_core.evaluation.intervals import Estimate
+from vip_core.evaluation.metrics import Metrics
 
 INVITATION = "Upload images, or take the reference images: what the model makes of all of them stands here."
 NO_CHARTS = "With a labels file a confusion matrix and a ROC plot stand here."
@@ -66,14 +67,20 @@ def _figures(results: Results, positive: int) -> str:
             else "<p>No label fits an image that could be read, so there are no figures.</p>"
         )
     before = results.original.figures if results.original is not None else None
-    wanted = [("accuracy", "Accuracy", figures.accuracy), *_recalls(figures, positive)]
-    if figures.auroc is not None:
-        wanted.append(("auroc", "AUROC" if len(figures.classes) == 2 else "AUROC, mean of classes", figures.auroc))
-    tiles = "".join(_tile(key, title, value, figures, before) for key, title, value in wanted)
+    earlier = {} if before is None else _estimates(before, positive)
+    tiles = "".join(_tile(title, found, earlier.get(title)) for title, found in _estimates(figures, positive).items())
     return f'<p>{_sentence(figures)}</p><dl class="vip-figures">{tiles}</dl>'
 
 
-def _sentence(figures: Figures) -> str:
+def _estimates(figures: Metrics, positive: int) -> dict[str, Estimate]:
+    """What the tiles show, by title."""
+    shown = {"Accuracy": figures.accuracy, **_recalls(figures, positive)}
+    if figures.auroc is not None:
+        shown["AUROC" if len(figures.classes) == 2 else "AUROC, mean of classes"] = figures.auroc
+    return shown
+
+
+def _sentence(figures: Metrics) -> str:
     present = [name for name, row in zip(figures.classes, figures.confusion, strict=True) if sum(row)]
     absent = [name for name in figures.classes if name not in present]
     counts = ", ".join(
@@ -91,7 +98,7 @@ def _sentence(figures: Figures) -> str:
     return f"{text} No label is {missing}, so nothing is said of that."
 
 
-def _recalls(figures: Figures, positive: int) -> list[tuple[str, str, float]]:
+def _recalls(figures: Metrics, positive: int) -> dict[str, Estimate]:
     """Of two classes sensitivity and specificity; of more, each class's sensitivity."""
     name = figures.classes[positive]
     wanted = [(name, f"Sensitivity to {name}")]
@@ -99,23 +106,16 @@ def _recalls(figures: Figures, positive: int) -> list[tuple[str, str, float]]:
         wanted.append((figures.classes[1 - positive], "Specificity"))
     else:
         wanted += [(other, f"Sensitivity to {other}") for other in figures.classes if other != name]
-    return [(f"recall of {key}", title, figures.recall[key]) for key, title in wanted if key in figures.recall]
+    return {title: figures.recall[key] for key, title in wanted if key in figures.recall}
 
 
-def _tile(key: str, title: str, value: float, figures: Figures, before: Figures | None) -> str:
-    interval = figures.intervals.get(key)
-    brackets = "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-    was = "&nbsp;" if before is None else f"was {_value(before, key):.3f}"  # its line is kept, so that nothing moves
+def _tile(title: str, found: Estimate, before: Estimate | None) -> str:
+    brackets = "" if found.interval is None else f"[{found.low:.3f}, {found.high:.3f}]"
+    was = "&nbsp;" if before is None else f"was {before.value:.3f}"  # kept, so that nothing moves
     return (
-        f'<div><dt>{escape(title)}</dt><dd><b>{value:.3f}</b></dd><dd class="vip-interval">{brackets}</dd>{was}</div>'
+        f"<div><dt>{escape(title)}</dt><dd><b>{found.value:.3f}</b></dd>"
+        f'<dd class="vip-interval">{brackets}</dd>{was}</div>'
     )
-
-
-def _value(figures: Figures, key: str) -> float:
-    value = (
-        figures.recall.get(key.removeprefix("recall of ")) if key.startswith("recall of ") else getattr(figures, key)
-    )
-    return float("nan") if value is None else value
 
 
 def _images(number: int) -> str:
@@ -134,7 +134,7 @@ def charts_card(results: Results | None = None, positive: int = 0) -> str:
     )
     parts = [_figure("Confusion matrix", confusion_matrix(results), f"Counts of predicted classes. {cells}.")]
     if figures.auroc is not None:
-        words = f"Sensitivity against false alarms at every threshold; the area under it is {figures.auroc:.3f}."
+        words = f"Sensitivity against false alarms at every threshold; the area under it is {figures.auroc.value:.3f}."
         parts.append(_figure("ROC", roc_curves(results, positive), words))
     return f'<div class="vip-charts">{"".join(parts)}</div>'
 

@@ -14,7 +14,7 @@ from demo.state.archive import shown_name
 from demo.state.tasks import Task
 from vip_core.data.tables import class_key, read_csv
 from vip_core.errors import DataError
-from vip_core.evaluation.metrics import Figures, figures
+from vip_core.evaluation.metrics import Metrics, compute_metrics
 from vip_core.symptoms import SymptomSet
 
 MOST_LABEL_BYTES = 2**20  # 500 lines have 50,000
@@ -89,7 +89,7 @@ class Results:
     labels: Labels | None
     classes: tuple[str, ...]
     rows: tuple[Row, ...]
-    figures: Figures | None
+    figures: Metrics | None
     notes: tuple[str, ...] = ()
     original: "Results | None" = field(default=None, repr=False)
 
@@ -216,7 +216,7 @@ def _score(
     measured = None
     if counted:
         probabilities = torch.tensor([row.probabilities for row in counted])
-        measured = figures(probabilities, torch.tensor([row.label for row in counted]), classes)
+        measured = compute_metrics(probabilities, torch.tensor([row.label for row in counted]), classes)
     return Results(cohort, labels, classes, tuple(rows), measured, notes, original)
 
 

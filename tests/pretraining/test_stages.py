@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.alignment import AlignConfig
 from vip_core.pretraining.corpus import FILES, variants
-from vip_core.pretraining.evaluation import COMPARISONS, aurocs, measure_alignment, rank_images
+from vip_core.pretraining.evaluation import COMPARISONS, measure_alignment, rank_images
 from vip_core.pretraining.finetune_encoder import EncoderConfig, finetune_encoder
 from vip_core.pretraining.folds import cross_validate
 from vip_core.pretraining.image_tower import ExactConv2d, TowerConfig, depthwise_in_float32, tune_tower, tune_towers
@@ -336,13 +336,6 @@ def test_variants_are_new_and_the_same_for_a_seed():
     made = variants(sentences, 1)
     assert made == variants(sentences, 1) != variants(sentences, 2)
     assert len(set(made)) == len(made) > 15 and not set(made) & set(sentences)
-
-
-def test_aurocs_match_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores, truth = rng.integers(0, 9, (60, 5)).astype(float), rng.random(60) < 0.3
-    expected = [roc_auc_score(truth, column) for column in scores.T]
-    np.testing.assert_allclose(aurocs(scores, truth), expected)
 
 
 def test_measure_alignment_of_the_shipped_backbone_on_its_examples():

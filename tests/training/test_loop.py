@@ -172,8 +172,10 @@ def test_resuming_on_other_images_is_refused_and_on_the_same_in_another_place_is
             (tmp_path / "run" / "card.json").unlink()
 
 
-@pytest.mark.parametrize(("more", "sentence"), [("empty", "holds no images"), ("none", "is no folder"), ("a", "two")])
-def test_a_mistake_in_the_foreign_folders_is_said_before_anything_is_done(
+@pytest.mark.parametrize(
+    ("more", "sentence"), [("empty", "contains no images"), ("none", "is not a folder"), ("a", "two")]
+)
+def test_train_refuses_ood_folders_before_anything_is_done(
     image_folder, symptom_file, tiny_native, tmp_path, more, sentence
 ):
     for folder in ("empty", "x/a", "y/x/a"):

@@ -1,44 +1,68 @@
-"""Metrics as tables for people."""
-
-from typing import Any
+"""An evaluation as tables for people."""
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vip_core.evaluation.intervals import Estimate
+from vip_core.evaluation.measure import Evaluation
+from vip_core.evaluation.metrics import Metrics
 
-def print_figures(console: Console, title: str, result: dict[str, Any]) -> None:
-    """A table for people: each figure with its 95 % interval, and the confusion matrix."""
-    table = Table(title=escape(f"{title} (n = {result['n']})"), title_justify="left")
+TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "F1, mean of the classes"}
+
+
+def print_evaluation(console: Console, title: str, result: Evaluation, positive: str | None = None) -> None:
+    """Each figure with its 95 % interval, and the confusion matrix.
+
+    positive: the class whose threshold is named, the second by default.
+    """
+    metrics = result.metrics
+    table = Table(title=escape(f"{title} (n = {metrics.n})"), title_justify="left")
     table.add_column("Figure")
     table.add_column("Value", justify="right")
     table.add_column("95 % interval", justify="right")
-    values = {name: result[name] for name in ("auroc", "accuracy", "balanced_accuracy", "f1_macro")}
-    values |= {f"recall of {name}": value for name, value in result["recall"].items()}
-    for name, value in values.items():
-        if value is None:
-            table.add_row(escape(name), "–", "needs two classes")
-            continue
-        table.add_row(escape(name.replace("_", " ")), f"{value:.3f}", _interval(result["intervals"][name]))
-    table.add_row("expected calibration error", f"{result['ece']:.3f}", "")
-    if moved := result.get("at_threshold"):
-        for name in ("accuracy", *(f"recall of {name}" for name in moved["recall"])):
-            value = moved["accuracy"] if name == "accuracy" else moved["recall"][name.removeprefix("recall of ")]
-            table.add_row(
-                escape(f"{name} at {moved['threshold']:.3f}"), f"{value:.3f}", _interval(moved["intervals"][name])
-            )
-    for name, subtype in result.get("subtypes", {}).items():
-        value, interval = subtype["accuracy"], subtype["intervals"]["accuracy"]
-        table.add_row(escape(f"accuracy on {name} (n = {subtype['n']})"), f"{value:.3f}", _interval(interval))
+    _add(table, "AUROC", metrics.auroc)
+    for name, found in metrics.auroc_by_class.items():
+        _add(table, f"AUROC of {name}", found)
+    for name, words in TITLES.items():
+        _add(table, words, getattr(metrics, name))
+    for name, found in metrics.recall.items():
+        _add(table, f"recall of {name}", found)
+    table.add_row("expected calibration error", f"{metrics.ece:.3f}", "")
+    if moved := result.at_threshold:
+        name = positive if positive in moved.thresholds else metrics.classes[1]
+        at = f"predicting {name} from a probability of {moved.thresholds[name]:.3f}"
+        _add(table, f"accuracy, {at}", moved.metrics.accuracy)
+        for other, found in moved.metrics.recall.items():
+            _add(table, f"recall of {other}, {at}", found)
+    for name, found in result.subtypes.items():
+        _add(table, f"accuracy on {name} (n = {found.n})", found)
     console.print(table)
-    confusion = Table(title="Images by true class (rows) and prediction (columns)", title_justify="left")
-    confusion.add_column("")
-    for name in result["classes"]:
-        confusion.add_column(escape(name), justify="right")
-    for name, counts in zip(result["classes"], result["confusion"], strict=True):
-        confusion.add_row(escape(name), *map(str, counts))
-    console.print(confusion)
+    console.print(f"Intervals: {describe_units(metrics)}.", highlight=False)
+    _print_confusion(console, metrics)
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "all resamples agree" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+def describe_units(metrics: Metrics) -> str:
+    """What the intervals take as independent, in words."""
+    if metrics.unit == "image":
+        return f"{metrics.n:,} images, each taken as independent"
+    return f"{metrics.units:,} patients; the images of a patient are drawn together"
+
+
+def _add(table: Table, name: str, found: Estimate | None) -> None:
+    if found is None:
+        table.add_row(escape(name), "–", "needs two classes")
+    elif found.low is None or found.high is None:
+        table.add_row(escape(name), f"{found.value:.3f}", "all resamples agree")
+    else:
+        table.add_row(escape(name), f"{found.value:.3f}", f"{found.low:.3f} to {found.high:.3f}")
+
+
+def _print_confusion(console: Console, metrics: Metrics) -> None:
+    table = Table(title="Images by true class (rows) and prediction (columns)", title_justify="left")
+    table.add_column("")
+    for name in metrics.classes:
+        table.add_column(escape(name), justify="right")
+    for name, counts in zip(metrics.classes, metrics.confusion, strict=True):
+        table.add_row(escape(name), *map(str, counts))
+    console.print(table)

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
+from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.labels import ATTRIBUTES, DERMOSCOPY, XRAY, LabelledImage, Sentence, bank_sentences
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import image_features_of
+from vip_core.utils.ranking import SortedScores, auroc
 
-RESAMPLES = 1000
 JSON_KEYS = {"lay": "loose", "inverted": "wrong_way"}
 WORDS = {"consolidation": True, "pneumonia": True, "opacity": True, "clear lungs": False}  # True: of pneumonia
 
@@ -188,7 +189,7 @@ def rank_images(
             _value(present, right, wrong, rng, resamples),
             _value(absent, right, wrong, rng, resamples),
             _value(lay, right, wrong, rng, resamples) if lay.size else None,
-            tuple(text for text, auroc in zip(texts, each, strict=True) if auroc < 0.5),
+            tuple(text for text, value in zip(texts, each, strict=True) if value < 0.5),
         )
     return rankings
 
@@ -231,29 +232,20 @@ def similarities(backbone: Backbone, features: Tensor, texts: list[str]) -> NDAr
     return (features @ F.normalize(encode_texts(backbone, texts).cpu(), dim=-1).T).numpy()
 
 
-def aurocs(scores: NDArray, truth: NDArray) -> NDArray:
-    """AUROC (K,) with which each column of scores (n, K) ranks the true ones (n,) first; ties count half."""
-    positives = int(truth.sum())
-    ranks = rankdata(scores, axis=0)[truth].sum(0)
-    return (ranks - positives * (positives + 1) / 2) / (positives * (len(truth) - positives))
-
-
 def _matching(images: list[LabelledImage], known: Mapping[str, int]) -> NDArray:
     return np.array([all(image.findings.get(name) == state for name, state in known.items()) for image in images])
 
 
 def _each(scores: NDArray, right: NDArray, wrong: NDArray) -> NDArray:
     """AUROC (K,) of each column of scores (N, K)."""
-    return aurocs(scores[right | wrong], right[right | wrong])
+    return auroc(scores[right | wrong], right[right | wrong])
 
 
 def _value(scores: NDArray, right: NDArray, wrong: NDArray, rng: np.random.Generator, resamples: int) -> Value:
     """Mean AUROC of the columns of scores (N, K), with its interval."""
     sides = np.flatnonzero(right), np.flatnonzero(wrong)
     truth = np.repeat([True, False], [len(side) for side in sides])
-    resampled = [
-        aurocs(scores[np.concatenate([rng.choice(side, len(side)) for side in sides])], truth).mean()
-        for _ in range(resamples)
-    ]
+    ranking = SortedScores(scores[np.concatenate(sides)], truth)
+    resampled = bootstrap(lambda weights: ranking.auroc(weights).mean(), units(~truth), rng, resamples)
     low, high = np.percentile(resampled, [2.5, 97.5])
     return Value(float(_each(scores, right, wrong).mean()), float(low), float(high))

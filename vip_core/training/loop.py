@@ -22,6 +22,7 @@ def train_prompts(
     config: TrainConfig,
     state_path: Path,
     images: str = "",
+    select: bool = True,
 ) -> TrainingState:
     """Train the prompts in place; the model ends with those of the first epoch of highest validation accuracy.
 
@@ -37,6 +38,7 @@ def train_prompts(
         config: the configuration, which a resumed run must share.
         state_path: the file of the state.
         images: a digest of the training and validation images, which a resumed run must share.
+        select: keep the best epoch; False keeps the last, for a split too small to select on.
 
     Raises:
         CheckpointError: if the state at `state_path` is damaged or of another configuration.
@@ -71,7 +73,7 @@ def train_prompts(
             accuracy = (predict(vip, val.features).argmax(-1) == val.labels).float().mean().item()
             state.history.append((torch.stack(losses).mean().item(), accuracy))
             state.epoch = epoch + 1
-            if accuracy > state.best_accuracy:  # not >=: the earliest wins a tie
+            if accuracy > state.best_accuracy or not select:  # not >=: the earliest wins a tie
                 state.best_epoch, state.best_accuracy = epoch, accuracy
                 state.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
             save_state(state_path, state, vip, optimizer, generator, config, images)

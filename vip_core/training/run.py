@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +17,10 @@ from vip_core.data.features import FeatureSplit, encode_split, fresh_views, imag
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
 from vip_core.errors import CheckpointError, DataError, UsageError
-from vip_core.evaluation.domain import foreign_folders, guard_figures
-from vip_core.evaluation.measure import measure
-from vip_core.evaluation.metrics import fit_temperature, fit_threshold
+from vip_core.evaluation.calibration import fit_temperature, too_small_to_fit
+from vip_core.evaluation.domain import domain_check_counts, ood_folders
+from vip_core.evaluation.measure import Evaluation, measure
+from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.backbone import Backbone
 from vip_core.models.card import BackboneInfo, Card, ContextInfo
 from vip_core.models.reference import ReferenceBank
@@ -127,7 +127,7 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> 
     Raises:
         ViPError: if something is missing, or does not fit together.
     """
-    ood = foreign_folders(ood_images)
+    ood = ood_folders(ood_images)
     symptoms = SymptomSet.load(config.symptoms)
     positive = _positive(config, symptoms.classes)
     data = load_dataset(config.data, Path(config.root), symptoms.classes)
@@ -149,7 +149,8 @@ def fit(run: Run, started: float) -> Fitted:
     val = encode_split(backbone, run.val, "Validation images")
     reference, views = _training_views(backbone, [row.path for row in run.train], config)
     seconds = time.monotonic() - started
-    state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images)
+    select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
+    state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images, select)
     return Fitted(state, reference, labels, val, seconds)
 
 
@@ -157,10 +158,13 @@ def calibrate(run: Run, fitted: Fitted) -> float | None:
     """Give the model its temperature and reference bank. Returns the threshold of the second of two classes, or None.
 
     Temperature, threshold and the domain check's limit are all fitted on validation images, which training never saw.
+    Where these are too few (`too_small_to_fit`), the temperature stays 1 and there is no threshold.
     """
     vip, config, val = run.vip, run.config, fitted.val
-    vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
     vip.reference = ReferenceBank.build(fitted.reference, fitted.labels, val.features, config.seed)
+    if too_small_to_fit(val.labels, vip.symptoms.classes):
+        return None
+    vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
     if len(vip.symptoms.classes) != 2:
         return None
     probabilities = (predict(vip, val.features) / vip.temperature).softmax(-1)  # (n, 2)
@@ -168,7 +172,7 @@ def calibrate(run: Run, fitted: Fitted) -> float | None:
 
 
 def make_card(
-    run: Run, fitted: Fitted, threshold: float | None, metrics: dict[str, dict[str, Any]], started: float
+    run: Run, fitted: Fitted, threshold: float | None, metrics: dict[str, Evaluation], started: float
 ) -> Card:
     """The card of the trained model.
 
@@ -184,13 +188,15 @@ def make_card(
     """
     vip, config, data = run.vip, run.config, run.data
     assert vip.reference is not None
-    domain_check = guard_figures(vip, run.ood_images)
+    domain_check = domain_check_counts(vip, run.ood_images)
     splits = {"train": run.train, "val": data.val, "test": data.test}
     counts = {
         name: dict(Counter(data.classes[row.label] for row in rows).most_common()) for name, rows in splits.items()
     }
     settings = {key: value for key, value in asdict(config).items() if key not in ("data", "root", "symptoms")}
     history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in fitted.state.history]
+    too_small = too_small_to_fit(fitted.val.labels, data.classes)
+    settings |= {} if too_small is None else {"not_fitted": too_small}
     seconds = {"features": round(fitted.seconds, 1), "total": round(time.monotonic() - started, 1)}
     return Card(
         backbone=BackboneInfo(
@@ -203,7 +209,7 @@ def make_card(
         domain_threshold=vip.reference.threshold,
         training={**settings, "kept_epoch": fitted.state.best_epoch, "seconds": seconds, "history": history},
         data={"name": data.name, "images": counts},
-        figures=metrics,
+        figures={name: result.to_dict() for name, result in metrics.items()},
         date=datetime.date.today().isoformat(),
         version=__version__,
         threshold=threshold,

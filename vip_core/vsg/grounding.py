@@ -1,12 +1,12 @@
 """Grounding: each line of a symptom set checked against a checkpoint: its length, duplicates, and what it separates."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from vip_core.evaluation.intervals import hanley_mcneil
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
@@ -119,16 +119,10 @@ def _separations(symptoms: SymptomSet, rows: list[int], owners: list[int], vip: 
 
 
 def _interval(auroc: float, label: int, vip: ViP) -> tuple[float, float] | None:
-    """95 % interval of an AUROC of p images of the class and n others (Hanley and McNeil, Radiology 1982)."""
-    if auroc in (0.0, 1.0):
-        return None
+    """95 % interval of an AUROC of the reference images of a class against the others."""
     assert vip.reference is not None
-    p = int((vip.reference.labels == label).sum())
-    n = len(vip.reference.labels) - p
-    q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
-    variance = (auroc * (1 - auroc) + (p - 1) * (q1 - auroc**2) + (n - 1) * (q2 - auroc**2)) / (p * n)
-    half = 1.96 * math.sqrt(max(variance, 0.0))
-    return max(0.0, auroc - half), min(1.0, auroc + half)
+    positives = int((vip.reference.labels == label).sum())
+    return hanley_mcneil(auroc, positives, len(vip.reference.labels) - positives)
 
 
 def _duplicates(symptoms: SymptomSet, owners: list[int], tower: Backbone) -> list[Duplicate | None]:
