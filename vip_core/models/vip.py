@@ -1,12 +1,11 @@
 """ViP: a context prompt and a merge prompt over a frozen CLIP; its logits, and their exact explanation."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
@@ -14,6 +13,7 @@ from vip_core.errors import CheckpointError
 from vip_core.models.backbone import Backbone
 from vip_core.models.card import Card
 from vip_core.models.checkpoint import Checkpoint, check_state, find_checkpoint
+from vip_core.models.learner import PromptLearner
 from vip_core.models.prompts import ContextPrompt, MergePrompt
 from vip_core.models.reference import ReferenceBank
 from vip_core.symptoms import SymptomSet
@@ -36,7 +36,7 @@ class Terms:
     similarity: Tensor
 
 
-class ViP(nn.Module):
+class ViP(PromptLearner):
     """Visual symptoms as prompts (Fang et al., MICCAI 2024).
 
     The backbone is frozen and not a submodule: parameters and state are those of the prompts alone, under the keys
@@ -56,9 +56,7 @@ class ViP(nn.Module):
     """
 
     def __init__(self, backbone: Backbone, symptoms: SymptomSet, context_length: int = 4, class_context: bool = False):
-        super().__init__()
-        self._frozen = (backbone,)  # in a tuple, which nn.Module does not search for parameters
-        self.symptoms = symptoms
+        super().__init__(backbone, symptoms)
         classes = len(symptoms.classes)
         self.context_prompt = ContextPrompt(context_length, backbone.text_width, classes if class_context else None)
         self.merge_prompt = MergePrompt(classes, backbone.embed_dim)
@@ -68,11 +66,6 @@ class ViP(nn.Module):
         self._card: Card | None = None
         self._described = ""
         self.to(backbone.device)
-
-    @property
-    def backbone(self) -> Backbone:
-        """The frozen CLIP."""
-        return self._frozen[0]
 
     @property
     def card(self) -> Card | None:
@@ -91,10 +84,6 @@ class ViP(nn.Module):
             digest.update(key.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ViP":
-        self.backbone._apply(fn, recurse)  # .to(device) moves the backbone along
-        return super()._apply(fn, recurse)
 
     # ---- checkpoints
 
@@ -188,11 +177,6 @@ class ViP(nn.Module):
         merged, _ = self.merge(self.encode_symptoms(), self.symptoms.counts)
         return self.scale * F.normalize(image_features, dim=-1) @ F.normalize(merged, dim=-1).T
 
-    @property
-    def scale(self) -> Tensor:
-        """exp(logit_scale), which CLIP multiplies a cosine by."""
-        return self.backbone.logit_scale.exp()
-
     def explain(
         self, image_features: Tensor, text: Tensor | None = None, counts: list[int] | None = None
     ) -> list[Terms]:
@@ -229,7 +213,7 @@ class ViP(nn.Module):
 
 
 @torch.inference_mode()
-def predict(vip: ViP, features: Tensor) -> Tensor:
-    """Logits (n, C), on the CPU, of image features (n, D)."""
-    vip.eval()
-    return vip(features.to(vip.backbone.device)).cpu()
+def predict(learner: PromptLearner, features: Tensor) -> Tensor:
+    """Logits (n, C), on the CPU, of image features (n, D), or of pixels where the method reads them."""
+    learner.eval()
+    return learner(features.to(learner.backbone.device)).cpu()

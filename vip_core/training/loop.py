@@ -5,17 +5,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vip_core.data.features import FeatureSplit
-from vip_core.models.vip import ViP, predict
+from vip_core.models.learner import PromptLearner
+from vip_core.models.vip import predict
 from vip_core.training.config import TrainConfig, rate_at
 from vip_core.training.state import TrainingState, load_state, save_state
 from vip_core.utils.console import progress
 
 
 def train_prompts(
-    vip: ViP,
+    vip: PromptLearner,
     views: Callable[[int], Tensor],
     labels: Tensor,
     val: FeatureSplit,
@@ -26,12 +26,13 @@ def train_prompts(
 ) -> TrainingState:
     """Train the prompts in place; the model ends with those of the first epoch of highest validation accuracy.
 
-    SGD with momentum and weight decay over all prompt parameters, softmax cross-entropy without class weights, batches
-    shuffled and the last partial one dropped. The state is written to `state_path` after every epoch. Where that file
-    exists, the run continues from it, and is bit-for-bit identical to an uninterrupted run on the same device.
+    The method has its loss and its optimizer; for ViP these are softmax cross-entropy without class weights, and SGD
+    with momentum and weight decay over all prompts. Batches are shuffled and the last partial one dropped. The state is
+    written to `state_path` after every epoch. Where that file exists, the run continues from it, and is bit-for-bit
+    identical to an uninterrupted run on the same device.
 
     Args:
-        vip: the model, initialised under the seed.
+        vip: ViP or another method, initialised under the seed.
         views: maps an epoch to the features (n, V, D) from which each image's view is drawn in that epoch.
         labels: (n,) of the training images.
         val: the validation images, on which the epoch is selected.
@@ -45,9 +46,7 @@ def train_prompts(
         StorageError: if it cannot be written.
     """
     device = vip.backbone.device
-    optimizer = torch.optim.SGD(
-        vip.parameters(), config.warmup_rate, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+    optimizer = vip.make_optimizer(config.warmup_rate, config.momentum, config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed)
     state = load_state(state_path, vip, optimizer, generator, config, images)
     batch_size = min(config.batch_size, len(labels))
@@ -64,8 +63,7 @@ def train_prompts(
             for rows in order.split(batch_size):
                 if len(rows) < batch_size:
                     break
-                logits = vip(features[rows, drawn[rows]].to(device))  # (B, C)
-                loss = F.cross_entropy(logits, labels[rows].to(device))
+                loss = vip.loss(features[rows, drawn[rows]].to(device), labels[rows].to(device))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

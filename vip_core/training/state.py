@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from vip_core.errors import CheckpointError
-from vip_core.models.vip import ViP
+from vip_core.models.learner import PromptLearner
 from vip_core.training.config import TrainConfig
 from vip_core.utils.files import atomic
 
@@ -39,7 +39,7 @@ class TrainingState:
 def save_state(
     path: Path,
     state: TrainingState,
-    vip: ViP,
+    vip: PromptLearner,
     optimizer: Optimizer,
     generator: torch.Generator,
     config: TrainConfig,
@@ -61,7 +61,7 @@ def save_state(
 
 def load_state(
     path: Path,
-    vip: ViP,
+    vip: PromptLearner,
     optimizer: Optimizer,
     generator: torch.Generator,
     config: TrainConfig,
@@ -83,7 +83,7 @@ def load_state(
     return TrainingState(**content["progress"])
 
 
-def check_same_run(path: Path, vip: ViP, config: TrainConfig, images: str) -> dict[str, Any]:
+def check_same_run(path: Path, vip: PromptLearner, config: TrainConfig, images: str) -> dict[str, Any]:
     """The content of the state file at `path`, which must be of this configuration, model and these images.
 
     Raises:
@@ -112,6 +112,6 @@ def check_same_run(path: Path, vip: ViP, config: TrainConfig, images: str) -> di
     return content
 
 
-def _content(vip: ViP) -> list[Any]:
+def _content(vip: PromptLearner) -> list[Any]:
     """What the prompts are trained for: the backbone, and the classes and symptoms in order."""
     return [vip.backbone.fingerprint, list(vip.symptoms.classes), [list(lines) for lines in vip.symptoms.symptoms]]

@@ -1,0 +1,63 @@
+"""All methods by name: how each is built, and the learning rate that it was published with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vip_core.baselines.ablations import ContextOnly, MergeOnly, TokensOnly
+from vip_core.baselines.bayesian import BayesianPrompts, ConditionalBayesianPrompts
+from vip_core.baselines.biomedcoop import BiomedCoOp
+from vip_core.baselines.clip_adapter import ClipAdapter
+from vip_core.baselines.cocoop import CoCoOp
+from vip_core.baselines.coop import CoOp
+from vip_core.baselines.fine_tuned import FineTunedTower
+from vip_core.baselines.kgcoop import KgCoOp
+from vip_core.baselines.linear_probe import LinearProbe
+from vip_core.baselines.maple import MaPLe
+from vip_core.baselines.tip_adapter import TipAdapter, TipAdapterF
+from vip_core.baselines.zero_shot import NameZeroShot, SymptomZeroShot
+from vip_core.models.backbone import Backbone
+from vip_core.models.learner import PromptLearner
+from vip_core.models.vip import ViP
+from vip_core.symptoms import SymptomSet
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the comparison.
+
+    Attributes:
+        name: as on the command line and in tables.
+        label: for people.
+        build: makes the learner; random starts come from torch's global generator.
+        rate: the published learning rate; None where no gradient step is made.
+    """
+
+    name: str
+    label: str
+    build: Callable[[Backbone, SymptomSet], PromptLearner]
+    rate: float | None = None
+
+
+_ALL = (
+    Method("vip", "ViP", ViP, 2e-3),
+    Method("zero-shot-names", "Zero-shot, class names", NameZeroShot.one_template),
+    Method("zero-shot-ensemble", "Zero-shot, template ensemble", NameZeroShot.ensemble),
+    Method("zero-shot-symptoms", "Zero-shot, symptoms averaged", SymptomZeroShot),
+    Method("linear-probe", "Linear probe", LinearProbe),
+    Method("coop", "CoOp, shared context", CoOp, 2e-3),
+    Method("coop-csc", "CoOp, class-specific context", CoOp.per_class, 2e-3),
+    Method("cocoop", "CoCoOp", CoCoOp, 2e-3),
+    Method("bayesian", "Bayesian prompts, unconditional", BayesianPrompts, 2e-3),
+    Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3),
+    Method("maple", "MaPLe", MaPLe, 3.5e-3),
+    Method("tip-adapter", "Tip-Adapter", TipAdapter),
+    Method("tip-adapter-f", "Tip-Adapter-F", TipAdapterF, 1e-3),
+    Method("clip-adapter", "CLIP-Adapter", ClipAdapter, 2e-3),
+    Method("kgcoop", "KgCoOp", KgCoOp, 2e-3),
+    Method("biomedcoop", "BiomedCoOp", BiomedCoOp, 2.5e-3),
+    Method("fine-tuned", "Image tower fine-tuned from ImageNet", FineTunedTower.from_imagenet, 1e-3),
+    Method("context-only", "ViP without merge prompt", ContextOnly, 2e-3),
+    Method("merge-only", "ViP without context prompt", MergeOnly, 2e-3),
+    Method("tokens-only", "Merge tokens without symptoms", TokensOnly, 2e-3),
+)
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
