@@ -63,6 +63,13 @@ def test_hold_out_by_a_stratum_finer_than_the_class():
     assert Counter(row.details["subtype"] for row in held) == {"virus": 4, "bacteria": 36}
 
 
+@pytest.mark.parametrize("count", [3, 5, 7])
+def test_hold_out_keeps_the_patient_that_is_as_near_to_the_share_either_way(count):
+    rows = [Row(Path(f"{n}.png"), 0, str(n)) for n in range(count)]
+    kept, held = hold_out(rows, 0.5, CLASSES)
+    assert len(held) == len(kept) - 1
+
+
 def test_hold_out_takes_one_patient_of_a_class_too_small_for_its_share():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(40)] + [
         Row(Path(f"b{n}.png"), 1, f"b{n}") for n in (0, 1)
