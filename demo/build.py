@@ -4,27 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.themes import Base, Default
 
-from demo.pages.about import about_page
-from demo.pages.cohort import cohort_page
-from demo.pages.diagnose import diagnose_page
-from demo.pages.symptoms import symptoms_page
-from demo.render.cards import DISCLAIMER
-from demo.settings import DEFAULTS, Settings
-from demo.state.cohort_loader import TURNS
-from demo.state.tasks import EXAMPLES, Task, load_tasks
 from vip_core.utils.paths import PROJECT
+
+from . import DISCLAIMER
+from .pages.about import about_page
+from .pages.cohort import cohort_page
+from .pages.diagnose import diagnose_page
+from .pages.symptoms import symptoms_page
+from .sections.choices import TRACK
+from .settings import DEFAULTS, Settings
+from .state.choices import CHOICES
+from .state.cohort_loader import TURNS
+from .state.tasks import EXAMPLES, Task, load_tasks
 
 TITLE = "The visual symptoms behind a diagnosis"
 INTRODUCTION = (
-    "Choose an image: the bars show how strongly each symptom is seen in it, and the model’s reading follows from "
-    "them. Rewrite a symptom, and all of it follows as you type."
+    "Choose an image: the bars show how strongly each symptom is seen in it, and the model’s prediction follows from "
+    "them. Edit a symptom, and everything updates as you type."
 )
 PRIVACY = (
     "The file of your image is deleted from the server within two minutes; what this page shows stays in its memory "
     "until you close the page, and goes nowhere else."
 )
-UPLOADED_FOR = 60  # seconds that an uploaded file lies on the server; two people may have sent the same one
+UPLOADED_FOR = 60  # seconds that an uploaded file stays on the server; two people may have sent the same one
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost
 
@@ -36,7 +40,7 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
         CheckpointError, BackboneError: if one of these cannot be loaded.
     """
     tasks = load_tasks(settings.ordered_tasks) if tasks is None else tasks
-    gr.set_static_paths([EXAMPLES])  # served from where they lie, not copied
+    gr.set_static_paths([EXAMPLES])  # served in place, not copied
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(UPLOADED_FOR // 4, UPLOADED_FOR)) as demo:
         gr.HTML(
             f'<header class="vip-header"><h1>{TITLE}</h1><p>{INTRODUCTION}</p>'
@@ -52,12 +56,15 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
                 symptoms_page(tasks, diagnose, tabs, settings)
             with gr.Tab("About", id="about"):
                 about_page(tasks)
+        demo.load(None, js=TRACK)
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:
             """Gradio would keep what a closed page showed until 10,000 others have come."""
-            TURNS.leave(request.session_hash)
-            demo.state_holder.session_data.pop(request.session_hash, None)
+            visitor = request.session_hash or ""
+            TURNS.leave(visitor)
+            CHOICES.leave(visitor)
+            demo.state_holder.session_data.pop(visitor, None)
 
         demo.unload(forget)
     return demo.queue(max_size=settings.queue_size, api_open=False)
@@ -82,10 +89,10 @@ def launch_settings(settings: Settings = DEFAULTS) -> dict[str, Any]:
     }
 
 
-def theme() -> gr.themes.Base:
+def theme() -> Base:
     """Gradio's own look in colours that stand out enough (WCAG 2, 1.4.3), with fonts that the visitor has."""
     font = ["system-ui", "sans-serif"]  # nothing is fetched from elsewhere
-    look = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=font)
+    look = Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=font)
     return look.set(
         body_text_color_subdued="*neutral_500",
         button_primary_background_fill="*primary_600",

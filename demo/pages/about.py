@@ -8,10 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from demo.render.cards import DISCLAIMER
-from demo.state.tasks import Task
 from vip_core.models.card import Card
 from vip_core.utils.paths import PROJECT, checkpoint_folder
+
+from .. import DISCLAIMER
+from ..render.numbers import number as digits
+from ..state.tasks import Task
 
 READING = "How to read the page"
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
@@ -22,7 +24,7 @@ NAMES = {
     "ece": "Calibration error",
     "ece_before_temperature": "Calibration error before the temperature",
     "f1_macro": "F1, mean of the classes",
-    "flagged_out_of_domain": "Flagged as unlike the known images",
+    "flagged_out_of_domain": "Flagged as out of distribution",
     "n": "Images",
     "recall": "Recall (share found)",
 }
@@ -39,10 +41,11 @@ def about_page(tasks: Mapping[str, Task]) -> None:
         *map(backbone_page, backbones),
         *(section(text, title) for title in ("Limits", "Data and licences", "Privacy", "The paper")),
     ]
-    prose = {"elem_classes": "vip-about"}
-    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(text, READING)}", **prose)
+    gr.Markdown(
+        f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(text, READING)}", elem_classes="vip-about"
+    )
     gr.HTML(f'<div class="vip-about">{"".join(cards)}</div>', elem_id="vip-models", js_on_load=None)
-    gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", **prose)
+    gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", elem_classes="vip-about")
 
 
 # ---- a model card
@@ -79,7 +82,7 @@ def counts(images: object) -> str:
 
 
 def figures_table(label: str, card: Card, splits: list[str]) -> str:
-    """A row a figure, a column a split; figures that one split lacks leave its cell empty."""
+    """One row per figure and one column per split; the cell of a figure that a split lacks is empty."""
     columns = {split: dict(figures(card.figures[split], card.classes)) for split in splits}
     single = {name: value for name, value in card.figures.items() if name not in splits}
     if single:
@@ -125,8 +128,8 @@ def figures(values: Mapping[str, Any], classes: list[str], within: str = "") -> 
         else:
             yield name, number(value) + interval(intervals.get(key)) + part
     for name, row in zip(classes, values.get("confusion", ()), strict=False):
-        found = ", ".join(f"{count} as {other}" for other, count in zip(classes, row, strict=False))
-        yield f"{within + ': ' if within else ''}Images of {name} were read", found
+        found = ", ".join(f"{count} predicted as {other}" for other, count in zip(classes, row, strict=False))
+        yield f"{within + ': ' if within else ''}True {name}", found
 
 
 def words(key: str) -> str:
@@ -139,7 +142,7 @@ def number(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3f}".replace("-", "−")
+        return digits(value, 3)
     if value is None:
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

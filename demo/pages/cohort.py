@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from demo.render.cards import message
-from demo.render.cohort_cards import charts_card, download_link, invitation, progress_line, said, summary_card
-from demo.sections.editor import PRIVATE, Json, Tasks, boxes_of, most_classes, original_lists, uploaded_file
-from demo.state.archive import MOST_IMAGES, MOST_UNPACKED
-from demo.state.cohort import (
+from vip_core.data.pixels import MAX_BYTES
+from vip_core.errors import DataError, SymptomError
+
+from ..render.cards import message
+from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
+from ..sections.editor import PRIVATE, Tasks, boxes_of, most_classes, original_lists
+from ..sections.uploads import GONE, uploaded_files
+from ..sections.wiring import Json, Updates, boxes_named, listener
+from ..state.archive import MAX_IMAGES, MAX_UNPACKED
+from ..state.cohort import (
     ALL,
     BY_NAME,
     DISTANT,
@@ -33,29 +36,23 @@ from demo.state.cohort import (
     score_cohort,
     table_rows,
 )
-from demo.state.cohort_loader import TURNS, read_cohort
-from demo.state.lists import parse_boxes
-from demo.state.tasks import Task
-from vip_core.data.pixels import MAX_BYTES
-from vip_core.errors import DataError, SymptomError
+from ..state.cohort_loader import TURNS, read_cohort
+from ..state.lists import parse_boxes
+from ..state.tasks import Task
 
 MEGABYTE = 2**20
 LISTS = (
     '<div class="vip-lists"><h2>The symptom lists</h2>'
-    "<p>A symptom a line. Reword, add or delete lines; a # before a line switches it off. All images are scored again "
-    "as you type.</p></div>"
+    "<p>One symptom per line. Reword, add or delete lines; a # before a line switches it off. All images are scored "
+    "again as you type.</p></div>"
 )
-MEND = "Mend the symptom lists to see the results of these images."
-GONE = "The upload is not here any more; choose the files again."
+FIX_LISTS = "Fix the symptom lists to see the results of these images."
 # Several may wait, each in a thread of its own; `Turns` lets one of them read. Gradio's own processing would make an
 # empty file for each upload.
-READ = {"concurrency_id": "cohort-read", "concurrency_limit": 8, "preprocess": False, "postprocess": False}
-# One at a time and in the order of arrival, so that an older result never lands upon a newer one.
-SHOW = {"concurrency_id": "cohort-show", "concurrency_limit": 1, "show_progress": "hidden"}
-FEW = {**PRIVATE, "show_progress": "hidden"}
-
-Reading = tuple[Any, str, Any, Any, Any, Any]  # cohort, progress, and what may be used: upload, reference, task, stop
-Shown = tuple[Any, Any, Any, Any, Any, Any, str]  # results, summary, charts, table, count, link, message at the lists
+READ: Json = {"concurrency_id": "cohort-read", "concurrency_limit": 8, "preprocess": False, "postprocess": False}
+# One at a time and in the order of arrival, so that an older result never replaces a newer one.
+SHOW: Json = {"concurrency_id": "cohort-show", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+FEW: Json = {**PRIVATE, "show_progress": "hidden"}
 
 
 def cohort_page(tasks: Tasks, max_upload: int = MAX_BYTES) -> None:
@@ -78,7 +75,7 @@ def cohort_page(tasks: Tasks, max_upload: int = MAX_BYTES) -> None:
                 file_types=[".csv"], label="Labels, if there are any (CSV)", height=150, elem_id="vip-cohort-labels"
             )
             labels_note = gr.HTML(message(), elem_id="vip-cohort-labels-note", js_on_load=None)
-            reference = gr.Button("Take the reference images", size="sm", elem_id="vip-cohort-reference")
+            reference = gr.Button("Use the reference images", size="sm", elem_id="vip-cohort-reference")
         with gr.Column(scale=9, min_width=300):
             with gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=200):
@@ -118,59 +115,64 @@ def cohort_page(tasks: Tasks, max_upload: int = MAX_BYTES) -> None:
             )
             link = gr.HTML("", elem_id="vip-cohort-download", js_on_load=None)
 
-    shown = [results, summary, charts, table, count, link, list_note]
+    table_parts = {"table": table, "count": count}
+    shown = {
+        "results": results,
+        "summary": summary,
+        "charts": charts,
+        **table_parts,
+        "link": link,
+        "list note": list_note,
+    }
     filters = [search, which, order]
     lists = [task, cohort, labels, results, *filters, *boxes]
-    show_all = {"fn": partial(show, tasks), "inputs": lists, "outputs": shown, **SHOW, **PRIVATE}
-    reading = [cohort, progress, files, reference, task, stop]
+    show_all = listener(partial(show, tasks), lists, shown, **SHOW)
+    reading = {"cohort": cohort, "progress": progress, "files": files, "reference": reference, "task": task}
+    reading["stop"] = stop
 
-    def read(key: str, upload: list[Json] | None, request: gr.Request) -> Iterator[Reading]:  # no partial: Request
+    def read(key: str, upload: list[Json] | None, request: gr.Request) -> Iterator[Updates]:  # no partial: Request
         yield from read_upload(tasks, key, upload, request.session_hash or "")
 
     def stop_reading(request: gr.Request) -> None:
         TURNS.leave(request.session_hash or "")
 
-    files.upload(read, [task, files], reading, **READ, **FEW).then(**show_all)
+    files.upload(**listener(read, [task, files], reading, **READ, **FEW)).then(**show_all)
     stop.click(stop_reading, None, None, queue=False, **FEW)
-    reference.click(partial(take_reference, tasks), task, [cohort, progress], **FEW).then(**show_all)
+    taken = {"cohort": cohort, "progress": progress}
+    reference.click(**listener(partial(take_reference, tasks), task, taken, **FEW)).then(**show_all)
 
-    to_labels = [labels, labels_note]
-    labels_file.upload(take_labels, labels_file, to_labels, **READ, **FEW).then(**show_all)
-    labels_file.clear(lambda: (None, message()), None, to_labels, **FEW).then(**show_all)
+    to_labels = {"labels": labels, "labels note": labels_note}
+    labels_file.upload(**listener(take_labels, labels_file, to_labels, **READ, **FEW)).then(**show_all)
+    no_labels = {"labels": None, "labels note": message()}
+    labels_file.clear(**listener(lambda: no_labels, None, to_labels, **FEW)).then(**show_all)
 
     # Not `input`: Gradio's Textbox fires that for a pressed character only, not for Backspace, cut or paste.
     gr.on([box.change for box in boxes], **show_all, trigger_mode="always_last")
-    gr.on(
-        [each.change for each in filters],
-        partial(filtered, tasks),
-        [task, results, *filters],
-        [table, count],
-        trigger_mode="always_last",
-        **SHOW,
-        **PRIVATE,
-    )
+    narrow = listener(partial(filtered, tasks), [task, results, *filters], table_parts, **SHOW)
+    gr.on([each.change for each in filters], **narrow, trigger_mode="always_last")
     # These only fill the boxes, which then count as edited.
-    reset.click(partial(original_lists, tasks), task, boxes, **SHOW, **PRIVATE)
-    switched = [cohort, progress, *to_labels, labels_file, which, order, *boxes, *shown]
-    task.change(partial(switch_task, tasks), task, switched, **SHOW, **PRIVATE)
+    named = boxes_named(boxes)
+    reset.click(**listener(lambda key: boxes_named(original_lists(tasks, key)), task, named, **SHOW))
+    switched = {**taken, **to_labels, "labels file": labels_file, "which": which, "order": order, **named, **shown}
+    task.change(**listener(partial(switch_task, tasks), task, switched, **SHOW))
 
 
 def introduction(max_upload: int) -> str:
-    """What the page takes, and what becomes of it."""
+    """The files that the page accepts, and what happens to them."""
     return (
         '<div class="vip-lists"><h2>Many images at once</h2>'
-        f"<p>At most {MOST_IMAGES} images: files of up to {min(max_upload, MAX_BYTES) // MEGABYTE} MB, or ZIP files of "
-        f"up to {max_upload // MEGABYTE} MB that unpack to at most {MOST_UNPACKED // MEGABYTE:,} MB. A labels file has "
+        f"<p>At most {MAX_IMAGES} images: files of up to {min(max_upload, MAX_BYTES) // MEGABYTE} MB, or ZIP files of "
+        f"up to {max_upload // MEGABYTE} MB that unpack to at most {MAX_UNPACKED // MEGABYTE:,} MB. A labels file has "
         "the columns image (the file’s name) and label (the class).</p>"
-        "<p>Files are deleted from the server within two minutes after they are read. What stays, while this page is "
-        "open, are their names and their features, which are no images.</p></div>"
+        "<p>Files are deleted from the server within two minutes after they are read. While this page is open, the "
+        "server keeps their names and their features, which are not images.</p></div>"
     )
 
 
 def kinds(task: Task) -> list[tuple[str, str]]:
     """What the table can be narrowed to: for people, and as `table_rows` knows it."""
     classes = [(f"Class: {name}", f"{OF_CLASS}{c}") for c, name in enumerate(task.classes)]
-    others = [("Unlike the known images", FLAGGED), ("Wrong", WRONG), ("Not read", UNREAD), ("No label", UNLABELLED)]
+    others = [("Out of distribution", FLAGGED), ("Wrong", WRONG), ("Unreadable", UNREAD), ("No label", UNLABELLED)]
     return [("All images", ALL), *classes, *others]
 
 
@@ -179,67 +181,57 @@ def orders(task: Task) -> list[tuple[str, str]]:
     return [
         ("As uploaded", UPLOADED),
         ("By name", BY_NAME),
-        ("Least sure first", UNSURE),
+        ("Least confident first", UNSURE),
         (f"Most probable {task.classes[finding(task)]} first", FINDING),
-        ("Least like the known images first", DISTANT),
+        ("Farthest from the reference images first", DISTANT),
     ]
 
 
 # ---- what happens: plain functions of the tasks and of what the page sends
 
 
-def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str) -> Iterator[Reading]:
+def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str) -> Iterator[Updates]:
     """The cohort as far as it is read, again and again. upload: as the page sends it."""
     files = uploaded_files(upload)
-    last = GONE
+    last = GONE.format(thing="files")
     if files:
-        yield None, said("Opening the files …"), *usable(reading=True)
+        yield {"cohort": None, "progress": said("Opening the files …"), **usable(reading=True)}
         try:
             for step in read_cohort(tasks[key].predictor.vip.backbone, files, visitor):
                 last = step.sentence
-                yield step.cohort, progress_line(step.done, step.of, last), *[gr.skip()] * 4
+                yield {"cohort": step.cohort, "progress": progress_line(step.done, step.of, last)}
         except DataError as error:
             last = str(error)
         except OSError:
-            last = GONE
-    yield gr.skip(), said(last), *usable(reading=False)
+            last = GONE.format(thing="files")
+    yield {"progress": said(last), **usable(reading=False)}
 
 
-def usable(reading: bool) -> tuple[Any, Any, Any, Any]:
+def usable(reading: bool) -> Updates:
     """Upload, reference images and task wait while a cohort is read, which can then be stopped."""
     free = gr.update(interactive=not reading)
-    return gr.update(value=None, interactive=not reading), free, free, gr.update(interactive=reading)
+    files = gr.update(value=None, interactive=not reading)
+    return {"files": files, "reference": free, "task": free, "stop": gr.update(interactive=reading)}
 
 
-def uploaded_files(upload: list[Json] | Json | None) -> list[tuple[Path, str]]:
-    """The files of an upload that are here, each with what the visitor calls it."""
-    files = []
-    for each in upload if isinstance(upload, list) else [upload]:
-        path = uploaded_file(each)
-        if path is not None:
-            called = each.get("orig_name") if isinstance(each, dict) else None
-            files.append((path, called if isinstance(called, str) else path.name))
-    return files
-
-
-def take_reference(tasks: Tasks, key: str) -> tuple[Any, str]:
-    """The reference images as the cohort, and a sentence."""
+def take_reference(tasks: Tasks, key: str) -> Updates:
+    """The reference images as the cohort."""
     try:
         cohort = reference_cohort(tasks[key])
     except DataError as error:
-        return gr.skip(), said(str(error))
-    return cohort, said(f"{len(cohort.names)} reference images are taken.")
+        return {"progress": said(str(error))}
+    return {"cohort": cohort, "progress": said(f"{len(cohort.names)} reference images in use.")}
 
 
-def take_labels(upload: Json | None) -> tuple[Labels | None, str]:
-    """The labels of an uploaded file, or a message."""
+def take_labels(upload: Json | None) -> Updates:
+    """The labels of an uploaded file."""
     files = uploaded_files(upload)
     if not files:
-        return None, message(GONE)
+        return {"labels": None, "labels note": message(GONE.format(thing="files"))}
     try:
-        return read_labels(*files[0]), message()
+        return {"labels": read_labels(*files[0]), "labels note": message()}
     except DataError as error:
-        return None, message(str(error))
+        return {"labels": None, "labels note": message(str(error))}
 
 
 def show(
@@ -252,43 +244,52 @@ def show(
     which: str,
     order: str,
     *texts: str,
-) -> Shown:
-    """The cohort under the lists as they stand; while these cannot be used, its last result stays, so marked."""
+) -> Updates:
+    """The cohort under the lists as they are; while these cannot be used, its last result stays, so marked."""
     task = tasks[key]
     try:
         symptoms = parse_boxes(task.predictor.symptoms, texts)
         if cohort is None:
-            return None, invitation(), charts_card(), None, "", "", message()
+            return {**no_results(), "list note": message()}
         results = score_cohort(task, cohort, labels, symptoms, before)
     except SymptomError as error:
-        note = message(str(error))
+        note = {"list note": message(str(error))}
         if before is not None and before.cohort is cohort:
-            return (*[gr.skip()] * 6, note)
-        return None, invitation() if cohort is None else invitation(MEND), charts_card(), None, "", "", note
+            return note
+        return {**no_results(INVITATION if cohort is None else FIX_LISTS), **note}
     positive = finding(task)
-    summary, charts = summary_card(results, positive), charts_card(results, positive)
-    return (
-        results,
-        summary,
-        charts,
-        *filtered(tasks, key, results, search, which, order),
-        download_link(results),
-        message(),
-    )
+    return {
+        "results": results,
+        "summary": summary_card(results, positive),
+        "charts": charts_card(results, positive),
+        **filtered(tasks, key, results, search, which, order),
+        "link": download_link(results),
+        "list note": message(),
+    }
 
 
-def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which: str, order: str) -> tuple[Any, str]:
-    """The rows asked for, and how many these are."""
+def no_results(sentence: str = INVITATION) -> Updates:
+    """A sentence, and nothing else."""
+    empty = {"charts": charts_card(), "table": None, "count": "", "link": ""}
+    return {"results": None, "summary": invitation(sentence), **empty}
+
+
+def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which: str, order: str) -> Updates:
+    """The rows asked for, and their number."""
     if results is None:
-        return None, ""
+        return {"table": None, "count": ""}
     rows = table_rows(results, search, which, order, finding(tasks[key]))
-    return rows, f'<p role="status">{len(rows)} of {len(results.rows)} images are shown.</p>'
+    return {"table": rows, "count": f'<p role="status">{len(rows)} of {len(results.rows)} images shown.</p>'}
 
 
-def switch_task(tasks: Tasks, key: str) -> tuple[Any, ...]:
+def switch_task(tasks: Tasks, key: str) -> Updates:
     """The page of another task: no images, no labels, its own lists."""
     task = tasks[key]
-    boxes = [gr.update(**box) for box in boxes_of(task, most_classes(tasks))]
-    choices = gr.update(choices=kinds(task), value=ALL), gr.update(choices=orders(task), value=UPLOADED)
-    empty = (None, invitation(), charts_card(), None, "", "", message())
-    return (None, said(""), None, message(), None, *choices, *boxes, *empty)
+    return {
+        **{"cohort": None, "progress": said(""), "labels": None, "labels note": message(), "labels file": None},
+        "which": gr.update(choices=kinds(task), value=ALL),
+        "order": gr.update(choices=orders(task), value=UPLOADED),
+        **boxes_named([gr.update(**box) for box in boxes_of(task, most_classes(tasks))]),
+        **no_results(),
+        "list note": message(),
+    }

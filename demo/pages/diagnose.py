@@ -1,58 +1,44 @@
-"""The Diagnose page: an image, what the model makes of it, and the symptom lists, which re-score while one types."""
+"""The Diagnose page: an image, the model's prediction, and the symptom lists, which re-score while one types."""
 
-import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
-from PIL import Image
 from torch import Tensor
 
-from demo.render.bars import SHOWN
-from demo.render.cards import bars_card, message, placeholder, result_card
-from demo.sections.editor import (
-    PRIVATE,
-    READ,
-    SHOW,
-    Json,
-    Tasks,
-    boxes_of,
-    list_editor,
-    most_classes,
-    original_lists,
-    uploaded_file,
-)
-from demo.sections.report import mark_of, report_section
-from demo.sections.where import encode_cells, where_section
-from demo.state.diagnosis import Reading, prompts_of, read_boxes
-from demo.state.lists import Steps, refuse_long, remember
-from demo.state.tasks import MODES, Task
-from vip_core.data.images import read_image
-from vip_core.errors import ImageError, SymptomError, UsageError, ViPError
-from vip_core.symptoms import SymptomSet
+from vip_core.errors import ImageError, SymptomError
 
-READING = "The image is being read …"
-NOT_READ = "The image could not be read just now; choose it again."
-PREVIEW = 768  # pixels of the picture on the page; the model reads its own size
+from ..render.bars import SHOWN
+from ..render.cards import FIX_LISTS, bars_card, message, placeholder, result_card
+from ..sections.choices import KEEP_PICTURE, NEW, OF_EXAMPLE, OF_UPLOAD, announce, show_reading
+from ..sections.diagnose_api import diagnose_endpoint
+from ..sections.editor import PRIVATE, READ, SHOW, Tasks, boxes_of, list_editor, most_classes, original_lists
+from ..sections.report import report_section
+from ..sections.uploads import GONE, uploaded_file
+from ..sections.where import where_section
+from ..sections.wiring import Json, Updates, boxes_named, listener
+from ..state.choices import CHOICES
+from ..state.diagnosis import DiagnosisView, diagnose_boxes, prompts_of
+from ..state.image_view import ImageView, view_file
+from ..state.lists import Steps, remember
+from ..state.tasks import MODES, Task
+
+READING = "Reading the image …"
+NOT_READ = "The image could not be read just now. Please choose it again."
 HEADERS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution", "AUROC"]
-WIDTHS = ["120px", "286px", "120px", "120px", "145px", "105px"]
+WIDTHS: list[str | int] = ["120px", "286px", "120px", "120px", "145px", "105px"]
 METHODS = (
     '<p class="vip-hint">ViP: prompts trained on labelled images. Zero-shot: no training; a class scores by its '
     "symptoms’ mean similarity with the image, or by its name alone.</p>"
 )
 
-Read = tuple[Json | None, Tensor | None, Tensor | None, str]  # picture, feature (D,), cells, message at the image
-Shown = tuple[Any, ...]  # result, bars, table, message at the lists, steps, undo
-
 
 @dataclass(frozen=True)
 class DiagnosePage:
-    """What other pages may fill: the choice of task, and a box of symptoms a class."""
+    """What other pages may fill: the choice of task, and a box of symptoms per class."""
 
     task: gr.Radio
     boxes: tuple[gr.Textbox, ...]
@@ -62,6 +48,7 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
     """Lay the page out and wire it; called within gr.Blocks."""
     first = next(iter(tasks.values()))
     features, cells = gr.State(None), gr.State(None)  # this visitor's; the models are shared, and no image is kept
+    choice, shown_choice = gr.Number(visible=False), gr.State(0)
     with gr.Row(elem_classes="vip-page"):
         with gr.Column(scale=3, min_width=280, elem_classes="vip-left"):
             task = gr.Radio([(t.label, t.key) for t in tasks.values()], value=first.key, label="What to look for")
@@ -75,7 +62,8 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
                 placeholder="Drop an image here, or click to choose one",
                 elem_id="vip-image",
             )
-            other = gr.UploadButton("Open a DICOM or TIFF file", size="sm", elem_id="vip-file")
+            with gr.Column(elem_classes="vip-file", min_width=100):
+                other = gr.UploadButton("Open a DICOM or TIFF file", size="sm", elem_id="vip-file")
             image_note = gr.HTML(elem_id="vip-image-note", js_on_load=None)
             galleries = [example_gallery(t, visible=t is first) for t in tasks.values()]
             modes = [(name, mode) for mode, name in MODES.items()]
@@ -92,74 +80,74 @@ def diagnose_page(tasks: Tasks) -> DiagnosePage:
                     editor = list_editor(tasks, first, task)
             table = gr.Dataframe(
                 headers=HEADERS,
-                datatype=["str", "str", *["number"] * 4],
+                datatype=["str", "str", "number", "number", "number", "number"],
                 column_widths=WIDTHS,
-                label="The numbers: ⋮ in a heading sorts them, a click on a row shows where the symptom is seen",
+                label="The numbers: ⋮ in a heading sorts them; click a row to see where in the image the symptom is",
                 interactive=False,
                 wrap=True,
                 max_height=900,
                 elem_id="vip-table",
             )
             lists = [task, mode, *editor.boxes]
-            read = partial(read_upload, tasks)
             where = where_section(
-                tasks, lists=lists, features=features, cells=cells, image=image, table=table, read=read
+                tasks, lists=lists, features=features, cells=cells, image=image, table=table, read=partial(read, tasks)
             )
             report_section(tasks, lists=lists, features=features, image=image)
 
-    shown = [result, bars, table, editor.note, editor.steps, editor.undo]
+    result_parts = {"result": result, "bars": bars, "table": table}
+    shown = {**result_parts, "list note": editor.note, "steps": editor.steps, "undo": editor.undo}
+    kept = {"image": image, "features": features, "cells": cells, "image note": image_note, "choice": shown_choice}
     asked = [features, editor.steps, kind, *lists]
-    show_image = {"fn": partial(show_new_image, tasks), "inputs": asked, "outputs": shown, **SHOW, **PRIVATE}
-    to_image = [image, features, cells, image_note]
-    # The browser shows a new picture before the server has it; until its own result is here there is none. This stands
-    # before the reading, so that it also happens before.
-    for chosen in (image.upload, other.upload, *(gallery.select for gallery in galleries)):
-        chosen(None, None, [result, bars, table], js=no_result(READING), **PRIVATE)
-    reads = [
-        upload(
-            read,
-            [task, source],
-            to_image,
-            trigger_mode="always_last",
-            **READ,
-            **PRIVATE,
-            show_progress="minimal",
-            show_progress_on=image,
-        )
+
+    # The browser shows a new picture before the server has it. Until its own result is there, no result is shown.
+    parts = [result, bars, table]
+    for upload in (image.upload, other.upload):
+        # After a later choice, the file that arrives late is not shown at all.
+        upload(None, None, [image, *parts], js=show_reading(no_result(READING)), **PRIVATE)
+    for gallery in galleries:
+        gallery.select(None, None, parts, js=f"() => {json.dumps(no_result(READING))}", **PRIVATE)
+    image.change(None, image, None, js=KEEP_PICTURE)
+    told = {"queue": False, "trigger_mode": "multiple", **PRIVATE}
+    gr.on([image.upload, other.upload], announce, choice, None, js=OF_UPLOAD, **told)
+    gr.on([gallery.select for gallery in galleries], announce, choice, None, js=OF_EXAMPLE, **told)
+    gr.on([image.clear, task.change], announce, choice, None, js=NEW, **told)
+
+    # Plain functions with their own names: Gradio finds no Request or SelectData behind a partial.
+    def read_upload(number: float, key: str, upload: Json | None, request: gr.Request) -> Updates:
+        return read_if_latest(number, request.session_hash, lambda: read(tasks, key, upload))
+
+    def read_example(number: float, key: str, request: gr.Request, event: gr.SelectData) -> Updates:
+        path = tasks[key].examples[event.index][0]
+        return read_if_latest(number, request.session_hash, lambda: view_file(tasks[key], path))
+
+    def show_image(number: float, request: gr.Request, *values: Any) -> Updates:  # noqa: ANN401
+        latest = CHOICES.is_latest(request.session_hash or "", int(number))
+        return show_boxes(tasks, *values, new_image=True) if latest else {}
+
+    how = {**READ, "trigger_mode": "multiple"}
+    uploads = [
+        upload(**listener(read_upload, [choice, task, source], kept, js=OF_UPLOAD, show_progress_on=image, **how))
         for upload, source in ((image.upload, image), (other.upload, other))
     ]
-
-    def read_example(key: str, event: gr.SelectData) -> Read:  # Gradio finds no SelectData behind a partial
-        return read_file(tasks[key], tasks[key].examples[event.index][0])
-
-    reads += [
-        gallery.select(read_example, task, to_image, **READ, **PRIVATE, show_progress="hidden") for gallery in galleries
+    examples = [
+        gallery.select(**listener(read_example, [choice, task], kept, js=OF_EXAMPLE, **how)) for gallery in galleries
     ]
-    nothing = {"fn": lambda: (None, None, message()), "inputs": None, "outputs": [features, cells, image_note]}
-    cleared = image.clear(**nothing, cancels=reads, **PRIVATE, show_progress="hidden")
-    for event in (*reads, cleared):
-        event.then(**show_image).then(**where.refresh)
-    for event in reads:  # the browser's own step first, since the server's may fail as well
-        event.failure(None, None, [result, bars, table], js=no_result(NOT_READ), **PRIVATE)
-        event.failure(**nothing, **PRIVATE, show_progress="hidden")
+    cleared = image.clear(**listener(clear, choice, kept, js=NEW, **SHOW))
+    for event in (*uploads, *examples, cleared):
+        event.then(**listener(show_image, [shown_choice, *asked], shown, **SHOW)).then(**where.refresh)
+    for event in (*uploads, *examples):  # the server could not be asked: a full queue, a lost connection
+        event.failure(None, None, parts, js=f"() => {json.dumps(no_result(NOT_READ))}", **PRIVATE)
+
     # Not `input`: Gradio's Textbox fires that for a pressed character only, not for Backspace, cut or paste.
-    edits = [*(box.change for box in editor.boxes), mode.change]
-    show = partial(show_edit, tasks)
-    gr.on(edits, show, asked, shown, trigger_mode="always_last", **SHOW, **PRIVATE).then(**where.refresh)
-    kind.change(show, asked, shown, trigger_mode="always_last", **SHOW, **PRIVATE)
-    switched = [*to_image, *editor.boxes, *galleries, *shown, editor.file_note]
-    task.change(partial(switch_task, tasks), task, switched, cancels=reads, **SHOW, **PRIVATE)
+    show = listener(partial(show_boxes, tasks), asked, shown, trigger_mode="always_last", **SHOW)
+    gr.on([*(box.change for box in editor.boxes), mode.change], **show).then(**where.refresh)
+    kind.change(**show)
+    boxes = boxes_named(editor.boxes)
+    tied = {f"gallery {t.key}": gallery for t, gallery in zip(tasks.values(), galleries, strict=True)}
+    switched = {**kept, **boxes, **tied, **shown, "file note": editor.file_note}
+    task.change(**listener(partial(switch_task, tasks), [choice, task], switched, js=NEW, **SHOW))
     diagnose_endpoint(tasks)
     return DiagnosePage(task, tuple(editor.boxes))
-
-
-def diagnose_endpoint(tasks: Tasks) -> None:
-    """The API's `/diagnose`, which is on no page; called within gr.Blocks."""
-    inputs = [gr.Image(visible=False, label="image"), gr.Textbox(visible=False, label="task")]
-    inputs.append(gr.JSON(visible=False, label="symptoms"))
-    gr.Button(visible=False).click(
-        partial(answer, tasks), inputs, gr.JSON(visible=False), api_name="diagnose", **READ, show_progress="hidden"
-    )
 
 
 def example_gallery(task: Task, visible: bool) -> gr.Gallery:
@@ -179,67 +167,78 @@ def example_gallery(task: Task, visible: bool) -> gr.Gallery:
     )
 
 
+def no_result(sentence: str) -> list[Any]:
+    """A sentence instead of result, bars and numbers, as the browser takes them."""
+    return [placeholder(sentence), bars_card(), {"headers": HEADERS, "data": [], "metadata": None}]
+
+
 # ---- what happens: plain functions of the tasks and of what the page sends
 
 
-def read_upload(tasks: Tasks, key: str, upload: Json | None) -> Read:
-    """What an uploaded file gives. upload: as the page sends it."""
+def read(tasks: Tasks, key: str, upload: Json | None) -> ImageView:
+    """What an uploaded file gives. upload: as the page sends it. Raises ImageError."""
     path = uploaded_file(upload)
     if path is None:
-        return None, None, None, message("The upload is not here any more; choose the image again.")
-    return read_file(tasks[key], path)
+        raise ImageError(GONE.format(thing="image"))
+    return view_file(tasks[key], path)
 
 
-def read_file(task: Task, path: Path) -> Read:
-    """What a file gives: a picture, a feature and its cells, or a message."""
+def read_if_latest(number: float, visitor: str | None, read: Callable[[], ImageView]) -> Updates:
+    """The image of a choice, or the sentence why it cannot be read; nothing once a later choice was announced."""
+    visitor, number = visitor or "", int(number)
+    CHOICES.announce(visitor, number)
+    if not CHOICES.is_latest(visitor, number):
+        return {}
     try:
-        image = read_image(path)
-        features, cells = task.predictor.encode(image), encode_cells(task, image)
+        view = read()
+        updates = {"image": view.picture, "features": view.feature, "cells": view.cells, "image note": message()}
     except ImageError as error:
-        return None, None, None, message(str(error))
-    return picture(image, features), features, cells, message()
+        updates = {"image": None, "features": None, "cells": None, "image note": message(str(error))}
+    return {**updates, "choice": number} if CHOICES.is_latest(visitor, number) else {}
 
 
-def picture(image: Image.Image, features: Tensor) -> Json:
-    """The image for the page, within the page itself, named after its features: the server needs no file of it."""
-    image.thumbnail((PREVIEW, PREVIEW))
-    image.info = {}  # Pillow would write a comment of the upload into the picture
-    buffer = BytesIO()
-    image.save(buffer, format="JPEG", quality=90)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name=f"{mark_of(features)}.jpg").model_dump()
+def clear(number: float) -> Updates:
+    """No image."""
+    return {"features": None, "cells": None, "image note": message(), "choice": int(number)}
 
 
-def show_edit(
-    tasks: Tasks, features: Tensor | None, steps: Steps | None, kind: str, key: str, mode: str, *texts: str
-) -> Shown:
-    """The image under the lists as they stand; while these cannot be used, the last result stays, marked by the CSS."""
+def show_boxes(
+    tasks: Tasks,
+    features: Tensor | None,
+    steps: Steps | None,
+    kind: str,
+    key: str,
+    mode: str,
+    *texts: str,
+    new_image: bool = False,
+) -> Updates:
+    """The image under the lists as they are.
+
+    While these cannot be used, the last result stays, marked by the CSS; but not beside a new image.
+    """
     task = tasks[key]
     steps = remember(steps, tuple(original_lists(tasks, key)), texts)
-    undo = gr.update(interactive=len(steps) > 1)
+    always = {"steps": steps, "undo": gr.update(interactive=len(steps) > 1)}
     try:
         if features is None:
             prompts_of(task, mode, texts)
-            return placeholder(), bars_card(shown=kind), None, message(), steps, undo
-        reading = read_boxes(task, mode, features, texts)
+            return {
+                "result": placeholder(),
+                "bars": bars_card(shown=kind),
+                "table": None,
+                "list note": message(),
+                **always,
+            }
+        view = diagnose_boxes(task, mode, features, texts)
     except SymptomError as error:
-        return gr.skip(), gr.skip(), gr.skip(), message(str(error)), steps, undo
-    return result_card(reading), bars_card(reading, kind), table_of(reading), message(), steps, undo
+        stale = {"result": placeholder(FIX_LISTS), "bars": bars_card(shown=kind), "table": None} if new_image else {}
+        return {**stale, "list note": message(str(error)), **always}
+    result = {"result": result_card(view), "bars": bars_card(view, kind), "table": table_of(view)}
+    return {**result, "list note": message(), **always}
 
 
-def show_new_image(
-    tasks: Tasks, features: Tensor | None, steps: Steps | None, kind: str, key: str, mode: str, *texts: str
-) -> Shown:
-    """The same for another image: the last result would be taken for this one's, so it goes."""
-    result, bars, table, note, *rest = show_edit(tasks, features, steps, kind, key, mode, *texts)
-    if note != message():
-        mend = placeholder("Mend the symptom lists to see the result of this image.")
-        return mend, bars_card(shown=kind), None, note, *rest
-    return result, bars, table, note, *rest
-
-
-def table_of(reading: Reading) -> list[list[Any]]:
-    """A row a symptom, as HEADERS names the columns."""
+def table_of(view: DiagnosisView) -> list[list[Any]]:
+    """One row per symptom, as HEADERS names the columns."""
     return [
         [
             score.class_name,
@@ -249,41 +248,18 @@ def table_of(reading: Reading) -> list[list[Any]]:
             round(score.contribution, 3),
             None if separation is None else round(separation, 3),
         ]
-        for score, separation in zip(reading.diagnosis.symptoms, reading.separations, strict=True)
+        for score, separation in zip(view.diagnosis.symptoms, view.separations, strict=True)
     ]
 
 
-def no_result(sentence: str) -> str:
-    """What the browser does to show a sentence instead of result, bars and numbers."""
-    return (
-        f"() => {json.dumps([placeholder(sentence), bars_card(), {'headers': HEADERS, 'data': [], 'metadata': None}])}"
-    )
-
-
-def switch_task(tasks: Tasks, key: str) -> tuple[Any, ...]:
+def switch_task(tasks: Tasks, number: float, key: str) -> Updates:
     """The page of another task: no image, its own labels and examples; its lists come from what changed the task."""
-    boxes = [gr.update(label=box["label"], visible=box["visible"]) for box in boxes_of(tasks[key], most_classes(tasks))]
-    galleries = [gr.update(visible=task.key == key and bool(task.examples)) for task in tasks.values()]
-    nothing = placeholder(), bars_card(), None, message(), None, gr.update(interactive=False)
-    return (None, None, None, message(), *boxes, *galleries, *nothing, message())
-
-
-def answer(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str, list[str]] | None = None) -> Json:
-    """Diagnose one image: class, probabilities, a score for each symptom, and whether the image is in domain.
-
-    image: a PNG, JPEG, WebP, TIFF, BMP or DICOM file; task: "pneumonia" or "melanoma"; symptoms: {class: [line, …]}
-    or null for the model's own. The answer is that of `python -m vip_core.score --json`, without the image's name.
-    """
-    try:
-        if not isinstance(task, str) or task not in tasks:
-            raise UsageError(f"There is no task “{task}”; give one of {', '.join(tasks)}.")
-        path = uploaded_file(image)
-        if path is None:
-            raise ImageError("There is no image; upload a file and give it.")
-        predictor = tasks[task].predictor
-        chosen = None if symptoms is None else SymptomSet.from_dict(symptoms)
-        if chosen is not None:
-            refuse_long({name: "\n".join(lines) for name, lines in zip(chosen.classes, chosen.symptoms, strict=True)})
-        return predictor.diagnose(predictor.encode(path), chosen).to_dict()
-    except ViPError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+    labels = [{"label": box["label"], "visible": box["visible"]} for box in boxes_of(tasks[key], most_classes(tasks))]
+    return {
+        "image": None,
+        **clear(number),
+        **boxes_named([gr.update(**label) for label in labels]),
+        **{f"gallery {t.key}": gr.update(visible=t.key == key and bool(t.examples)) for t in tasks.values()},
+        **{"result": placeholder(), "bars": bars_card(), "table": None, "list note": message(), "file note": message()},
+        **{"steps": None, "undo": gr.update(interactive=False)},
+    }

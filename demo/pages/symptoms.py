@@ -1,7 +1,7 @@
 """The Symptoms page: the libraries of symptoms, an editor with what the reference images say, and the generator."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from html import escape
@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
-from demo.pages.diagnose import DiagnosePage
-from demo.render.cards import message
-from demo.render.listing import dropped_lines, findings_table, from_text, sources, to_text
-from demo.sections.editor import PRIVATE, SAVE, SHOW, most_classes, padded
-from demo.settings import DEFAULTS, Settings
-from demo.state.generation import (
+from vip_core.errors import SymptomError, ViPError
+from vip_core.symptoms import SymptomSet
+from vip_core.utils.paths import PROJECT
+from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
+
+from ..pages.diagnose import DiagnosePage
+from ..render.cards import message
+from ..render.listing import dropped_lines, findings_table, from_text, sources, to_text
+from ..sections.editor import PRIVATE, SAVE, SHOW, Tasks, padded
+from ..sections.wiring import Json, Updates, boxes_named, listener
+from ..settings import DEFAULTS, Settings
+from ..state.generation import (
     NOT_OPEN,
     Allowance,
     Calls,
@@ -25,17 +32,13 @@ from demo.state.generation import (
     host_serves,
     may_set_base_url,
 )
-from demo.state.lists import refuse_long
-from demo.state.tasks import Task
-from vip_core.errors import SymptomError, ViPError
-from vip_core.symptoms import SymptomSet
-from vip_core.utils.paths import PROJECT
-from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
+from ..state.lists import refuse_long
+from ..state.tasks import Task
 
 LIBRARIES = PROJECT / "assets" / "symptoms"
 # Apart from the Diagnose page's queues, so that an edit there never waits for one here.
-CHECK = {"concurrency_id": "symptoms", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
-GENERATE = {"concurrency_id": "generate", "concurrency_limit": 8, **PRIVATE}
+CHECK: Json = {"concurrency_id": "symptoms", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+GENERATE: Json = {"concurrency_id": "generate", "concurrency_limit": 8, **PRIVATE}
 UNKNOWN = (
     '<p class="vip-message" role="status">No task of this page has these classes.</p><p>To use such a list, download '
     "it, train a checkpoint with it on images of these classes, a folder a class, and open the page with that:</p>"
@@ -49,9 +52,6 @@ HOW_TO_SET_UP = (
     "python app.py --visitors-may-generate</pre><p>The shipped libraries work without.</p>"
 )
 
-Tasks = Mapping[str, Task]
-Json = dict[str, Any]
-
 
 def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings: Settings = DEFAULTS) -> None:
     """Lay the page out and wire it; called within gr.Blocks. diagnose, tabs: where a list can be put to use."""
@@ -59,7 +59,7 @@ def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings:
     order = [task.key for task in tasks.values()]  # what can be used at once comes first
     known = dict(sorted(known.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     first, shown = next(iter(known.items()))
-    note, table = check(tasks, shown.modality, to_text(shown))
+    checked = check(tasks, shown.modality, to_text(shown))
     with gr.Row(elem_classes="vip-page"):
         with gr.Column(scale=4, min_width=280):
             choices = [(title(symptoms), name) for name, symptoms in known.items()]
@@ -70,37 +70,45 @@ def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings:
             modality = gr.Textbox(shown.modality, label="Kind of image", elem_id="vip-modality")
             text = gr.Textbox(
                 to_text(shown),
-                label="Classes in square brackets, below each its symptoms, a line each",
+                label="Classes in square brackets, each followed by its symptoms, one per line",
                 lines=18,
                 max_lines=18,
                 elem_id="vip-library-text",
             )
-            notes = gr.HTML(note, elem_id="vip-symptoms-note", js_on_load=None)
+            notes = gr.HTML(checked["notes"], elem_id="vip-symptoms-note", js_on_load=None)
             with gr.Row():
                 use = gr.Button("Use in Diagnose", variant="primary", size="sm", elem_id="vip-use")
                 save = gr.Button("Download as JSON", size="sm", elem_id="vip-download")
             use_note = gr.HTML(elem_id="vip-use-note", js_on_load=None)
-            findings = gr.HTML(table, elem_id="vip-findings", js_on_load=None)
+            findings = gr.HTML(checked["findings"], elem_id="vip-findings", js_on_load=None)
             dropped = gr.HTML(elem_id="vip-dropped", js_on_load=None)
             about = gr.HTML(sources(shown.source), elem_id="vip-sources", js_on_load=None)
     current = gr.State(None)  # the list as it was opened or generated, for its source; None: the library shown first
     payload = gr.Textbox(visible="hidden", label="The list as a file")
 
-    opened = [modality, text, current, about, dropped, use_note]
-    library.change(partial(open_library, known), library, opened, **CHECK)
-    edits = [modality.change, text.change]
-    gr.on(edits, partial(check, tasks), [modality, text], [notes, findings], trigger_mode="always_last", **CHECK)
-    saved = save.click(partial(as_json, shown), [modality, text, current], [payload, notes], **CHECK)
+    opened = {"modality": modality, "text": text, "current": current, "about": about, "dropped": dropped}
+    to_library = {**opened, "use note": use_note}
+    library.change(**listener(partial(open_library, known), library, to_library, **CHECK))
+    checks = listener(
+        partial(check, tasks),
+        [modality, text],
+        {"notes": notes, "findings": findings},
+        trigger_mode="always_last",
+        **CHECK,
+    )
+    gr.on([modality.change, text.change], **checks)
+    file_parts = {"payload": payload, "notes": notes}
+    saved = save.click(**listener(partial(as_json, shown), [modality, text, current], file_parts, **CHECK))
     saved.then(None, [payload, modality], None, js=SAVE)
 
-    put = [use_note, tabs, diagnose.task, *diagnose.boxes]
-    use.click(partial(use_list, tasks), text, put, **SHOW, **PRIVATE)
+    put = {"use note": use_note, "tabs": tabs, "task": diagnose.task, **boxes_named(diagnose.boxes)}
+    use.click(**listener(partial(use_list, tasks), text, put, **SHOW))
 
     calls, allowance = Calls(), Allowance(settings.generate_limit)
     write = generator(tasks, settings, calls, allowance)
+    written = {"note": form["note"], "key": form["key"], **opened}
     fields = [form[name] for name in FIELDS]
-    written = [form["note"], form["key"], modality, text, current, about, dropped]
-    asked = form["generate"].click(write, fields, written, **GENERATE, show_progress_on=form["note"])
+    asked = form["generate"].click(**listener(write, fields, written, **GENERATE), show_progress_on=form["note"])
     # Gradio remembers what an event was sent until something else comes: after a fault of ours, this.
     asked.failure(lambda: "", None, form["key"], **PRIVATE)
 
@@ -108,7 +116,9 @@ def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings:
         calls.stop(request.session_hash or "")
 
     form["cancel"].click(cancel, None, None, queue=False, **PRIVATE)
-    gr.context.Context.root_block.unload(cancel)
+    page = Context.root_block
+    assert page is not None, "symptoms_page is called within gr.Blocks"
+    page.unload(cancel)
 
 
 FIELDS = ("modality", "classes", "number", "kind", "samples", "critique", "model", "base_url", "key")
@@ -125,14 +135,14 @@ def generator_form(example: SymptomSet, settings: Settings) -> dict[str, Any]:
     form: dict[str, Any] = {
         "modality": gr.Textbox(example.modality, label="Kind of image", elem_id="vip-gen-modality"),
         "classes": gr.Textbox(
-            "\n".join(example.classes), label="Classes, a line each", lines=3, elem_id="vip-gen-classes"
+            "\n".join(example.classes), label="Classes, one per line", lines=3, elem_id="vip-gen-classes"
         ),
     }
     with gr.Row():
-        form["number"] = gr.Number(5, label="Symptoms a class", precision=0, min_width=110, elem_id="vip-gen-number")
+        form["number"] = gr.Number(5, label="Symptoms per class", precision=0, min_width=110, elem_id="vip-gen-number")
         form["samples"] = gr.Number(1, label="Samples", precision=0, min_width=110, elem_id="vip-gen-samples")
     form["kind"] = gr.Dropdown([(k.label, k.key) for k in KINDS.values()], value="visual", label="Kind of knowledge")
-    form["critique"] = gr.Checkbox(False, label="Second pass that removes what no image shows")
+    form["critique"] = gr.Checkbox(False, label="Second pass that removes what an image cannot show")
     form["model"] = gr.Textbox(label="Model", placeholder="gpt-4o", elem_id="vip-gen-model")
     form["base_url"] = gr.Textbox(
         label="Server’s base URL",
@@ -174,51 +184,56 @@ def matching_task(tasks: Tasks, symptoms: SymptomSet) -> Task | None:
     return next((task for task in tasks.values() if sorted(task.classes) == sorted(symptoms.classes)), None)
 
 
-def open_library(known: Mapping[str, SymptomSet], name: str) -> tuple[Any, ...]:
+def open_library(known: Mapping[str, SymptomSet], name: str) -> Updates:
     """A library in the editor."""
-    symptoms = known[name]
-    return symptoms.modality, to_text(symptoms), symptoms, sources(symptoms.source), "", ""
+    return {**opened_set(known[name]), "dropped": "", "use note": ""}
 
 
-def check(tasks: Tasks, modality: str, text: str) -> tuple[str, Any]:
-    """What there is to say about a list while it is edited; the last table stays while it cannot be read."""
+def opened_set(symptoms: SymptomSet) -> Updates:
+    """A symptom set in the editor."""
+    shown = {"modality": symptoms.modality, "text": to_text(symptoms)}
+    return {**shown, "current": symptoms, "about": sources(symptoms.source)}
+
+
+def check(tasks: Tasks, modality: str, text: str) -> Updates:
+    """What there is to note about a list while it is edited; the last table stays while it cannot be read."""
     try:
         symptoms = from_text(text, modality)
         refuse_long({name: "\n".join(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)})
         task = matching_task(tasks, symptoms)
         table = "" if task is None else findings_table(ground(symptoms, task.predictor.vip))
     except SymptomError as error:
-        return message(str(error)), gr.skip()
-    return f"<p>{len(symptoms.classes)} classes, {len(symptoms.texts)} symptoms.</p>", table
+        return {"notes": message(str(error))}
+    return {"notes": f"<p>{len(symptoms.classes)} classes, {len(symptoms.texts)} symptoms.</p>", "findings": table}
 
 
-def as_json(first: SymptomSet, modality: str, text: str, current: SymptomSet | None) -> tuple[str, Any]:
-    """The list as a symptom file, with its source and, where it was edited, the date; or a message."""
+def as_json(first: SymptomSet, modality: str, text: str, current: SymptomSet | None) -> Updates:
+    """The list as a symptom file, with its source and, where it was edited, the date."""
     original = current or first
     try:
         symptoms = from_text(text, modality, original.source)
     except SymptomError as error:
-        return "", message(str(error))
+        return {"payload": "", "notes": message(str(error))}
     if (symptoms.classes, symptoms.symptoms) != (original.classes, original.symptoms):
         symptoms = from_text(text, modality, {**original.source, "edited": date.today().isoformat()})
-    return json.dumps(symptoms.to_dict(), indent=2, ensure_ascii=False) + "\n", gr.skip()
+    return {"payload": json.dumps(symptoms.to_dict(), indent=2, ensure_ascii=False) + "\n"}
 
 
-def use_list(tasks: Tasks, text: str) -> tuple[Any, ...]:
-    """Message, tab, task and boxes: the list on the Diagnose page where a task has its classes, else what it takes."""
-    nothing = [gr.skip()] * (2 + most_classes(tasks))
+def use_list(tasks: Tasks, text: str) -> Updates:
+    """The list on the Diagnose page where a task has its classes, else how to use it."""
     try:
         symptoms = from_text(text)
     except SymptomError as error:
-        return message(str(error)), *nothing
+        return {"use note": message(str(error))}
     task = matching_task(tasks, symptoms)
     if task is None:
-        return UNKNOWN, *nothing
+        return {"use note": UNKNOWN}
     texts = ["\n".join(lines) for lines in symptoms.ordered(task.classes).symptoms]
-    return "", gr.Tabs(selected="diagnose"), task.key, *padded(tasks, texts)
+    put = {"use note": "", "tabs": gr.Tabs(selected="diagnose"), "task": task.key}
+    return {**put, **boxes_named(padded(tasks, texts))}
 
 
-def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowance) -> Any:  # noqa: ANN401
+def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowance) -> Callable[..., Updates]:
     """What the Generate button does."""
 
     def write(
@@ -233,7 +248,7 @@ def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowan
         key: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (how gradio finds it)
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
         """A new list in the editor, or a message; the key's box is emptied, here and in what Gradio remembers."""
         page = request.session_hash or ""
         stop = calls.begin(page)
@@ -259,12 +274,12 @@ def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowan
             backbone = next(iter(tasks.values())).predictor.vip.backbone
             made = generate_until(stop, wanted, server, backbone, report)
         except ViPError as error:
-            return message(str(error)), "", *[gr.skip()] * 5
+            return {"note": message(str(error)), "key": ""}
         finally:
             calls.end(page, stop)
         symptoms, dropped = made.symptoms, made.dropped
         done = f"Written: {len(symptoms.texts)} symptoms; {len(dropped)} lines were dropped. {made.tokens}"
-        opened = symptoms.modality, to_text(symptoms), symptoms, sources(symptoms.source), dropped_lines(dropped)
-        return f'<p role="status">{escape(done)}</p>', "", *opened
+        note = f'<p role="status">{escape(done)}</p>'
+        return {"note": note, "key": "", **opened_set(symptoms), "dropped": dropped_lines(dropped)}
 
     return write

@@ -1,10 +1,12 @@
-"""The bars of a diagnosis: how long each is, what stands with it, and what it was before an edit."""
+"""The bars of a diagnosis: how long each is, the words beside it, and its value before an edit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from demo.render.charts import (
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
+
+from ..render.charts import (
     BODY,
     COLOURS,
     INK,
@@ -19,10 +21,10 @@ from demo.render.charts import (
     Words,
     wrap,
 )
-from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
+from .numbers import axis_end, number
 
 SHOWN = {"similarity": "Similarity", "percentile": "Percentile", "contribution": "Contribution"}  # what bars can show
-WEAK = (0.4, 0.6)  # AUROC of a line that hardly tells the classes apart
+WEAK_AUROC = (0.4, 0.6)  # AUROC of a symptom that barely discriminates the classes
 MARGIN, BAR = 4, 9  # pixels
 
 
@@ -46,14 +48,14 @@ def symptom_chart(
     separations: Sequence[float | None] | None = None,
     terms_before: dict[str, float] | None = None,
 ) -> Chart:
-    """A bar a symptom, class after class, each with its number in words.
+    """One bar per symptom, class after class, each with its number in words.
 
     Args:
         diagnosis: of one image.
         axis: its two ends, with 0 between or at them; the same for every image, so that charts can be compared.
         shown: "similarity", "percentile", or "contribution", which adds a bar for each class term.
         before: for each symptom, its score under the original lists; None where it is new.
-        separations: for each symptom, the AUROC with which it tells its class from the others.
+        separations: for each symptom, how well it alone discriminates its class from the others (AUROC).
         terms_before: class terms under the original lists.
     """
     count = len(diagnosis.symptoms)
@@ -74,7 +76,7 @@ def symptom_chart(
     middle = 50.0 if shown == "percentile" else 0.0
     for value, align in ((axis[0], "left"), (middle, "center"), (axis[1], "right")):
         if align != "center" or axis[0] < middle:
-            words.append(Words(_place(value, axis), y + 14, number(value, "g") + unit, SMALL, MUTED, align=align))
+            words.append(Words(_place(value, axis), y + 14, axis_end(value) + unit, SMALL, MUTED, align=align))
     return Chart(y + 22, tuple(boxes), tuple(words))
 
 
@@ -89,8 +91,8 @@ def symptom_row(
     """The bar of a symptom."""
     value = value_of(diagnosis, score, shown)
     old = None if before is None else value_of(diagnosis, before, shown)
-    step = {"similarity": ".2f", "percentile": ".0f", "contribution": ".2f"}[shown]
-    if old is not None and number(old, step) == number(value, step):
+    digits = 0 if shown == "percentile" else 2
+    if old is not None and number(old, digits) == number(value, digits):
         old = None
     told = {"similarity": in_words, "percentile": percentile_in_words}.get(shown)
     words = told(score, old) if told else contribution_in_words(diagnosis, score.class_name, value, old)
@@ -102,22 +104,22 @@ def symptom_row(
 
 def term_row(diagnosis: Diagnosis, name: str, before: float | None) -> Row:
     """The bar of a class term."""
-    value = signed(diagnosis, name, diagnosis.class_terms[name])
-    old = None if before is None else signed(diagnosis, name, before)
-    if old is not None and number(old, ".2f") == number(value, ".2f"):
+    value = signed_term(diagnosis, name, diagnosis.class_terms[name])
+    old = None if before is None else signed_term(diagnosis, name, before)
+    if old is not None and number(old) == number(value):
         old = None
     words = contribution_in_words(diagnosis, name, value, old)
-    return Row("The class term, which no symptom explains", value, old, words)
+    return Row("Class term (not explained by any symptom)", value, old, words)
 
 
 def value_of(diagnosis: Diagnosis, score: SymptomScore, shown: str) -> float:
     """The length of a bar."""
     if shown == "contribution":
-        return signed(diagnosis, score.class_name, score.contribution)
+        return signed_term(diagnosis, score.class_name, score.contribution)
     return (score.percentile or 0.0) if shown == "percentile" else score.similarity
 
 
-def signed(diagnosis: Diagnosis, name: str, term: float) -> float:
+def signed_term(diagnosis: Diagnosis, name: str, term: float) -> float:
     """A term of a class's logit as what it adds to the decision: of two classes, the other's terms count against it."""
     against = len(diagnosis.probabilities) == 2 and name != diagnosis.prediction
     return -term if against else term
@@ -126,18 +128,10 @@ def signed(diagnosis: Diagnosis, name: str, term: float) -> float:
 # ---- words
 
 
-def number(value: float, form: str) -> str:
-    """A number with a true minus sign, and none before zero."""
-    digits = format(value, form)
-    if not digits.strip("+-0."):
-        digits = digits.lstrip("+-")
-    return digits.replace("-", "−")
-
-
 def in_words(score: SymptomScore, before: float | None = None) -> str:
-    """What stands with a bar, such as "0.31, higher than 87 % of reference images"."""
-    now = number(score.similarity, ".2f")
-    was = "" if before is None else f", was {number(before, '.2f')}"
+    """The words of a bar, such as "0.31, higher than 87 % of reference images"."""
+    now = number(score.similarity)
+    was = "" if before is None else f", was {number(before)}"
     if score.percentile is None:
         return now + was
     higher = "higher than" if before is None else "above"
@@ -145,7 +139,7 @@ def in_words(score: SymptomScore, before: float | None = None) -> str:
 
 
 def percentile_in_words(score: SymptomScore, before: float | None = None) -> str:
-    """The same of a percentile."""
+    """The words of a percentile."""
     if score.percentile is None:
         return "unknown: there are no reference images"
     was = "" if before is None else f", was {before:.0f} %"
@@ -153,21 +147,21 @@ def percentile_in_words(score: SymptomScore, before: float | None = None) -> str
 
 
 def contribution_in_words(diagnosis: Diagnosis, name: str, value: float, before: float | None) -> str:
-    """The same of a contribution: what it speaks for."""
-    was = "" if before is None else f", was {number(before, '+.2f')}"
+    """The words of a contribution: the class it counts for or against."""
+    was = "" if before is None else f", was {number(before, plus='+')}"
     if len(diagnosis.probabilities) == 2:
-        return f"{number(value, '+.2f')}{was}, {'for' if value >= 0 else 'against'} {diagnosis.prediction}"
-    return f"{number(value, '+.2f')}{was}, {'for' if value >= 0 else 'against'} {name}"
+        return f"{number(value, plus='+')}{was}, {'for' if value >= 0 else 'against'} {diagnosis.prediction}"
+    return f"{number(value, plus='+')}{was}, {'for' if value >= 0 else 'against'} {name}"
 
 
 def separation_in_words(separation: float | None) -> tuple[str, bool]:
-    """What a line's AUROC says, and whether a person should be warned of it."""
+    """The AUROC of a symptom in words, and whether to draw attention to it."""
     if separation is None:
         return "", False
-    if separation < WEAK[0]:
-        return f"Speaks for another class, AUROC {separation:.2f}", True
-    if separation <= WEAK[1]:
-        return f"Hardly separates the classes, AUROC {separation:.2f}", True
+    if separation < WEAK_AUROC[0]:
+        return f"Favours another class, AUROC {separation:.2f}", True
+    if separation <= WEAK_AUROC[1]:
+        return f"Barely discriminates, AUROC {separation:.2f}", True
     return f"AUROC {separation:.2f}", False
 
 

@@ -17,7 +17,7 @@ WIDTH = 360  # pixels; shown 340 (a phone) to 420 wide, so that the smallest tex
 TITLE, BODY, SMALL = 15.0, 13.5, 13.0  # pixels
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito: fit for the colour-blind
 INK, MUTED, TRACK, WARNING = "#1b1f24", "#4b5563", "#d8dce2", "#9f1c12"
-MOST_LINES = 3  # of a symptom; the table has the whole of it
+MAX_LINES = 3  # of a symptom; the table has the whole of it
 LEFT_TO_RIGHT = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # characters that would undo it
 
 _DRAWING = Lock()  # matplotlib promises nothing about threads
@@ -86,7 +86,7 @@ def svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def wrap(text: str, width: float, size: float, most: int = MOST_LINES) -> list[str]:
+def wrap(text: str, width: float, size: float, most: int = MAX_LINES) -> list[str]:
     """`text` as at most `most` lines of `width` pixels; what does not fit ends in an ellipsis.
 
     Characters that would break the picture or turn the direction of writing are left out.

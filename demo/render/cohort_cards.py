@@ -5,11 +5,12 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from demo.render.charts import svg
-from demo.render.cohort_charts import MOST_CLASSES, WIDTH, confusion_matrix, roc_curves
-from demo.state.cohort import Results, as_csv
 from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.metrics import Metrics
+
+from ..render.charts import svg
+from ..render.cohort_charts import MAX_CLASSES, WIDTH, confusion_matrix, roc_curves
+from ..state.cohort import Results, as_csv
 
 INVITATION = "Upload images, or take the reference images: what the model makes of all of them stands here."
 NO_CHARTS = "With a labels file a confusion matrix and a ROC plot stand here."
@@ -125,7 +126,7 @@ def _images(number: int) -> str:
 def charts_card(results: Results | None = None, positive: int = 0) -> str:
     """Confusion matrix and ROC plot, each described in words; without labels, how to have them."""
     figures = None if results is None else results.figures
-    if results is None or figures is None or len(results.classes) > MOST_CLASSES:
+    if results is None or figures is None or len(results.classes) > MAX_CLASSES:
         return f'<div class="vip-charts"><p>{NO_CHARTS}</p></div>'
     cells = "; ".join(
         f"labelled {name}: "

@@ -5,13 +5,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_curve
 
-from demo.render.charts import COLOURS, INK, MUTED, TRACK, wrap
-from demo.state.cohort import Results, Row
+from ..render.charts import COLOURS, INK, MUTED, TRACK, wrap
+from ..state.cohort import Results, Row
 
 WIDTH = 330  # pixels; shown at this size, so that the smallest text has 13 on the screen
 BODY, SMALL = 14.0, 13.0  # pixels
 BLUE = (0, 114, 178)  # the ground of a full cell; white text stands on it
-MOST_CLASSES = 6  # whose names and counts still fit
+MAX_CLASSES = 6  # whose names and counts still fit
 
 
 def confusion_matrix(results: Results) -> Figure:
@@ -20,7 +20,7 @@ def confusion_matrix(results: Results) -> Figure:
     counts, names = results.figures.confusion, results.classes
     size, left, top = min(100.0, (WIDTH - 112) / len(names)), 108.0, 66.0
     height = top + size * len(names) + 4
-    axes = _sheet(height)
+    figure, axes = _sheet(height)
     _text(axes, left, 16, "Predicted class", SMALL, MUTED)
     _text(axes, 0, top - 8, "Label given", SMALL, MUTED)
     for c, name in enumerate(names):
@@ -34,7 +34,7 @@ def confusion_matrix(results: Results) -> Figure:
         for p, count in enumerate(counts[c]):
             share = count / total if total else 0.0
             _cell(axes, left + size * p, y, size, share, count, bool(total))
-    return axes.get_figure()
+    return figure
 
 
 def _cell(axes: Axes, x: float, y: float, size: float, share: float, count: int, known: bool) -> None:
@@ -55,7 +55,7 @@ def roc_curves(results: Results, positive: int) -> Figure:
     shown = [positive] if len(results.classes) == 2 else list(range(len(results.classes)))
     shown = [c for c in shown if 0 < sum(row.label == c for row in rows) < len(rows)]
     left, top, side = 46.0, 12.0, WIDTH - 62.0
-    axes = _sheet(top + side + 46 + 19 * len(shown))
+    figure, axes = _sheet(top + side + 46 + 19 * len(shown))
     axes.add_patch(Rectangle((left, top), side, side, facecolor="none", edgecolor=TRACK, lw=1))
     axes.plot([left, left + side], [top + side, top], color=MUTED, lw=1, ls=(0, (4, 4)))
     for i, c in enumerate(shown):
@@ -71,7 +71,7 @@ def roc_curves(results: Results, positive: int) -> Figure:
         _text(axes, left - 8, top + side - side * value + 5, word, SMALL, MUTED, "right")
     _text(axes, left + side / 2, top + side + 36, "1 − specificity (false alarms)", SMALL, INK, "center")
     axes.text(13, top + side / 2, "sensitivity", fontsize=SMALL, color=INK, rotation=90, ha="center", va="center")
-    return axes.get_figure()
+    return figure
 
 
 def points(rows: list[Row], c: int) -> tuple[list[float], list[float]]:
@@ -87,11 +87,11 @@ def decision(rows: list[Row], c: int) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def _sheet(height: float) -> Axes:
+def _sheet(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, facecolor="none")  # at 72 dpi a point is a pixel
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
-    return axes
+    return figure, axes
 
 
 def _text(axes: Axes, x: float, y: float, text: str, size: float, colour: str, align: str = "left") -> None:

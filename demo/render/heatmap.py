@@ -12,25 +12,27 @@ from torch.nn import functional as F
 from vip_core.scoring import evidence
 from vip_core.scoring.diagnosis import SymptomScore
 
+from .numbers import number
+
 WHAT_IT_IS_NOT = (
     "It shows which parts of the image this model’s similarity comes from, in no more than {cells} cells, drawn "
-    "smoothly; it is no outline of a lesion and no proof of a cause. Below the map the picture is grey, so that its "
-    "own colours are not taken for the map’s."
+    "smoothly; it does not outline a lesion and does not prove a cause. The picture below the map is grey, so that its "
+    "own colours cannot be mistaken for the map’s."
 )
 ADDS_UP = (
     "Each cell gives its part of the similarity, and the parts add up to it. Full orange: a cell adds {end} or more; "
     "full blue: it takes as much away; clear: nothing."
 )
 ADDS_UP_TO_NOTHING = (
-    "With this backbone the map is a heuristic, the last layer’s value path: its cells add up to nothing, and their "
-    "colours compare places within one image only. Full orange: {end} more similar than the image’s cells on average; "
+    "With this backbone the map is a heuristic, the last layer’s value path: its cells do not sum to the similarity, "
+    "and their colours compare places within one image only. Full orange: {end} more similar than the average cell; "
     "full blue: as much less."
 )
-CROPPED = " This backbone reads the middle of the picture alone, where the map lies; of the rest it knows nothing."
+CROPPED = " This backbone reads only the middle of the picture, where the map is drawn."
 SEEN = {"squash": "the picture", "shortest": "the part that is read", "longest": "the picture with its margins"}
 POSITIVE, NEGATIVE = (230, 97, 1), (0, 84, 200)  # orange and blue: fit for the colour-blind, and on skin as on grey
 FULL = 1.5  # times an even spread of the axis's end over the cells: where the colours are full, for every image alike
-FINE = 16  # pixels of the map a cell; the browser does the rest
+FINE = 16  # pixels of the map per cell; the browser does the rest
 NEAR_ZERO = 0.05  # similarities of which a share says nothing
 
 
@@ -54,7 +56,7 @@ def seen_map(
     value, where = terms.flatten()[strongest].item(), place(*divmod(strongest, width), height, width, SEEN[resize_mode])
     alt = f"Map of “{score.symptom}”: the strongest cell is at the {where}."
     similarity = score.similarity
-    parts = [f"Similarity {signed(similarity, 2, plus='')}."]
+    parts = [f"Similarity {number(similarity)}."]
     if exact:
         share = abs(similarity) >= NEAR_ZERO
         of_it = f" ({abs(100 * value / similarity):.0f} % of it)" if share else ""
@@ -82,11 +84,11 @@ def heat_url(terms: Tensor, end: float) -> str:
 
 def legend_html(end: float, exact: bool, cells: str, resize_mode: str = "squash") -> str:
     """What the colours mean, in numbers, and what the map is not."""
-    number = f"{end:.3f}"
-    words = (ADDS_UP if exact else ADDS_UP_TO_NOTHING).format(end=number)
+    ends = number(end, 3)
+    words = (ADDS_UP if exact else ADDS_UP_TO_NOTHING).format(end=ends)
     return (
         '<div class="vip-where-key"><div class="vip-where-ramp" aria-hidden="true"></div>'
-        f'<div class="vip-where-ends"><span>−{number}</span><span>0</span><span>+{number}</span></div>'
+        f'<div class="vip-where-ends"><span>−{ends}</span><span>0</span><span>+{ends}</span></div>'
         f"<p>{words} {WHAT_IT_IS_NOT.format(cells=cells)}{CROPPED if resize_mode == 'shortest' else ''}</p></div>"
     )
 
@@ -96,10 +98,3 @@ def place(row: int, column: int, height: int, width: int, of: str = "the picture
     rows, columns = ("upper", "middle", "lower"), ("left", "centre", "right")
     words = f"{rows[3 * row // height]} {columns[3 * column // width]} of {of}"
     return words.replace("middle centre", "centre")
-
-
-def signed(value: float, digits: int, plus: str = "+") -> str:
-    """A number with its sign, as people write it; no zero has one."""
-    value = round(value, digits) + 0.0
-    sign = "−" if value < 0 else plus if value > 0 else ""
-    return f"{sign}{abs(value):.{digits}f}"

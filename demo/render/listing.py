@@ -10,8 +10,8 @@ from vip_core.errors import SymptomError
 from vip_core.symptoms import SymptomSet
 from vip_core.vsg import Dropped, GroundedLine
 
-MOST_CHARACTERS = 100_000  # of a text
-MOST_CLASSES = 64
+MAX_CHARACTERS = 100_000  # of a text
+MAX_CLASSES = 64
 
 
 def to_text(symptoms: SymptomSet) -> str:
@@ -27,9 +27,9 @@ def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = 
 
     Blank lines and lines that begin with # are left out.
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise SymptomError(
-            f"The list has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are read; shorten it."
+            f"The list has {len(text):,} characters, and at most {MAX_CHARACTERS:,} are read; shorten it."
         )
     if text.lstrip().startswith("{"):
         try:
@@ -49,8 +49,8 @@ def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = 
             )
         elif not line.startswith("#"):
             symptoms[-1].append(line)
-    if len(classes) > MOST_CLASSES:
-        raise SymptomError(f"The list has {len(classes)} classes, and at most {MOST_CLASSES} are taken; shorten it.")
+    if len(classes) > MAX_CLASSES:
+        raise SymptomError(f"The list has {len(classes)} classes, and at most {MAX_CLASSES} are taken; shorten it.")
     return SymptomSet(tuple(classes), tuple(map(tuple, symptoms)), modality.strip(), dict(source or {}))
 
 

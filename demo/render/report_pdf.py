@@ -1,26 +1,26 @@
-"""The report as a PDF: a picture, the reading, the symptoms with their bars, and what the numbers rest on."""
+"""The report as a PDF: the picture, the prediction, the symptoms with their bars, and what made the numbers."""
 
 import threading
 from functools import cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
 
-from demo.render.cards import DISCLAIMER, UNLIKE, how_far_to_trust, per_cent
-from demo.render.charts import COLOURS
 from vip_core.scoring.diagnosis import SymptomScore
 
-if TYPE_CHECKING:
-    from demo.sections.report import Report
+from .. import DISCLAIMER
+from ..render.charts import COLOURS
+from ..state.report_data import Report
+from .cards import OUT_OF_DISTRIBUTION, forced_choice, how_far_to_trust
+from .numbers import axis_end, number, per_cent
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans comes with matplotlib
 FACES = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
-MISSING = "\ufffd"  # stands for a character that the font has not
+MISSING = "\ufffd"  # marks a character that the font lacks
 MARGIN, BOTTOM = 15, 24  # mm
 WIDTH, HEIGHT = 210, 297  # A4
 PICTURE = 68  # mm, the longer side at most
@@ -37,7 +37,7 @@ INK, MUTED, TRACK, WARNING = "#1b1f24", "#4b5563", "#d8dce2", "#b42318"
 _WRITING = threading.Lock()  # fontTools promises nothing about threads
 
 
-def report_pdf(report: "Report") -> bytes:
+def report_pdf(report: Report) -> bytes:
     """The report as a PDF: one page for usual lists, further pages for long ones."""
     with _WRITING:
         page = _Page(report)
@@ -49,9 +49,9 @@ def report_pdf(report: "Report") -> bytes:
 
 
 class _Page(FPDF):
-    """An A4 page with a foot that says what made the numbers, on every page."""
+    """A4 pages, each with a footer that names what made the numbers."""
 
-    def __init__(self, report: "Report"):
+    def __init__(self, report: Report):
         super().__init__("P", "mm", "A4")
         for style, file in FACES.items():
             self.add_font("text", style, FONTS / file)
@@ -68,7 +68,7 @@ class _Page(FPDF):
     def footer(self) -> None:
         """Called by fpdf2 at the end of each page."""
         self.set_y(-BOTTOM + 5)
-        missing = f" “{MISSING}” stands for a character that this font lacks." if self._lacking else ""
+        missing = f" “{MISSING}” marks a character that this font lacks." if self._lacking else ""
         self.write_text(self._foot + missing, 7, MUTED, line=3.4)
         self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {{nb}}", 7, MUTED, "B", line=3.4)
 
@@ -94,21 +94,22 @@ class _Page(FPDF):
     def lines(self, text: str, size: float, style: str, width: float) -> int:
         """The number of lines that `text` takes."""
         self.set_font("text", style, size)
-        return len(self.multi_cell(width, LINE, writable(text, style), dry_run=True, output="LINES"))
+        lines = self.multi_cell(width, LINE, writable(text, style), dry_run=True, output="LINES")
+        return len(lines) if isinstance(lines, list) else 1
 
 
 def writable(text: str, style: str = "") -> str:
-    """`text` as the font can show it; what it lacks becomes a mark, so that nobody takes it for complete."""
+    """`text` as the font can show it; a character that it lacks becomes a visible mark."""
     known = _characters(style)
     return "".join(char if char == "\n" or ord(char) in known else MISSING for char in text)
 
 
 @cache
 def _characters(style: str) -> frozenset[int]:
-    return frozenset(TTFont(FONTS / FACES[style], lazy=True).getBestCmap())
+    return frozenset(TTFont(FONTS / FACES[style], lazy=True).getBestCmap() or ())
 
 
-def _foot(report: "Report") -> str:
+def _foot(report: Report) -> str:
     made = report.versions
     trained = f", trained {made['checkpoint_date'][:10]}" if made["checkpoint_date"] else ""
     backbone = " ".join(filter(None, (made["backbone"], made["backbone_pretrained"])))
@@ -118,8 +119,8 @@ def _foot(report: "Report") -> str:
     )
 
 
-def _top(page: _Page, report: "Report") -> None:
-    """Title and date; the picture, and beside it the reading."""
+def _top(page: _Page, report: Report) -> None:
+    """Title and date; the picture, and beside it the prediction."""
     page.write_text("Report of visual symptoms", 16, style="B")
     page.write_text(f"{report.date}.  {DISCLAIMER}", 9, MUTED, "B")
     page.ln(3)
@@ -133,37 +134,40 @@ def _top(page: _Page, report: "Report") -> None:
         page.image(buffer, MARGIN, top, width * scale, height * scale, alt_text="The image")
         x, bottom = MARGIN + width * scale + 7, top + height * scale
     page.set_y(top)
-    right = {"x": x, "width": WIDTH - MARGIN - x}
-    reading, diagnosis = report.reading, report.reading.diagnosis
-    page.write_text(reading.task.label, 10, MUTED, **right)
-    page.write_text(f"Method: {report.method}", 9, MUTED, **right)
+
+    def beside(text: str, size: float, colour: str = INK, style: str = "") -> None:
+        page.write_text(text, size, colour, style, x=x, width=WIDTH - MARGIN - x)
+
+    view, diagnosis = report.view, report.view.diagnosis
+    beside(view.task.label, 10, MUTED)
+    beside(f"Method: {report.method}", 9, MUTED)
     page.ln(2)
-    if reading.in_domain:
-        page.write_text(diagnosis.prediction, 18, style="B", **right)
+    if view.in_domain:
+        beside(diagnosis.prediction, 18, style="B")
         for name, value in sorted(diagnosis.probabilities.items(), key=lambda item: -item[1]):
             style = "B" if name == diagnosis.prediction else ""
-            page.write_text(f"{per_cent(value)}  {name}", 10, style=style, **right)
+            beside(f"{per_cent(value)}  {name}", 10, style=style)
         page.ln(1)
-        if reading.edited:
-            first = reading.original.prediction
-            share = per_cent(reading.original.probabilities[first])
-            page.write_text(f"With the original lists: {first}, {share}.", 9, **right)
-        page.write_text(how_far_to_trust(reading), 8, MUTED, **right)
+        if view.edited:
+            first = view.original.prediction
+            share = per_cent(view.original.probabilities[first])
+            beside(f"With the original lists: {first}, {share}.", 9)
+        beside(how_far_to_trust(view), 8, MUTED)
     else:
-        page.write_text(UNLIKE, 14, WARNING, "B", **right)
-        page.write_text(f"It must choose a class, and says “{diagnosis.prediction}”.", 10, **right)
+        beside(OUT_OF_DISTRIBUTION, 14, WARNING, "B")
+        beside(forced_choice(diagnosis.prediction), 10)
     page.ln(2)
-    page.write_text(_domain(report), 8.5, MUTED, **right)
+    beside(_domain(report), 8.5, MUTED)
     page.set_y(max(page.get_y(), bottom) + 4)
 
 
-def _domain(report: "Report") -> str:
-    domain = report.reading.diagnosis.domain
+def _domain(report: Report) -> str:
+    domain = report.view.diagnosis.domain
     if domain is None:
         return "Domain check: none, as the model has no reference images."
-    found = "like" if domain.in_domain else "unlike"
+    found = "resembles" if domain.in_domain else "does not resemble"
     return (
-        f"Domain check: the image is {found} the reference images (distance {domain.score:.3f}, "
+        f"Domain check: the image {found} the reference images (distance {domain.score:.3f}, "
         f"threshold {domain.threshold:.3f})."
     )
 
@@ -175,14 +179,14 @@ def _note(page: _Page, note: str) -> None:
         page.ln(3)
 
 
-def _table(page: _Page, report: "Report") -> None:
-    """A row a symptom, class after class; a page that ends has its column names on the next again."""
-    reading = report.reading
-    diagnosis, axis = reading.diagnosis, reading.task.similarity_axis(reading.mode)
+def _table(page: _Page, report: Report) -> None:
+    """One row per symptom, class after class; the column names are repeated on each page."""
+    view = report.view
+    diagnosis, axis = view.diagnosis, view.task.similarity_axis(view.mode)
     page.write_text(
-        f"{_lists(report)} Similarity: of the image with the symptom’s text, on an axis from {_number(axis[0], 1)} to "
-        f"{_number(axis[1], 1)}. Percentile: per cent of the reference images that are less similar. Contribution: its "
-        "part of the class’s logit.",
+        f"{_lists(report)} Similarity: between the image and the symptom’s text, axis from {axis_end(axis[0])} to "
+        f"{axis_end(axis[1])}. Percentile: the share of reference images that are less similar. Contribution: the "
+        "symptom’s term of the class’s logit.",
         8,
         MUTED,
     )
@@ -197,8 +201,8 @@ def _table(page: _Page, report: "Report") -> None:
             _row(page, score, edit, was, axis, colour)
         _room(page, LINE + 1)
         page.write_text(
-            f"Class term {_number(diagnosis.class_terms[name], plus='+')}; with the contributions of its symptoms it "
-            f"makes the logit {_number(diagnosis.logits[name], plus='+')}.",
+            f"Class term {number(diagnosis.class_terms[name], plus='+')}; with the contributions of its symptoms "
+            f"it gives the logit {number(diagnosis.logits[name], plus='+')}.",
             8,
             MUTED,
             line=LINE,
@@ -208,7 +212,7 @@ def _table(page: _Page, report: "Report") -> None:
 def _row(
     page: _Page, score: SymptomScore, edit: str | None, was: str | None, axis: tuple[float, float], colour: str
 ) -> None:
-    """A symptom with its bar and numbers; what was edited in bold, with what it was."""
+    """A symptom with its bar and numbers; an edited one in bold, with its text before the edit."""
     x, width = COLUMNS["Symptom"]
     style = "B" if edit in ("added", "reworded") else ""
     text = f"+ {score.symptom}" if style else score.symptom
@@ -221,23 +225,23 @@ def _row(
     below = page.get_y() + 1.2
     _bar(page, top, score.similarity, axis, colour)
     percentile = "–" if score.percentile is None else f"{score.percentile:.0f}"
-    numbers = (_number(score.similarity), percentile, _number(score.contribution, plus="+"))
-    for (x, width), number in zip(list(COLUMNS.values())[2:], numbers, strict=True):
+    numbers = (number(score.similarity), percentile, number(score.contribution, plus="+"))
+    for (x, width), text in zip(list(COLUMNS.values())[2:], numbers, strict=True):
         page.set_y(top)
-        page.write_text(number, SIZE, x=x, width=width, line=LINE, align="R")
+        page.write_text(text, SIZE, x=x, width=width, line=LINE, align="R")
     page.set_y(below)
 
 
-def _lists(report: "Report") -> str:
+def _lists(report: Report) -> str:
     if None in report.edits:
         return "The class names alone, without symptoms."
-    if report.reading.edited:
-        return "The symptom lists were edited: “+” and bold mark what the original lists have not."
+    if report.view.edited:
+        return "The symptom lists were edited: “+” and bold mark what is not in the original lists."
     return "The original symptom lists."
 
 
-def _removed(page: _Page, report: "Report") -> None:
-    """What the original lists had besides."""
+def _removed(page: _Page, report: Report) -> None:
+    """The lines that were removed from the original lists."""
     if report.removed:
         page.ln(2)
         _room(page, 5 + LINE)
@@ -259,7 +263,7 @@ def _head(page: _Page) -> None:
 
 
 def _room(page: _Page, height: float) -> None:
-    """Go on on another page where `height` mm have no room on this one."""
+    """Start another page where `height` mm do not fit on this one."""
     if page.get_y() + height > HEIGHT - BOTTOM:
         page.add_page()
         _head(page)
@@ -268,15 +272,10 @@ def _room(page: _Page, height: float) -> None:
 def _bar(page: _Page, top: float, value: float, axis: tuple[float, float], colour: str) -> None:
     x, width = COLUMNS["Similarity"]
     low, high = axis
-    zero, end = ((min(max(number, low), high) - low) / (high - low) * width for number in (0, value))
+    zero, end = ((min(max(end, low), high) - low) / (high - low) * width for end in (0, value))
     page.set_fill_color(TRACK)
     page.rect(x, top + 1, width, 2.2, "F")
     page.set_fill_color(colour)
     page.rect(x + min(zero, end), top + 1, abs(end - zero), 2.2, "F")
     page.set_fill_color(MUTED)
     page.rect(x + zero - 0.15, top + 0.5, 0.3, 3.2, "F")
-
-
-def _number(value: float, digits: int = 2, plus: str = "") -> str:
-    value = round(value, digits) + 0.0
-    return f"{'−' if value < 0 else plus if value > 0 else ''}{abs(value):.{digits}f}"

@@ -1,34 +1,34 @@
-"""The editor of the symptom lists: a box a class, undo and reset, symptom files, and a link that carries the lists."""
+"""The editor of the symptom lists: a box per class, undo and reset, symptom files, a link with the lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.context import Context
-from gradio.utils import get_upload_folder
 
-from demo.render.cards import message
-from demo.state.lists import Steps, file_of, link_query, parse_boxes, read_link, read_lists, remember, undone
-from demo.state.tasks import Task
 from vip_core.errors import SymptomError
+
+from ..render.cards import message
+from ..state.lists import Steps, file_of, link_query, parse_boxes, read_link, read_lists, remember, undone
+from ..state.tasks import Task
+from .uploads import GONE, uploaded_file
+from .wiring import Json, Updates, boxes_named, listener
 
 LISTS = (
     '<div class="vip-lists"><h2>The symptom lists</h2>'
-    "<p>A symptom a line. Reword, add or delete lines; a # before a line switches it off. The bars and the reading "
-    "follow as you type.</p></div>"
+    "<p>One symptom per line. Reword, add or delete lines; a # before a line switches it off. The bars and the "
+    "prediction follow as you type.</p></div>"
 )
 UNUSED = (
     '<p class="vip-unused">With class names alone the lists are not used; they wait here for the other methods.</p>'
 )
-# One at a time and in the order of arrival, so that an older result never lands upon a newer one.
-SHOW = {"concurrency_id": "show", "concurrency_limit": 1, "show_progress": "hidden"}
+PRIVATE: Json = {"api_visibility": "private"}
+# One at a time and in the order of arrival, so that an older result never replaces a newer one.
+SHOW: Json = {"concurrency_id": "show", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
 # A large image takes seconds and much memory. Gradio's own processing would open an upload before us, log a traceback
 # for what is no image, and keep a file of each picture that we show.
-READ = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False}
-PRIVATE = {"api_visibility": "private"}
+READ: Json = {"concurrency_id": "read", "concurrency_limit": 2, "preprocess": False, "postprocess": False, **PRIVATE}
 SAVE = """(text, task) => {
   if (!text) return
   const link = document.createElement("a")
@@ -41,7 +41,6 @@ HERE = "(_, ...lists) => [location.origin + location.pathname, ...lists]"
 COPY = "link => { if (link.includes('?')) navigator.clipboard?.writeText(link).catch(() => {}) }"
 
 Tasks = Mapping[str, Task]
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Editor:
     """The components of the lists.
 
     Attributes:
-        boxes: a list a class, as many as the task with the most classes needs.
+        boxes: one per class, as many as the task with the most classes needs.
         note: what is wrong with the lists.
         file_note: what is wrong with a file or a link.
         steps: a visitor's edits, for undo.
@@ -91,21 +90,25 @@ def list_editor(tasks: Tasks, first: Task, task: gr.Radio) -> Editor:
     saved = gr.Textbox(visible="hidden", label="Saved lists")
     editor = Editor(boxes, note, file_note, steps, undo, reset)
 
-    settings = {**SHOW, **PRIVATE}
-    filled = [steps, file_note, *boxes]
-    reset.click(partial(reset_lists, tasks), [steps, task], filled, **settings)
-    undo.click(partial(undo_edit, len(boxes)), steps, [steps, *boxes], **settings)
-    load.upload(partial(load_file, tasks), [steps, task, load], filled, preprocess=False, **settings)
-    written = save.click(partial(save_file, tasks), [task, *boxes], [saved, file_note], **settings)
+    named = boxes_named(boxes)
+    filled = {"steps": steps, "file note": file_note, **named}
+    reset.click(**listener(partial(reset_lists, tasks), [steps, task], filled, **SHOW))
+    undo.click(**listener(undo_edit, steps, {"steps": steps, **named}, **SHOW))
+    load.upload(**listener(partial(load_file, tasks), [steps, task, load], filled, preprocess=False, **SHOW))
+    to_save = {"saved": saved, "file note": file_note}
+    written = save.click(**listener(partial(save_file, tasks), [task, *boxes], to_save, **SHOW))
     written.then(None, [saved, task], None, js=SAVE)
-    copied = share.click(partial(make_link, tasks), [link, task, *boxes], [link, file_note], js=HERE, **settings)
+    to_link = {"link": link, "file note": file_note}
+    copied = share.click(**listener(partial(make_link, tasks), [link, task, *boxes], to_link, js=HERE, **SHOW))
     copied.then(None, link, None, js=COPY)
-    task.input(partial(original_lists, tasks), task, boxes, **settings)
+    task.input(**listener(lambda key: boxes_named(original_lists(tasks, key)), task, named, **SHOW))
 
-    def open_link(request: gr.Request) -> list[Any]:
+    def open_link(request: gr.Request) -> Updates:
         return opened(tasks, request.url.query)
 
-    Context.root_block.load(open_link, None, [task, file_note, *boxes], **settings)
+    page = Context.root_block
+    assert page is not None, "list_editor is called within gr.Blocks"
+    page.load(**listener(open_link, None, {"task": task, "file note": file_note, **named}, **SHOW))
     return editor
 
 
@@ -137,66 +140,59 @@ def padded(tasks: Tasks, texts: list[str]) -> list[str]:
 # ---- what the buttons do: plain functions of the tasks and of what the page sends
 
 
-def reset_lists(tasks: Tasks, steps: Steps | None, key: str) -> list[Any]:
-    """Steps, message and boxes with the original lists; to be undone as any edit."""
+def reset_lists(tasks: Tasks, steps: Steps | None, key: str) -> Updates:
+    """The original lists; to be undone as any edit."""
     texts = original_lists(tasks, key)
-    return [steps and remember(steps, tuple(texts), tuple(texts), typing=False), message(), *texts]
+    steps = steps and remember(steps, tuple(texts), tuple(texts), typing=False)
+    return {"steps": steps, "file note": message(), **boxes_named(texts)}
 
 
-def undo_edit(count: int, steps: Steps | None) -> list[Any]:
-    """Steps and boxes as they were before the last edit."""
+def undo_edit(steps: Steps | None) -> Updates:
+    """The boxes as they were before the last edit."""
     left = undone(steps)
-    return [left, *(left[-1].texts if left else [gr.skip()] * count)]
+    return {"steps": left, **boxes_named(left[-1].texts if left else ())}
 
 
-def load_file(tasks: Tasks, steps: Steps | None, key: str, upload: Json | None) -> list[Any]:
-    """Steps, message and boxes from a symptom file."""
+def load_file(tasks: Tasks, steps: Steps | None, key: str, upload: Json | None) -> Updates:
+    """The lists of a symptom file."""
     path = uploaded_file(upload)
+    if path is None:
+        return {"file note": message(GONE.format(thing="file"))}
     try:
-        if path is None:
-            raise SymptomError("The upload is not here any more; choose the file again.")
         texts = padded(tasks, read_lists(path, tasks[key].classes))
     except SymptomError as error:
-        return [gr.skip(), message(str(error)), *[gr.skip()] * most_classes(tasks)]
-    return [remember(steps, tuple(original_lists(tasks, key)), tuple(texts), typing=False), message(), *texts]
+        return {"file note": message(str(error))}
+    steps = remember(steps, tuple(original_lists(tasks, key)), tuple(texts), typing=False)
+    return {"steps": steps, "file note": message(), **boxes_named(texts)}
 
 
-def save_file(tasks: Tasks, key: str, *texts: str) -> tuple[str, str]:
-    """The lists as a symptom file, for the browser to save; and a message."""
+def save_file(tasks: Tasks, key: str, *texts: str) -> Updates:
+    """The lists as a symptom file, for the browser to save."""
     try:
-        return file_of(tasks[key].predictor.symptoms, texts), message()
+        return {"saved": file_of(tasks[key].predictor.symptoms, texts), "file note": message()}
     except SymptomError as error:
-        return "", message(str(error))
+        return {"saved": "", "file note": message(str(error))}
 
 
-def make_link(tasks: Tasks, base: str, key: str, *texts: str) -> tuple[Json, str]:
-    """A link to this page at `base` with the lists; and a message."""
+def make_link(tasks: Tasks, base: str, key: str, *texts: str) -> Updates:
+    """A link to this page at `base` with the lists."""
     task = tasks[key]
     try:
         parse_boxes(task.predictor.symptoms, texts)  # no link to what cannot be used
         query = link_query(key, task.classes, texts)
     except SymptomError as error:
-        return gr.update(value="", visible=False), message(str(error))
-    return gr.update(value=f"{base}?{query}", visible=True), message()
+        return {"link": gr.update(value="", visible=False), "file note": message(str(error))}
+    return {"link": gr.update(value=f"{base}?{query}", visible=True), "file note": message()}
 
 
-def opened(tasks: Tasks, query: str) -> list[Any]:
-    """Task, message and boxes from the query of the page's address; nothing where it is not one of our links."""
-    nothing = [gr.skip()] * most_classes(tasks)
+def opened(tasks: Tasks, query: str) -> Updates:
+    """Task and lists from the query of the page's address; nothing where it is not one of our links."""
     try:
         found = read_link(query, {key: task.classes for key, task in tasks.items()})
     except SymptomError as error:
-        return [gr.skip(), message(str(error)), *nothing]
+        return {"file note": message(str(error))}
     if found is None:
-        return [gr.skip(), gr.skip(), *nothing]
+        return {}
     key, texts = found
-    return [key, message(), *(original_lists(tasks, key) if texts is None else padded(tasks, texts))]
-
-
-def uploaded_file(upload: Json | None) -> Path | None:
-    """The file of an upload, if there is one; nothing else on this machine can be named."""
-    path = upload.get("path") if isinstance(upload, dict) else None
-    if not isinstance(path, str) or "\0" in path:
-        return None
-    path = Path(path).resolve()
-    return path if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file() else None
+    texts = original_lists(tasks, key) if texts is None else padded(tasks, texts)
+    return {"task": key, "file note": message(), **boxes_named(texts)}

@@ -15,15 +15,15 @@ from vip_core.data.images import IMAGE_SUFFIXES, decode_image
 from vip_core.data.pixels import check_bytes
 from vip_core.errors import DataError, ImageError
 
-MOST_IMAGES = 500
-MOST_ENTRIES = 10_000  # of a ZIP, folders and other files counted
-MOST_UNPACKED = 2**30  # bytes of all images of a ZIP together
-MOST_RATIO = 100  # unpacked to packed; scans and photographs stay below 10
+MAX_IMAGES = 500
+MAX_ENTRIES = 10_000  # of a ZIP, folders and other files counted
+MAX_UNPACKED = 2**30  # bytes of all images of a ZIP together
+MAX_RATIO = 100  # unpacked to packed; scans and photographs stay below 10
 ALWAYS_FINE = 16 * 2**20  # unpacked bytes up to which the ratio does not matter: small drawings pack well
 PIECE = 2**20  # bytes asked of a ZIP at once
 DIRECTORY = 2 * 2**20  # bytes of a ZIP's own list of files; a million entries would take a gigabyte in memory
 ENCRYPTED = 0x1  # a bit of a ZIP entry's flags
-LONGEST_NAME = 120  # characters shown
+MAX_NAME = 120  # characters shown
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[Entry]
             raise DataError(
                 f"The upload holds no image; images end in {', '.join(IMAGE_SUFFIXES)}, or are DICOM files."
             )
-        if len(entries) > MOST_IMAGES:
+        if len(entries) > MAX_IMAGES:
             raise DataError(
-                f"The upload holds {len(entries):,} images, and at most {MOST_IMAGES} are scored at once; choose fewer."
+                f"The upload holds {len(entries):,} images, and at most {MAX_IMAGES} are scored at once; choose fewer."
             )
         notes = []
         if others:
@@ -98,7 +98,7 @@ def shown_name(called: str) -> str:
     """A file's own name, without folders, control characters and what would turn the direction of writing."""
     base = called.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     name = "".join(char for char in base if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")).strip()
-    return f"{name[: LONGEST_NAME - 1]}…" if len(name) > LONGEST_NAME else name or "a file without a name"
+    return f"{name[: MAX_NAME - 1]}…" if len(name) > MAX_NAME else name or "a file without a name"
 
 
 def _count(number: int, thing: str) -> str:
@@ -123,7 +123,7 @@ class _Guarded(FileIO):
         """At most DIRECTORY bytes. Raises DataError where more are asked for and there."""
         data = super().read(DIRECTORY + 1 if size < 0 else min(size, DIRECTORY + 1))
         if len(data) > DIRECTORY:
-            raise DataError(f"The ZIP lists more than {MOST_ENTRIES:,} files; pack the images alone.")
+            raise DataError(f"The ZIP lists more than {MAX_ENTRIES:,} files; pack the images alone.")
         return data
 
 
@@ -142,8 +142,8 @@ def _open_zip(path: Path, name: str) -> Iterator[ZipFile]:
 def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[Entry], int, int]:
     """The images of a ZIP, the number of other files, and that of links and of names that point out of it."""
     members = archive.infolist()
-    if len(members) > MOST_ENTRIES:
-        raise DataError(f"{name} lists {len(members):,} files, and at most {MOST_ENTRIES:,} are taken; pack less.")
+    if len(members) > MAX_ENTRIES:
+        raise DataError(f"{name} lists {len(members):,} files, and at most {MAX_ENTRIES:,} are taken; pack less.")
     entries, others, outside = [], 0, 0
     for member in members:
         if member.is_dir():
@@ -158,12 +158,12 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[Entry], in
     if any(member.flag_bits & ENCRYPTED for member in chosen):
         raise DataError(f"{name} is protected by a password; pack it without one.")
     unpacked, packed = sum(member.file_size for member in chosen), sum(member.compress_size for member in chosen)
-    if unpacked > MOST_UNPACKED:
+    if unpacked > MAX_UNPACKED:
         raise DataError(
-            f"{name} unpacks to {unpacked / 2**20:,.0f} MB, and at most {MOST_UNPACKED // 2**20:,} are read; pack less."
+            f"{name} unpacks to {unpacked / 2**20:,.0f} MB, and at most {MAX_UNPACKED // 2**20:,} are read; pack less."
         )
-    if unpacked > max(ALWAYS_FINE, MOST_RATIO * packed):
-        raise DataError(f"{name} unpacks to over {MOST_RATIO} times its size, as images do not; pack the images alone.")
+    if unpacked > max(ALWAYS_FINE, MAX_RATIO * packed):
+        raise DataError(f"{name} unpacks to over {MAX_RATIO} times its size, as images do not; pack the images alone.")
     return entries, others, outside
 
 

@@ -10,14 +10,15 @@ from pathlib import Path, PurePath
 import torch
 from torch import Tensor
 
-from demo.state.archive import shown_name
-from demo.state.tasks import Task
 from vip_core.data.tables import class_key, read_csv
 from vip_core.errors import DataError
 from vip_core.evaluation.metrics import Metrics, compute_metrics
 from vip_core.symptoms import SymptomSet
 
-MOST_LABEL_BYTES = 2**20  # 500 lines have 50,000
+from ..state.archive import shown_name
+from ..state.tasks import Task
+
+MAX_LABEL_BYTES = 2**20  # 500 lines have 50,000
 HEADERS = ["Image", "Class", "Probability", "Domain", "Label", "Remark"]
 KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
 ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
@@ -120,8 +121,8 @@ def reference_cohort(task: Task) -> Cohort:
 def read_labels(path: Path, called: str) -> Labels:
     """A CSV file with the columns image and label. Raises DataError, which names the file but not its folder."""
     file = shown_name(called)
-    if path.stat().st_size > MOST_LABEL_BYTES:
-        raise DataError(f"{file} is larger than {MOST_LABEL_BYTES // 2**20} MB; give only the columns image and label.")
+    if path.stat().st_size > MAX_LABEL_BYTES:
+        raise DataError(f"{file} is larger than {MAX_LABEL_BYTES // 2**20} MB; give only the columns image and label.")
     try:
         records = read_csv(path, ("image", "label"))
     except DataError as error:

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from demo.state.archive import Entry, open_upload
-from demo.state.cohort import Cohort
 from vip_core.errors import ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.device import fast_bf16
+
+from ..state.archive import Entry, open_upload
+from ..state.cohort import Cohort
 
 BATCH = 16  # images; larger ones are hardly faster
 BATCH_SECONDS = 2.0  # after which a batch goes as it is: huge files must not keep the page waiting

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from demo.state.lists import Texts, origins, parse_boxes
-from demo.state.tasks import Task
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 from vip_core.symptoms import SymptomSet
 
+from ..state.lists import Texts, origins, parse_boxes
+from ..state.tasks import Task
+
 
 @dataclass(frozen=True)
-class Reading:
+class DiagnosisView:
     """A diagnosis and all that is shown beside it.
 
     Attributes:
@@ -49,7 +50,7 @@ def prompts_of(task: Task, mode: str, texts: Texts) -> SymptomSet:
     return task.prompts(mode, own if mode == "names" else parse_boxes(own, texts))
 
 
-def read_boxes(task: Task, mode: str, features: Tensor, texts: Texts) -> Reading:
+def diagnose_boxes(task: Task, mode: str, features: Tensor, texts: Texts) -> DiagnosisView:
     """Read an image, given as its feature (D,), under the boxes of a page. Raises SymptomError."""
     scorer, own = task.scorer(mode), task.prompts(mode, task.predictor.symptoms)
     symptoms = prompts_of(task, mode, texts)
@@ -60,4 +61,4 @@ def read_boxes(task: Task, mode: str, features: Tensor, texts: Texts) -> Reading
     if edited:
         lines = origins(own, texts)
         before = tuple(None if line is None else original.symptoms[line] for line in lines)
-    return Reading(task, mode, symptoms, diagnosis, original, before, tuple(scorer.separations(symptoms)))
+    return DiagnosisView(task, mode, symptoms, diagnosis, original, before, tuple(scorer.separations(symptoms)))

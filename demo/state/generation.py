@@ -7,10 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from demo.settings import Settings
 from vip_core.errors import GenerationCancelled, GenerationError, UsageError
 from vip_core.models.backbone import Backbone
 from vip_core.vsg import Generated, GenerationRequest, Progress, Server, generate, server_from_environment
+
+from ..settings import Settings
 
 HOUR = 3600.0  # seconds
 POLL = 0.1  # seconds between two looks at a call

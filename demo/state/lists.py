@@ -13,11 +13,11 @@ from vip_core.errors import SymptomError
 from vip_core.symptoms import SymptomSet
 
 OFF = "#"  # a line that begins with it is kept and not scored
-MOST_CHARACTERS = 20_000  # of a list: far more than 64 symptoms have, and still counted in tokens at once
-LARGEST_FILE = 256 * 1024  # bytes of a symptom file: 64 long symptoms a class are a tenth of it
-LONGEST_LINK = 8_000  # characters of the query; servers and mail programs cut longer ones
+MAX_CHARACTERS = 20_000  # of a list: far more than 64 symptoms have, and still counted in tokens at once
+MAX_FILE = 256 * 1024  # bytes of a symptom file: 64 long symptoms a class are a tenth of it
+MAX_LINK = 8_000  # characters of the query; servers and mail programs cut longer ones
 ONE_STEP = 1.5  # seconds; typing in one box without such a pause is undone at once
-MOST_STEPS = 50
+MAX_STEPS = 50
 
 Texts = tuple[str, ...]  # of the boxes, a class each
 
@@ -64,9 +64,9 @@ def parse_boxes(original: SymptomSet, texts: Texts) -> SymptomSet:
 def refuse_long(lists: Mapping[str, str]) -> None:
     """Raise SymptomError for a list, given as one text, that would take long to be counted in tokens."""
     for name, text in lists.items():
-        if len(text) > MOST_CHARACTERS:
+        if len(text) > MAX_CHARACTERS:
             raise SymptomError(
-                f"The list of “{name}” has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are read; "
+                f"The list of “{name}” has {len(text):,} characters, and at most {MAX_CHARACTERS:,} are read; "
                 "shorten it."
             )
 
@@ -87,19 +87,22 @@ def origins(original: SymptomSet, texts: Texts) -> list[int | None]:
 
 def _match(own: tuple[str, ...], lines: list[str]) -> list[int | None]:
     """Original index of each line: the line of the same text, else the free one that its neighbours leave for it."""
-    free = dict.fromkeys(range(len(own)))
+    free = list(range(len(own)))
     matched: list[int | None] = []
     for line in lines:
         index = next((i for i in free if own[i] == line), None)
-        free.pop(index, None)
+        if index is not None:
+            free.remove(index)
         matched.append(index)
     for i, index in enumerate(matched):
         if index is None:
             after = -1 if i == 0 else matched[i - 1]
             before = matched[i + 1] if i + 1 < len(matched) else None
             near = (None if after is None else after + 1, None if before is None else before - 1)
-            matched[i] = next((candidate for candidate in near if candidate in free), None)
-            free.pop(matched[i], None)
+            found = next((candidate for candidate in near if candidate is not None and candidate in free), None)
+            if found is not None:
+                free.remove(found)
+            matched[i] = found
     return matched
 
 
@@ -125,7 +128,7 @@ def remember(steps: Steps | None, before: Texts, texts: Texts, now: float | None
     typed_in = changed[0] if typing and len(changed) == 1 else None
     goes_on = typed_in is not None and typed_in == last.typed_in and now - last.at < ONE_STEP
     kept = steps[:-1] if goes_on else steps
-    return (*kept, Step(texts, now, typed_in))[-MOST_STEPS:]
+    return (*kept, Step(texts, now, typed_in))[-MAX_STEPS:]
 
 
 def undone(steps: Steps | None) -> Steps | None:
@@ -153,9 +156,9 @@ def box_texts(symptoms: SymptomSet) -> list[str]:
 def read_lists(path: Path, classes: tuple[str, ...]) -> list[str]:
     """The boxes' texts from a symptom file, in either form. Raises SymptomError, naming the file without its folder."""
     size = path.stat().st_size
-    if size > LARGEST_FILE:
+    if size > MAX_FILE:
         raise SymptomError(
-            f"The symptom file {path.name} has {size / 1024:,.0f} KB, and at most {LARGEST_FILE // 1024} are read; "
+            f"The symptom file {path.name} has {size / 1024:,.0f} KB, and at most {MAX_FILE // 1024} are read; "
             "choose a smaller one."
         )
     try:
@@ -192,10 +195,10 @@ def link_query(task: str, classes: tuple[str, ...], texts: Texts) -> str:
     }
     text = json.dumps(lists, ensure_ascii=False, separators=(",", ":"))
     query = urlencode({"task": task, "symptoms": text}, errors="replace")
-    if len(query) > LONGEST_LINK:
+    if len(query) > MAX_LINK:
         raise SymptomError(
             f"These lists make a link of {len(query):,} characters, and many programs cut one of more than "
-            f"{LONGEST_LINK:,}; save them as a file instead."
+            f"{MAX_LINK:,}; save them as a file instead."
         )
     return query
 
@@ -206,7 +209,7 @@ def read_link(query: str, tasks: Mapping[str, tuple[str, ...]]) -> tuple[str, li
     tasks: the classes of each task. The texts are None for a task's own lists.
     """
     sent: dict[str, Any] = {}
-    if len(query) <= LONGEST_LINK + 1_000:  # other fields may stand beside ours
+    if len(query) <= MAX_LINK + 1_000:  # other fields may stand beside ours
         sent = parse_qs(query.removeprefix("?"), max_num_fields=20) if query.count("&") < 20 else {}
     elif "symptoms=" in query:
         raise SymptomError("The link to this page is too long to be one of its own; ask for the lists as a file.")

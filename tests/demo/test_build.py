@@ -14,7 +14,6 @@ import yaml
 from packaging.requirements import Requirement
 
 from demo.build import build_demo, launch_settings
-from demo.pages.symptoms import open_library
 from demo.settings import Settings
 from demo.state.tasks import EXAMPLES, bar_axis
 from vip_core.utils.paths import PROJECT
@@ -61,7 +60,7 @@ def test_only_diagnose_is_published(demo):
 def test_what_a_page_showed_is_not_shared_by_its_components(demo):
     """A visitor's feature lives in gr.State; a default value would be everybody's."""
     states = [block for block in demo.blocks.values() if isinstance(block, gr.State)]
-    assert states and not [state.value for state in states if state.value is not None]
+    assert states and not [state.value for state in states if state.value not in (None, 0)]
 
 
 def test_uploads_are_deleted_within_two_minutes_and_nothing_is_recorded(demo):
@@ -89,7 +88,7 @@ def test_a_closed_page_is_forgotten(demo, server):
                 if stop.wait(0.1):
                     return
 
-    opened = next(fn for fn in demo.fns.values() if getattr(fn.fn, "func", None) is open_library)
+    opened = next(fn for fn in demo.fns.values() if getattr(fn.fn, "__name__", "") == "open_library")
     visitor = threading.Thread(target=stay)
     visitor.start()
     body = {"data": ["pneumonia"], "fn_index": opened._id, "session_hash": session}

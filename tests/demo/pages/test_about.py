@@ -1,7 +1,6 @@
 """The About page: every figure of a card is shown, with its n and interval, and what comes from outside is escaped."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -64,7 +63,7 @@ def test_unknown_figures_are_shown_with_readable_names():
         "Some new thing": "0.250",
         "Subtypes: Viral: Accuracy": "0.500 (n = 7)",
         "Swap test: Flipped": "1.000 (0.900 to 1.000) (n = 40)",
-        "Flagged as unlike the known images": "2 of 40",
+        "Flagged as out of distribution": "2 of 40",
         "Rounds": "[1, 2, 3]",
         "Good": "yes",
         "Missing": "–",
@@ -78,9 +77,10 @@ def test_a_card_with_odd_figures_is_shown_all_the_same(card):
         "test": {"n": 3, "recall": {"a": None}, "intervals": None, EVIL: EVIL},
         "x": {"y": 1},
     }
-    shown = model_card(EVIL, replace(card, figures=odd, classes=[EVIL, "b"], data={"name": EVIL, "images": None}))
+    changes = {"figures": odd, "classes": [EVIL, "b"], "data": {"name": EVIL, "images": None}}
+    shown = model_card(EVIL, card.model_copy(update=changes))
     assert "<img" not in shown and "Loose" in shown and "0.500" in shown
-    assert "No figures" in model_card("", replace(card, figures={}))
+    assert "No figures" in model_card("", card.model_copy(update={"figures": {}}))
     json.dumps(shown)
 
 

@@ -13,18 +13,21 @@ from PIL import Image
 
 from demo.pages import diagnose as page
 from demo.render.cards import message
-from demo.state.diagnosis import read_boxes
+from demo.sections.diagnose_api import answer
+from demo.sections.uploads import uploaded_file
+from demo.state.choices import CHOICES
+from demo.state.diagnosis import diagnose_boxes
+from demo.state.image_view import PREVIEW
 from demo.state.lists import parse_boxes
-from vip_core.errors import SymptomError
+from vip_core.errors import ImageError, SymptomError
 from vip_core.scoring.zero_shot import class_prompts
 from vip_core.symptoms import SymptomSet
 
-SKIP = gr.skip()
-
 
 def show(tasks, features, texts, kind="similarity", mode="vip", steps=None):
-    """What the page shows: result, bars, table, message."""
-    return page.show_edit(tasks, features, steps, kind, "pneumonia", mode, *texts)[:4]
+    """What the page shows: result, bars, table, message; None for what keeps its value."""
+    updates = page.show_boxes(tasks, features, steps, kind, "pneumonia", mode, *texts)
+    return tuple(updates.get(name) for name in ("result", "bars", "table", "list note"))
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_an_edit_encodes_the_changed_line_alone_and_never_the_image(tasks, task,
     [
         ("", "has no symptom"),
         (" \n\t\n", "has no symptom"),
-        ("\n".join(f"sign {i}" for i in range(65)), "has 65 symptoms; at most 64"),
+        ("\n".join(f"sign {i}" for i in range(65)), "has 65 symptoms; the limit is 64"),
         ("opacity " * 500, "tokens"),
         ("a" * 20_001, "20,001 characters"),
         ("half a \ud83e character", "half a character"),
@@ -112,7 +115,7 @@ def test_an_edit_encodes_the_changed_line_alone_and_never_the_image(tasks, task,
 )
 def test_lists_that_cannot_be_used_give_one_sentence_and_leave_the_last_result(tasks, features, boxes, text, words):
     result, bars, table, note = show(tasks, features, [boxes[0], text])
-    assert (result, bars, table) == (SKIP, SKIP, SKIP)
+    assert (result, bars, table) == (None, None, None)
     assert words in note and note.count("<p") == 1
 
 
@@ -121,9 +124,9 @@ def test_the_same_sentence_comes_without_an_image_where_it_can(tasks, boxes):
 
 
 def test_a_new_image_under_unusable_lists_does_not_keep_the_result_of_the_last(tasks, features, boxes):
-    shown = page.show_new_image(tasks, features, None, "similarity", "pneumonia", "vip", boxes[0], "")
-    result, bars, table, note = shown[:4]
-    assert "Mend the symptom lists" in result and "<img" not in bars and table is None and "has no symptom" in note
+    shown = page.show_boxes(tasks, features, None, "similarity", "pneumonia", "vip", boxes[0], "", new_image=True)
+    assert "Fix the symptom lists" in shown["result"] and "<img" not in shown["bars"] and shown["table"] is None
+    assert "has no symptom" in shown["list note"]
 
 
 @pytest.mark.parametrize("text", ["<b>bold</b>", "$x^2$", "🫁 lungs", "{{x}} ${y}", "肺の陰影", "- a **b** `c`"])
@@ -161,38 +164,38 @@ def test_a_line_switched_off_counts_as_if_it_were_not_there(tasks, features, box
 
 
 def test_the_shift_is_that_from_the_original_lists_not_from_the_last_edit(task, features, boxes):
-    edited = read_boxes(task, "vip", features, (boxes[0], "something else\n" + boxes[1].split("\n", 1)[1]))
+    edited = diagnose_boxes(task, "vip", features, (boxes[0], "something else\n" + boxes[1].split("\n", 1)[1]))
     assert edited.original == task.predictor.diagnose(features)
     assert list(edited.before) == list(edited.original.symptoms)
-    assert read_boxes(task, "vip", features, tuple(boxes)).before is None
+    assert diagnose_boxes(task, "vip", features, tuple(boxes)).before is None
 
 
 def test_undo_can_be_pressed_once_there_is_an_edit(tasks, features, boxes):
-    ask = partial(page.show_edit, tasks, features)
-    *_, steps, undo = ask(None, "similarity", "pneumonia", "vip", *boxes)
-    assert undo["interactive"] is False
-    *_, steps, undo = ask(steps, "similarity", "pneumonia", "vip", boxes[0], "")  # unusable, and yet an edit
-    assert undo["interactive"] is True and steps[-1].texts == (boxes[0], "")
+    ask = partial(page.show_boxes, tasks, features)
+    shown = ask(None, "similarity", "pneumonia", "vip", *boxes)
+    assert shown["undo"]["interactive"] is False
+    shown = ask(shown["steps"], "similarity", "pneumonia", "vip", boxes[0], "")  # unusable, and yet an edit
+    assert shown["undo"]["interactive"] is True and shown["steps"][-1].texts == (boxes[0], "")
 
 
 # ---- images
 
 
 def test_an_upload_gives_a_picture_within_the_page_and_a_feature(tasks, xray, features, upload):
-    picture, feature, cells, note = page.read_upload(tasks, "pneumonia", upload(xray))
-    assert note == message() and picture["path"] is None
-    assert cells.ndim == 3 and cells.shape[-1] == len(feature)
-    torch.testing.assert_close(feature, features)
-    head, data = picture["url"].split(",", 1)
+    view = page.read(tasks, "pneumonia", upload(xray))
+    assert view.picture["path"] is None
+    assert view.cells.ndim == 3 and view.cells.shape[-1] == len(view.feature)
+    torch.testing.assert_close(view.feature, features)
+    head, data = view.picture["url"].split(",", 1)
     assert head == "data:image/jpeg;base64"
     assert Image.open(BytesIO(base64.b64decode(data))).size == Image.open(xray).size
 
 
 def test_a_large_image_is_shown_smaller_in_its_own_proportions(tasks, tmp_path, upload):
     Image.new("L", (3000, 1500), 90).save(tmp_path / "large.png")
-    picture, *_ = page.read_upload(tasks, "pneumonia", upload(tmp_path / "large.png"))
+    picture = page.read(tasks, "pneumonia", upload(tmp_path / "large.png")).picture
     shown = Image.open(BytesIO(base64.b64decode(picture["url"].split(",", 1)[1])))
-    assert shown.size == (page.PREVIEW, page.PREVIEW // 2)
+    assert shown.size == (PREVIEW, PREVIEW // 2)
 
 
 def unreadable(folder, kind, xray):
@@ -204,8 +207,10 @@ def unreadable(folder, kind, xray):
 
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated"])
 def test_an_unreadable_file_gives_one_sentence_as_text(tasks, tmp_path, xray, kind, upload):
-    *nothing, note = page.read_upload(tasks, "pneumonia", upload(unreadable(tmp_path, kind, xray)))
-    assert nothing == [None] * 3
+    bad = upload(unreadable(tmp_path, kind, xray))
+    updates = page.read_if_latest(1, f"reads {kind}", lambda: page.read(tasks, "pneumonia", bad))
+    note = updates.pop("image note")
+    assert updates == {"image": None, "features": None, "cells": None, "choice": 1}
     assert f"{kind}&lt;b&gt;.png" in note and note.count("<") == 2
 
 
@@ -213,34 +218,43 @@ def test_an_unreadable_file_gives_one_sentence_as_text(tasks, tmp_path, xray, ki
     "payload", [None, {}, {"path": None}, {"path": "/nowhere/x.png"}, {"path": "a\0b"}, "x.png", []]
 )
 def test_an_upload_that_is_gone_or_was_none_gives_a_sentence(tasks, payload):
-    *nothing, note = page.read_upload(tasks, "pneumonia", payload)
-    assert nothing == [None] * 3 and "choose the image again" in note
+    with pytest.raises(ImageError, match="choose the image again"):
+        page.read(tasks, "pneumonia", payload)
 
 
 def test_a_file_that_was_not_uploaded_is_not_read(xray, upload, tmp_path):
     sent = upload(xray)
     inside = Path(sent["path"])
-    assert page.uploaded_file(sent) == inside.resolve()
+    assert uploaded_file(sent) == inside.resolve()
     (tmp_path / "secret.png").write_bytes(xray.read_bytes())
     (inside.parent / "link.png").symlink_to(tmp_path / "secret.png")
     for path in (xray, tmp_path / "secret.png", inside.parent / ".." / "secret.png", inside.parent / "link.png"):
-        assert page.uploaded_file({**sent, "path": str(path)}) is None
+        assert uploaded_file({**sent, "path": str(path)}) is None
 
 
 # ---- tasks
 
 
 def test_switching_the_task_changes_labels_and_examples_and_clears_the_rest(tasks):
-    count, galleries = page.most_classes(tasks), len(tasks)
-    *cleared, note = page.switch_task(tasks, "melanoma")[:4]
-    boxes, rest = page.switch_task(tasks, "melanoma")[4 : 4 + count], page.switch_task(tasks, "melanoma")[4 + count :]
-    assert cleared == [None] * 3 and note == message()
+    updates = page.switch_task(tasks, 7, "melanoma")
+    assert [updates[name] for name in ("image", "features", "cells", "table", "steps")] == [None] * 5
+    assert updates["choice"] == 7
+    boxes = [updates[f"box {index}"] for index in range(page.most_classes(tasks))]
     assert [box["label"] for box in boxes] == list(tasks["melanoma"].classes)
     assert not any("value" in box for box in boxes)  # who changed the task fills them
-    assert [gallery["visible"] for gallery in rest[:galleries]] == [key == "melanoma" for key in tasks]
-    _, bars, table, list_note, steps, undo, file_note = rest[galleries:]
-    assert "<img" not in bars and (table, steps) == (None, None)
-    assert list_note == file_note == message() and undo["interactive"] is False
+    assert [updates[f"gallery {key}"]["visible"] for key in tasks] == [key == "melanoma" for key in tasks]
+    assert "<img" not in updates["bars"] and updates["undo"]["interactive"] is False
+    assert updates["image note"] == updates["list note"] == updates["file note"] == message()
+
+
+def test_read_if_latest_skips_a_read_that_a_later_choice_overtook(tasks, xray):
+    def slow():
+        CHOICES.announce("someone", 2)  # an example is clicked while the upload is read
+        return page.view_file(tasks["pneumonia"], xray)
+
+    assert page.read_if_latest(1, "someone", slow) == {}
+    assert page.read_if_latest(1, "someone", lambda: pytest.fail("an old choice is not read at all")) == {}
+    assert page.read_if_latest(2, "someone", lambda: page.view_file(tasks["pneumonia"], xray))["choice"] == 2
 
 
 def test_the_boxes_of_another_task_are_its_own_lists(tasks):
@@ -258,20 +272,20 @@ def test_a_task_with_fewer_classes_hides_the_boxes_it_does_not_need(task):
 
 def test_the_answer_is_the_diagnosis_as_json(tasks, task, xray, upload):
     predictor = task.predictor
-    assert page.answer(tasks, upload(xray), "pneumonia") == predictor.diagnose(predictor.encode(xray)).to_dict()
+    assert answer(tasks, upload(xray), "pneumonia") == predictor.diagnose(predictor.encode(xray)).to_dict()
 
 
 def test_the_answer_takes_lists_by_class_name_in_any_order(tasks, task, xray, upload):
     lists = {"pneumonia": ["dense"], "normal lung": ["clear"]}
     symptoms = SymptomSet.from_dict(lists).ordered(task.classes)
     expected = task.predictor.diagnose(task.predictor.encode(xray), symptoms).to_dict()
-    assert page.answer(tasks, upload(xray), "pneumonia", lists) == expected
+    assert answer(tasks, upload(xray), "pneumonia", lists) == expected
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"task": "fracture"}, "no task “fracture”; give one of pneumonia, melanoma"),
+        ({"task": "fracture"}, "Unknown task “fracture”. Available: pneumonia, melanoma"),
         ({"image": None}, "There is no image"),
         ({"symptoms": {"a": ["x"], "b": ["y"]}}, "classes do not match"),
         ({"symptoms": {"normal lung": [], "pneumonia": ["x"]}}, "has no symptom"),
@@ -283,7 +297,7 @@ def test_the_answer_takes_lists_by_class_name_in_any_order(tasks, task, xray, up
 def test_the_api_says_in_one_sentence_what_is_wrong_without_a_traceback(tasks, xray, upload, changes, words):
     call = {"image": upload(xray), "task": "pneumonia", "symptoms": None} | changes
     with pytest.raises(gr.Error, match=words) as caught:
-        page.answer(tasks, **call)
+        answer(tasks, **call)
     assert caught.value.print_exception is False
 
 

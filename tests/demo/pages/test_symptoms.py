@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 
-import gradio as gr
 import httpx
 import pytest
 
@@ -21,7 +20,6 @@ from vip_core.symptoms import SymptomSet
 from vip_core.vsg import Dropped, GenerationRequest, Server, ground
 
 pytestmark = pytest.mark.usefixtures("no_setup")
-SKIP = gr.skip()
 KEY = "sk-NobodyMaySeeThisKey-1961"
 EVIL = "<img src=x onerror=alert(1)>"
 GOOD = {"normal lung": ["clear dark lung fields"], "pneumonia": ["dense white opacity in one lobe", "air bronchograms"]}
@@ -64,8 +62,8 @@ def test_a_symptom_in_brackets_does_not_become_a_class():
         ("", "at least two classes"),
         ("one", "begins with no class"),
         ("[a]\n[b]\nx", "“a” has no symptom"),
-        ("[a]\nx\n[A]\ny", "stands twice"),
-        ("[a]\n" + "x\n" * 65 + "[b]\ny", "at most 64"),
+        ("[a]\nx\n[A]\ny", "listed twice"),
+        ("[a]\n" + "x\n" * 65 + "[b]\ny", "limit is 64"),
         ("x" * 100_001, "at most 100,000"),
         ("\n".join(f"[{i}]\nx" for i in range(65)), "at most 64"),
         ("{" * 50, "JSON"),
@@ -76,8 +74,8 @@ def test_a_symptom_in_brackets_does_not_become_a_class():
 def test_what_is_no_list_is_one_sentence(tasks, text, words):
     with pytest.raises(SymptomError, match=words):
         from_text(text)
-    note, table = page.check(tasks, "", text)
-    assert words in note.replace("&quot;", '"') and table == SKIP
+    updates = page.check(tasks, "", text)
+    assert words in updates["notes"].replace("&quot;", '"') and "findings" not in updates
 
 
 def test_texts_from_outside_are_escaped():
@@ -87,9 +85,9 @@ def test_texts_from_outside_are_escaped():
 
 def test_every_library_of_a_task_is_grounded_and_others_say_nothing(tasks):
     for name, symptoms in page.libraries().items():
-        note, table = page.check(tasks, symptoms.modality, to_text(symptoms))
-        assert f"{len(symptoms.texts)} symptoms" in note
-        assert ("<table>" in table) == (name in tasks)
+        updates = page.check(tasks, symptoms.modality, to_text(symptoms))
+        assert f"{len(symptoms.texts)} symptoms" in updates["notes"]
+        assert ("<table>" in updates["findings"]) == (name in tasks)
     vip = tasks["pneumonia"].predictor.vip
     found = ground(vip.symptoms, vip)
     assert findings_table(found).count("<tr>") == len(vip.symptoms.texts) + 1
@@ -98,27 +96,28 @@ def test_every_library_of_a_task_is_grounded_and_others_say_nothing(tasks):
 
 def test_a_file_keeps_its_source_and_says_whether_it_was_edited():
     first = page.libraries()["pneumonia"]
-    text, _ = page.as_json(first, first.modality, to_text(first), None)
+    text = page.as_json(first, first.modality, to_text(first), None)["payload"]
     assert SymptomSet.from_dict(json.loads(text)) == first
-    text, _ = page.as_json(first, first.modality, to_text(first).replace("dense", "thick"), None)
+    text = page.as_json(first, first.modality, to_text(first).replace("dense", "thick"), None)["payload"]
     edited = SymptomSet.from_dict(json.loads(text))
     assert edited.source.keys() == {*first.source, "edited"} and edited.symptoms != first.symptoms
-    assert page.as_json(first, "", "", None)[0] == ""
+    assert page.as_json(first, "", "", None)["payload"] == ""
 
 
 # ---- use in Diagnose
 
 
 def test_a_list_goes_to_the_task_with_its_classes(tasks):
-    note, tabs, task, *boxes = page.use_list(tasks, "[pneumonia]\nx\n[normal lung]\ny\nz")
-    assert (note, tabs.selected, task, boxes) == ("", "diagnose", "pneumonia", ["y\nz", "x"])
+    updates = page.use_list(tasks, "[pneumonia]\nx\n[normal lung]\ny\nz")
+    assert updates.pop("tabs").selected == "diagnose"
+    assert updates == {"use note": "", "task": "pneumonia", "box 0": "y\nz", "box 1": "x"}
 
 
 def test_a_list_of_other_classes_stays_and_names_the_command(tasks):
-    note, *rest = page.use_list(tasks, "[a]\nx\n[b]\ny")
-    assert "python -m vip_core.train" in note and rest == [SKIP] * 4
-    note, *rest = page.use_list(tasks, "[a]")
-    assert "at least two classes" in note and rest == [SKIP] * 4
+    updates = page.use_list(tasks, "[a]\nx\n[b]\ny")
+    assert set(updates) == {"use note"} and "python -m vip_core.train" in updates["use note"]
+    updates = page.use_list(tasks, "[a]")
+    assert set(updates) == {"use note"} and "at least two classes" in updates["use note"]
 
 
 # ---- whose language model is asked

@@ -1,13 +1,13 @@
 """The bars: where they stand, what they say, and what they were before an edit."""
 
 import re
-import time
 from dataclasses import replace
 
 import pytest
 
-from demo.render.bars import MARGIN, number, separation_in_words, symptom_chart
+from demo.render.bars import MARGIN, separation_in_words, symptom_chart
 from demo.render.charts import COLOURS, INK, WARNING, WIDTH, chart_svg, wrap
+from demo.render.numbers import number
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
 AXIS = (-0.2, 0.6)
@@ -69,7 +69,7 @@ def test_of_two_classes_contributions_are_signed_by_what_they_do_to_the_decision
     assert sum(lengths) == pytest.approx((1.25 + 0.125) - (0.5 - 0.25))
     words = texts(chart)
     assert {"−0.50, against pneumonia", "+0.25, for pneumonia", "+1.25, for pneumonia"} <= set(words)
-    assert words.count("The class term, which no symptom explains") == 2
+    assert words.count("Class term (not explained by any symptom)") == 2
 
 
 def test_of_three_classes_each_contribution_speaks_for_its_own():
@@ -85,10 +85,10 @@ def test_of_three_classes_each_contribution_speaks_for_its_own():
     [
         (0.93, "AUROC 0.93", False),
         (0.601, "AUROC 0.60", False),
-        (0.6, "Hardly separates the classes, AUROC 0.60", True),
-        (0.5, "Hardly separates the classes, AUROC 0.50", True),
-        (0.4, "Hardly separates the classes, AUROC 0.40", True),
-        (0.12, "Speaks for another class, AUROC 0.12", True),
+        (0.6, "Barely discriminates, AUROC 0.60", True),
+        (0.5, "Barely discriminates, AUROC 0.50", True),
+        (0.4, "Barely discriminates, AUROC 0.40", True),
+        (0.12, "Favours another class, AUROC 0.12", True),
         (None, "", False),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_line_that_means_little_to_the_model_is_marked(separation, words, weak
 
 @pytest.mark.parametrize(("value", "digits"), [(-0.054, "−0.05"), (-0.001, "0.00"), (0.0, "0.00"), (0.31, "0.31")])
 def test_numbers_have_a_true_minus_and_none_before_zero(value, digits):
-    assert number(value, ".2f") == digits
+    assert number(value) == digits
 
 
 # ---- the shift from the original list
@@ -118,7 +118,7 @@ def test_a_line_that_stays_has_no_outline_and_a_new_one_is_called_new():
     kept, new = score(0.2, symptom="kept"), score(0.1, symptom="new")
     chart = symptom_chart(diagnosis(kept, new), AXIS, before=[kept, None], separations=[0.9, 0.55])
     assert ghosts(chart) == []
-    assert "New: hardly separates the classes, AUROC 0.55" in texts(chart) and "AUROC 0.90" in texts(chart)
+    assert "New: barely discriminates, AUROC 0.55" in texts(chart) and "AUROC 0.90" in texts(chart)
 
 
 def test_percentile_and_contribution_shift_too():
@@ -194,15 +194,4 @@ def test_text_is_no_wider_than_the_chart():
             assert wrap(text.text, WIDTH, text.size, most=9) == [text.text]
             assert "…" not in text.text or "lung" in text.text
     new = symptom_chart(diagnosis(long), AXIS, before=[None], separations=[0.5])
-    assert "New: hardly separates the classes, AUROC 0.50" in texts(new)
-
-
-def test_a_chart_is_drawn_in_milliseconds():
-    """0.7 on an idle machine for eleven symptoms; the bound is wider for a busy one."""
-    full = diagnosis(*(score(symptom=f"a sentence about sign number {i}") for i in range(11)))
-    times = []
-    for _ in range(9):
-        start = time.perf_counter()
-        chart_svg(symptom_chart(full, AXIS))
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[4] < 0.02
+    assert "New: barely discriminates, AUROC 0.50" in texts(new)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from demo.render.charts import BODY, MOST_LINES, WIDTH, Box, Chart, Words, chart_svg, svg, wrap
+from demo.render.charts import BODY, MAX_LINES, WIDTH, Box, Chart, Words, chart_svg, svg, wrap
 
 
 def drawn(picture):
@@ -63,7 +63,7 @@ def test_wrapping_keeps_every_word_of_a_short_text():
 def test_wrapping_breaks_long_words_and_cuts_long_texts_with_an_ellipsis():
     assert "".join(wrap("a" * 60, WIDTH, BODY)) == "a" * 60
     cut = wrap("opacity " * 200, WIDTH, BODY)
-    assert len(cut) == MOST_LINES and cut[-1].endswith("…") and not cut[0].endswith("…")
+    assert len(cut) == MAX_LINES and cut[-1].endswith("…") and not cut[0].endswith("…")
 
 
 def test_figures_drawn_in_many_threads_are_the_same_pictures():

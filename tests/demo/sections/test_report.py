@@ -13,11 +13,13 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pypdf import PdfReader
 
-from demo.pages.diagnose import picture
-from demo.render.cards import DISCLAIMER, UNLIKE, how_far_to_trust
+from demo import DISCLAIMER
+from demo.render.cards import OUT_OF_DISTRIBUTION, how_far_to_trust
 from demo.render.report_pdf import MISSING, report_pdf, writable
 from demo.sections import report
-from demo.state.diagnosis import read_boxes
+from demo.state.diagnosis import diagnose_boxes
+from demo.state.image_view import picture_for_page
+from demo.state.report_data import make_report, report_dict
 from vip_core import __version__
 from vip_core.data.images import read_image
 from vip_core.errors import UsageError
@@ -32,7 +34,7 @@ def shown(path):
 
 def named(image, features):
     """The same, named as the page names the picture of an image with these features."""
-    return image | {"orig_name": picture(Image.new("RGB", (8, 8)), features)["orig_name"]}
+    return image | {"orig_name": picture_for_page(Image.new("RGB", (8, 8)), features)["orig_name"]}
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def make(task, features, boxes, xray):
     """A function that gives the report of the X-ray for boxes that differ from the original ones."""
 
     def make(texts=boxes, mode="vip", note="", of=features, image=shown(xray)):  # noqa: B008
-        return report.make_report(read_boxes(task, mode, of, tuple(texts)), image, note)
+        return make_report(diagnose_boxes(task, mode, of, tuple(texts)), image, note)
 
     return make
 
@@ -58,7 +60,7 @@ def test_one_page_says_what_the_page_says(make, task, features):
     (text,) = pages(made)
     diagnosis = task.predictor.diagnose(features)
     assert task.label in text and "ViP, trained prompts" in text and DISCLAIMER in text
-    assert diagnosis.prediction in text and how_far_to_trust(made.reading) in text
+    assert diagnosis.prediction in text and how_far_to_trust(made.view) in text
     assert "The original symptom lists." in text and "Removed" not in text and "+ " not in text.split("Percentile")[-1]
     for score in diagnosis.symptoms:
         percentile = f"{score.percentile:.0f}"
@@ -72,7 +74,7 @@ def test_one_page_says_what_the_page_says(make, task, features):
 
 
 def test_the_json_is_the_diagnosis_with_what_it_rests_on(make, task, features):
-    data = json.loads(json.dumps(report.report_dict(make(note="seen at noon"))))
+    data = json.loads(json.dumps(report_dict(make(note="seen at noon"))))
     known = task.predictor.diagnose(features).to_dict()
     assert {key: data[key] for key in known if key != "symptoms"} == {k: v for k, v in known.items() if k != "symptoms"}
     assert data["symptoms"] == [{**score, "edit": "original", "was": None} for score in known["symptoms"]]
@@ -86,7 +88,7 @@ def test_the_json_is_the_diagnosis_with_what_it_rests_on(make, task, features):
 def test_edits_are_marked_against_the_original_lists(make, boxes):
     first, second, third, *rest = boxes[1].splitlines()
     made = make([boxes[0], "\n".join([first, "hazy white areas", "# " + third, *rest[:-1], "something new"])])
-    data = report.report_dict(made)
+    data = report_dict(made)
     edits = {row["symptom"]: (row["edit"], row["was"]) for row in data["symptoms"] if row["class"] == "pneumonia"}
     assert edits[first] == ("original", None) and third not in edits
     assert edits["hazy white areas"] == ("reworded", second) and edits["something new"] == ("reworded", rest[-1])
@@ -98,14 +100,14 @@ def test_edits_are_marked_against_the_original_lists(make, boxes):
 
 
 def test_a_line_that_the_original_list_has_not_is_added(make, boxes):
-    data = report.report_dict(make([boxes[0], boxes[1] + "\none more line"]))
+    data = report_dict(make([boxes[0], boxes[1] + "\none more line"]))
     assert [row["edit"] for row in data["symptoms"]].count("added") == 1
     assert data["symptoms"][-1]["edit"] == "added" and data["removed"] == []
 
 
 def test_class_names_alone_have_no_edits(make, boxes):
     made = make([boxes[0], "edited"], mode="names")
-    data = report.report_dict(made)
+    data = report_dict(made)
     assert {row["edit"] for row in data["symptoms"]} == {None} and data["removed"] == []
     (text,) = pages(made)
     assert "The class names alone" in text and "Not calibrated" in text and "Zero-shot, class names" in text
@@ -115,8 +117,8 @@ def test_an_image_out_of_domain_gets_the_warning_and_no_probability(make, tasks)
     stranger = tasks["melanoma"].examples[0][0]
     made = make(of=tasks["pneumonia"].predictor.encode(stranger), image=shown(stranger))
     (text,) = pages(made)
-    assert UNLIKE in text and "%" not in text and "unlike the reference images" in text
-    assert report.report_dict(made)["domain"]["in_domain"] is False
+    assert OUT_OF_DISTRIBUTION in text and "%" not in text and "does not resemble the reference images" in text
+    assert report_dict(made)["domain"]["in_domain"] is False
 
 
 # ---- long and odd texts
@@ -137,8 +139,8 @@ def test_sixty_four_symptoms_a_class_go_on_on_further_pages(make):
 def test_any_text_can_be_written_and_what_the_font_lacks_is_marked(make, boxes):
     (text,) = pages(make(["clear & <i>", "lungs 肺 🫁 ≥ ½"], note=EVERYTHING))
     assert "<b>&amp;" in text and "clear & <i>" in text and "≥ ½" in text and MISSING in text
-    assert "stands for a character that this font lacks" in text
-    assert report.report_dict(make(note="肺 🫁"))["note"] == "肺 🫁"
+    assert "marks a character that this font lacks" in text
+    assert report_dict(make(note="肺 🫁"))["note"] == "肺 🫁"
 
 
 def test_a_word_longer_than_its_column_is_broken(make, boxes):
@@ -187,19 +189,19 @@ def test_nothing_of_a_dicom_header_is_in_the_report(task, boxes, tmp_path):
     meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.1.2.1"
     meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
     dicom = FileDataset(str(tmp_path / "doe.dcm"), {}, file_meta=meta, preamble=b"\0" * 128)
-    dicom.PatientName, dicom.PatientID, dicom.PatientBirthDate = "Doe^Jane", "4711-0815", "19700101"
+    dicom.PatientName, dicom.PatientID, dicom.PatientBirthDate = "Quimby^Jane", "4711-0815", "19700101"
     dicom.Rows = dicom.Columns = 64
     dicom.SamplesPerPixel, dicom.PhotometricInterpretation, dicom.PixelRepresentation = 1, "MONOCHROME2", 0
     dicom.BitsAllocated = dicom.BitsStored = 8
     dicom.HighBit, dicom.PixelData = 7, bytes(range(64)) * 64
     dicom.save_as(tmp_path / "doe.dcm")
     image = read_image(tmp_path / "doe.dcm")
-    reading = read_boxes(task, "vip", task.predictor.encode(image), tuple(boxes))
-    made = report.make_report(reading, picture(image, torch.zeros(4)))
+    view = diagnose_boxes(task, "vip", task.predictor.encode(image), tuple(boxes))
+    made = make_report(view, picture_for_page(image, torch.zeros(4)))
     assert made.picture is not None
-    words = " ".join(pages(made)) + json.dumps(report.report_dict(made))
+    words = " ".join(pages(made)) + json.dumps(report_dict(made))
     without_decimals = re.sub(r"\d*\.\d+(e-?\d+)?", "", words)  # some decimal of a score may well read 4711
-    assert not any(word in without_decimals for word in ("Doe", "doe", "4711", "1970"))
+    assert not any(word in without_decimals for word in ("Quimby", "doe.dcm", "4711", "1970"))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_picture_that_is_none_of_the_pages_is_left_out(make, image):
 
 
 def test_the_links_hold_the_files_themselves(tasks, task, features, boxes, xray):
-    html = report.answer(tasks, features, named(shown(xray), features), "a note", "pneumonia", "vip", *boxes)
+    html = report.answer(tasks, features, named(shown(xray), features), "a note", "pneumonia", "vip", *boxes)["links"]
     links = dict(re.findall(r'href="data:application/(\w+);base64,([\w+/=]+)"', html))
     assert set(links) == {"pdf", "json"}
     assert json.loads(base64.b64decode(links["json"]))["note"] == "a note"
@@ -235,8 +237,8 @@ def test_the_links_hold_the_files_themselves(tasks, task, features, boxes, xray)
 
 def test_a_picture_and_the_features_of_another_image_make_no_report(tasks, task, features, boxes, xray):
     other = task.predictor.encode(task.examples[1][0])
-    html = report.answer(tasks, other, named(shown(xray), features), None, "pneumonia", "vip", *boxes)
-    assert "was changed just now" in html and "href" not in html
+    html = report.answer(tasks, other, named(shown(xray), features), None, "pneumonia", "vip", *boxes)["links"]
+    assert "has just changed" in html and "href" not in html
 
 
 @pytest.mark.parametrize(
@@ -249,5 +251,5 @@ def test_a_picture_and_the_features_of_another_image_make_no_report(tasks, task,
 )
 def test_what_cannot_be_reported_gives_one_sentence(tasks, features, boxes, changes, words):
     call = {"features": features, "note": None, "boxes": boxes} | changes
-    html = report.answer(tasks, call["features"], None, call["note"], "pneumonia", "vip", *call["boxes"])
+    html = report.answer(tasks, call["features"], None, call["note"], "pneumonia", "vip", *call["boxes"])["links"]
     assert words in html and html.count("<p") == 1 and "href" not in html

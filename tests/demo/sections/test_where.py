@@ -5,14 +5,17 @@ import re
 from dataclasses import replace
 from io import BytesIO
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from demo.render import heatmap
+from demo.render.comparison import prediction
+from demo.render.numbers import number
 from demo.sections import where
+from demo.state.image_view import encode_cells
+from demo.state.map_choice import Chosen
 from vip_core.data.images import read_image
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
@@ -21,23 +24,24 @@ from vip_core.scoring.evidence import evidence
 from vip_core.scoring.predictor import Predictor
 
 EVIL = '<img src=x onerror="harm()">'
-OUTPUTS = 8
+OUTPUTS = ("choice", "chosen", "map", "caption", "second map", "second caption", "legend", "comparison")
 
 
 @pytest.fixture(scope="module")
 def cells(task, xray):
-    return where.encode_cells(task, read_image(xray))
+    return encode_cells(task, read_image(xray))
 
 
 @pytest.fixture(scope="module")
 def other(task):
     """A second image: feature and cells."""
     path = task.examples[-1][0]
-    return task.predictor.encode(path), where.encode_cells(task, read_image(path))
+    return task.predictor.encode(path), encode_cells(task, read_image(path))
 
 
 def show(tasks, features, cells, boxes, second=None, chosen=None, mode="vip", **how):
-    return where.show_map(tasks, features, cells, second, chosen, "pneumonia", mode, *boxes, **how)
+    updates = where.show_map(tasks, features, cells, second, chosen, "pneumonia", mode, *boxes, **how)
+    return tuple(updates.get(name) for name in OUTPUTS)
 
 
 def pixels_of(html):
@@ -47,8 +51,8 @@ def pixels_of(html):
 
 
 def test_without_an_image_there_is_nothing(tasks, boxes):
-    choice, chosen, *rest = show(tasks, None, None, boxes, chosen=where.Chosen("pneumonia", 1, "x"))
-    assert choice["choices"] == [] and chosen == where.Chosen("pneumonia", 1, "x") and rest == [""] * (OUTPUTS - 2)
+    choice, chosen, *rest = show(tasks, None, None, boxes, chosen=Chosen("pneumonia", 1, "x"))
+    assert choice["choices"] == [] and chosen == Chosen("pneumonia", 1, "x") and rest == [""] * 6
 
 
 def test_the_choice_has_every_symptom_and_begins_with_the_strongest_reason(tasks, task, features, cells, boxes):
@@ -66,7 +70,7 @@ def test_the_caption_has_the_similarity_that_the_bars_show(tasks, task, features
     scores = task.scorer(mode).diagnose(features, symptoms).symptoms
     for row, score in enumerate(scores):
         _, chosen, image, caption, *_ = show(tasks, features, cells, boxes, mode=mode, row=row)
-        assert f"Similarity {heatmap.signed(score.similarity, 2, plus='')}." in caption
+        assert f"Similarity {number(score.similarity)}." in caption
         assert score.symptom in caption and score.symptom in image and chosen.symptom == score.symptom
 
 
@@ -81,7 +85,7 @@ def test_a_clicked_row_is_found_by_its_text_whatever_the_order(tasks, task, feat
 def test_the_chosen_symptom_is_followed_through_edits(tasks, features, cells, boxes):
     first, *rest = boxes[1].splitlines()
     chosen = show(tasks, features, cells, boxes, row=len(boxes[0].splitlines()) + 1)[1]
-    assert chosen == where.Chosen("pneumonia", 1, rest[0])
+    assert chosen == Chosen("pneumonia", 1, rest[0])
 
     def symptom(lines):
         choice = show(tasks, features, cells, [boxes[0], "\n".join(lines)], chosen=chosen)[0]
@@ -109,7 +113,7 @@ def test_what_nobody_chose_stays_for_this_image_and_not_for_the_next(tasks, feat
 
 def test_lists_that_cannot_be_used_take_the_map_away(tasks, features, cells, boxes):
     choice, _, image, caption, *rest = show(tasks, features, cells, [boxes[0], ""], second=(features, cells))
-    assert choice == gr.skip() and image == "" and where.MEND in caption and rest == [""] * 4
+    assert choice is None and image == "" and where.FIX_LISTS in caption and rest == [""] * 4
 
 
 def test_the_map_shows_the_terms_of_the_cells(tasks, task, features, cells, boxes):
@@ -139,7 +143,7 @@ def test_the_legend_says_what_full_colour_means_and_what_the_map_is_not(tasks, t
     _, _, _, caption, _, _, legend, _ = show(tasks, features, cells, boxes, row=0)
     end = heatmap.FULL * max(map(abs, task.axis)) / 49
     assert f"+{end:.3f}" in legend and f"−{end:.3f}" in legend
-    assert "no proof of a cause" in legend and "7 × 7 cells" in legend
+    assert "does not prove a cause" in legend and "7 × 7 cells" in legend
     similarity = task.predictor.diagnose(features).symptoms[0].similarity
     assert f"Full colour is {100 * end / similarity:.0f} % of the similarity." in caption
 
@@ -158,13 +162,13 @@ def test_texts_from_outside_are_escaped(tasks, features, cells, other, boxes):
 # ---- the second image
 
 
-def test_the_comparison_has_both_readings_and_the_difference_of_every_symptom(
+def test_the_comparison_has_both_predictions_and_the_difference_of_every_symptom(
     tasks, task, features, cells, other, boxes
 ):
     _, _, image, _, beside, caption, _, table = show(tasks, features, cells, boxes, second=other)
     first, second = task.predictor.diagnose(features), task.predictor.diagnose(other[0])
     assert first.prediction != second.prediction
-    assert f"<b>{where.reading(first)}</b>" in table and f"<b>{where.reading(second)}</b>" in table
+    assert f"<b>{prediction(first)}</b>" in table and f"<b>{prediction(second)}</b>" in table
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", table)
     assert [row[0] for row in rows] == [s.symptom for s in first.symptoms]
     for row, a, b in zip(rows, first.symptoms, second.symptoms, strict=True):
@@ -185,7 +189,7 @@ def test_an_image_out_of_domain_gets_no_probability(tasks, boxes, features, cell
     stranger = tasks["melanoma"].examples[0][0]
     second = (tasks["pneumonia"].predictor.encode(stranger), None)
     table = show(tasks, features, cells, boxes, second=second)[7]
-    assert "Second image: <b>unlike anything the model knows</b>" in table
+    assert "Second image: <b>out of distribution</b>" in table
 
 
 # ---- other backbones
@@ -204,20 +208,21 @@ def of_backbone(task, symptoms):
 def test_a_vit_gets_a_map_that_says_it_adds_up_to_nothing(of_backbone, backbone, xray, symptoms):
     task = of_backbone(backbone)
     image = read_image(xray)
-    cells, features = where.encode_cells(task, image), task.predictor.encode(image)
+    cells, features = encode_cells(task, image), task.predictor.encode(image)
     boxes = ["\n".join(lines) for lines in symptoms.symptoms]
-    _, _, heat, caption, _, _, legend, _ = where.show_map({"x": task}, features, cells, None, None, "x", "vip", *boxes)
-    assert "add up to nothing" in legend and "4 × 4 cells" in legend and "most similar cell" in caption
+    updates = where.show_map({"x": task}, features, cells, None, None, "x", "vip", *boxes)
+    heat, caption, legend = updates["map"], updates["caption"], updates["legend"]
+    assert "do not sum to the similarity" in legend and "4 × 4 cells" in legend and "most similar cell" in caption
     assert pixels_of(heat)[..., 3].max() > 200  # its own strongest cell sets the scale
 
 
 def test_a_backbone_without_cells_says_so(of_backbone, symptoms, xray):
     task = of_backbone(Backbone.load("RN50", "random"))
     image = read_image(xray)
-    assert where.encode_cells(task, image) is None
+    assert encode_cells(task, image) is None
     boxes = ["\n".join(lines) for lines in symptoms.symptoms]
     shown = where.show_map({"x": task}, task.predictor.encode(image), None, None, None, "x", "vip", *boxes)
-    assert shown[2] == "" and where.NO_CELLS in shown[6]
+    assert shown["map"] == "" and where.NO_CELLS in shown["legend"]
 
 
 # ---- words
@@ -239,14 +244,10 @@ def test_the_map_lies_on_what_the_backbone_reads_and_says_so(mode, part):
     cells[0, 0] = 1
     image, caption, legend = heatmap.seen_map(cells, torch.ones(8), None, score, mode)
     assert f"vip-where-{mode}" in image and f"upper left of {part}" in caption and f"upper left of {part}" in image
-    assert ("of the rest it knows nothing" in legend) == (mode == "shortest")
+    assert ("only the middle of the picture" in legend) == (mode == "shortest")
 
 
 def test_a_similarity_near_zero_has_no_shares():
     score = SymptomScore("a", "line", 0.004, 50.0, 0.1, 1.0)
     _, caption, _ = heatmap.seen_map(torch.randn(3, 3, 8), torch.randn(8), (-0.3, 0.5), score)
     assert "%" not in caption and "Similarity 0.00." in caption
-
-
-def test_numbers_have_a_true_minus_and_zero_has_no_sign():
-    assert [heatmap.signed(n, 2) for n in (-0.004, 0.126, -1.5)] == ["0.00", "+0.13", "−1.50"]

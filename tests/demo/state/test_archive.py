@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from demo.state.archive import MOST_ENTRIES, MOST_IMAGES, decode_image, open_upload, shown_name
+from demo.state.archive import MAX_ENTRIES, MAX_IMAGES, decode_image, open_upload, shown_name
 from vip_core.data.images import read_image
 from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import DataError, ImageError
@@ -156,7 +156,7 @@ def test_bombs_are_refused_before_anything_is_unpacked(tmp_path):
     path = packed(tmp_path / "b.zip", {"a.png": picture(), "b.png": picture()})
     edit(path, CENTRAL, 24, struct.pack("<L", 2**31))
     assert "b.zip unpacks to 4,096 MB, and at most 1,024 are read" in refusal(path)
-    empty = {f"{i}.txt": b"" for i in range(MOST_ENTRIES + 1)}
+    empty = {f"{i}.txt": b"" for i in range(MAX_ENTRIES + 1)}
     assert "c.zip lists 10,001 files, and at most 10,000 are taken" in refusal(packed(tmp_path / "c.zip", empty))
     long = {f"{i:0200d}": b"" for i in range(12_000)}  # a list of files that is not even read
     assert "lists more than 10,000 files" in refusal(packed(tmp_path / "d.zip", long))
@@ -182,9 +182,9 @@ def test_an_image_over_the_limit_has_its_error_unread(tmp_path):
 
 
 def test_too_many_images_are_refused(tmp_path):
-    files = {f"{i}.png": b"x" for i in range(MOST_IMAGES)}
+    files = {f"{i}.png": b"x" for i in range(MAX_IMAGES)}
     with open_upload(upload(packed(tmp_path / "x.zip", files))) as (entries, _):
-        assert len(entries) == MOST_IMAGES
+        assert len(entries) == MAX_IMAGES
     (tmp_path / "one.png").write_bytes(picture())
     assert "holds 501 images, and at most 500" in refusal(tmp_path / "one.png", tmp_path / "x.zip")
 

@@ -4,15 +4,14 @@ import json
 import shutil
 from urllib.parse import parse_qs, urlencode
 
-import gradio as gr
 import pytest
 
 from demo.render.cards import message
 from demo.sections import editor as editing
 from demo.state.lists import (
-    LARGEST_FILE,
-    LONGEST_LINK,
-    MOST_STEPS,
+    MAX_FILE,
+    MAX_LINK,
+    MAX_STEPS,
     ONE_STEP,
     box_texts,
     file_of,
@@ -117,7 +116,7 @@ def test_the_page_repeating_what_is_known_makes_no_step():
 
 
 def test_old_steps_are_forgotten():
-    assert len(walk(*((10 * i, (TEXTS[0], f"{i}")) for i in range(200)))) == MOST_STEPS
+    assert len(walk(*((10 * i, (TEXTS[0], f"{i}")) for i in range(200)))) == MAX_STEPS
 
 
 # ---- files
@@ -149,7 +148,7 @@ def test_untouched_lists_are_saved_as_they_are(tmp_path):
 
 
 BAD_FILES = {
-    "large": (b"[" + b" " * LARGEST_FILE + b"]", "KB, and at most 256 are read"),
+    "large": (b"[" + b" " * MAX_FILE + b"]", "KB, and at most 256 are read"),
     "deep": (b'{"a":' * 60_000 + b"1" + b"}" * 1000, "KB, and at most|is nested too deeply|is not JSON"),
     "deeper": (b"[" * 100_000, "is nested too deeply|is not JSON"),
     "number": (b'{"normal lung": [' + b"1" * 9000 + b'], "pneumonia": ["x"]}', "is no symptom file"),
@@ -160,10 +159,10 @@ BAD_FILES = {
     "lines": (rb'{"normal lung": ["a\u0085b"], "pneumonia": ["x"]}', "several lines"),
     "surrogate": (rb'{"normal lung": ["a\ud800b"], "pneumonia": ["x"]}', "half a character"),
     "classes": (b'{"<script>": ["a"], "pneumonia": ["x"]}', "classes do not match: <script>"),
-    "twice": (b'{"pneumonia": ["a"], "pneumonia": ["x"]}', "stands twice"),
+    "twice": (b'{"pneumonia": ["a"], "pneumonia": ["x"]}', "listed twice"),
     "kind": (b'{"normal lung": "a", "pneumonia": ["x"]}', "are not a list"),
     "list": (b'["a"]', "JSON object"),
-    "many": (json.dumps({"normal lung": ["a"] * 65, "pneumonia": ["x"]}).encode(), "65 symptoms; at most 64"),
+    "many": (json.dumps({"normal lung": ["a"] * 65, "pneumonia": ["x"]}).encode(), "65 symptoms; the limit is 64"),
     "long": (json.dumps({"normal lung": ["a" * 30_000], "pneumonia": ["x"]}).encode(), "30,000 characters"),
 }
 
@@ -252,7 +251,7 @@ def test_a_wrong_link_gives_one_sentence(query, words):
 
 def test_lists_too_long_for_a_link_are_to_be_saved_instead():
     with pytest.raises(SymptomError, match="save them as a file"):
-        link_query("pneumonia", CLASSES, ("clear", "opacity " * (LONGEST_LINK // 8)))
+        link_query("pneumonia", CLASSES, ("clear", "opacity " * (MAX_LINK // 8)))
 
 
 # ---- what the buttons do
@@ -266,46 +265,55 @@ def upload(tmp_path, monkeypatch):
     return lambda path: {"path": shutil.copy(path, folder)}
 
 
+def texts_of(updates):
+    """The texts that updates put into the boxes, in order."""
+    return [value for name, value in updates.items() if name.startswith("box ")]
+
+
 def test_loading_fills_the_boxes_and_can_be_undone(tasks, boxes, upload, tmp_path):
     path = write(tmp_path, json.dumps({"pneumonia": ["dense"], "normal lung": ["clear"]}))
-    steps, note, *texts = editing.load_file(tasks, None, "pneumonia", upload(path))
-    assert note == message() and texts == ["clear", "dense"]
-    assert editing.undo_edit(2, steps)[1:] == boxes
+    loaded = editing.load_file(tasks, None, "pneumonia", upload(path))
+    steps = loaded.pop("steps")
+    assert loaded == {"file note": message(), "box 0": "clear", "box 1": "dense"}
+    assert texts_of(editing.undo_edit(steps)) == boxes
 
 
 def test_a_file_that_cannot_be_loaded_leaves_the_boxes_and_is_shown_as_text(tasks, upload, tmp_path):
     path = write(tmp_path, '{"<img src=x>": ["a"], "pneumonia": ["x"]}')
-    steps, note, *texts = editing.load_file(tasks, None, "pneumonia", upload(path))
-    assert [steps, *texts] == [gr.skip()] * 3
-    assert "&lt;img src=x&gt;" in note and "<img" not in note
-    assert "choose the file again" in editing.load_file(tasks, None, "pneumonia", {"path": "/etc/hostname"})[1]
+    updates = editing.load_file(tasks, None, "pneumonia", upload(path))
+    assert set(updates) == {"file note"}
+    assert "&lt;img src=x&gt;" in updates["file note"] and "<img" not in updates["file note"]
+    updates = editing.load_file(tasks, None, "pneumonia", {"path": "/etc/hostname"})
+    assert "choose the file again" in updates["file note"]
 
 
 def test_reset_brings_the_original_lists_and_can_be_undone(tasks, boxes):
     edited = (boxes[0], "dense")
     steps = remember(None, tuple(boxes), edited)
-    steps, note, *texts = editing.reset_lists(tasks, steps, "pneumonia")
-    assert texts == boxes and note == message()
-    assert tuple(editing.undo_edit(2, steps)[1:]) == edited
+    updates = editing.reset_lists(tasks, steps, "pneumonia")
+    assert texts_of(updates) == boxes and updates["file note"] == message()
+    assert tuple(texts_of(editing.undo_edit(updates["steps"]))) == edited
 
 
 def test_undo_without_an_edit_leaves_all_as_it_is():
-    assert editing.undo_edit(2, None) == [None, gr.skip(), gr.skip()]
+    assert editing.undo_edit(None) == {"steps": None}
 
 
 def test_saving_and_sharing_say_what_is_wrong_with_the_lists(tasks):
-    assert editing.save_file(tasks, "pneumonia", "clear", "# dense")[0] == ""
-    assert "switched off" in editing.save_file(tasks, "pneumonia", "clear", "# dense")[1]
-    link, note = editing.make_link(tasks, "http://x/", "pneumonia", "clear", "")
-    assert not link["visible"] and "has no symptom" in note
-    assert "half a character" in editing.make_link(tasks, "http://x/", "pneumonia", "clear", "a\ud800")[1]
+    updates = editing.save_file(tasks, "pneumonia", "clear", "# dense")
+    assert updates["saved"] == "" and "switched off" in updates["file note"]
+    updates = editing.make_link(tasks, "http://x/", "pneumonia", "clear", "")
+    assert not updates["link"]["visible"] and "has no symptom" in updates["file note"]
+    updates = editing.make_link(tasks, "http://x/", "pneumonia", "clear", "a\ud800")
+    assert "half a character" in updates["file note"]
 
 
 def test_a_link_opens_as_it_was_made(tasks):
-    link, note = editing.make_link(tasks, "http://x/page", "melanoma", "a\n# b", "c")
-    base, query = link["value"].split("?")
-    assert base == "http://x/page" and note == message()
-    assert editing.opened(tasks, query) == ["melanoma", message(), "a\n# b", "c"]
-    assert editing.opened(tasks, "") == [gr.skip()] * 4
-    assert editing.opened(tasks, "task=melanoma")[2:] == editing.original_lists(tasks, "melanoma")
-    assert "not here" in editing.opened(tasks, "task=<b>")[1]
+    made = editing.make_link(tasks, "http://x/page", "melanoma", "a\n# b", "c")
+    base, query = made["link"]["value"].split("?")
+    assert base == "http://x/page" and made["file note"] == message()
+    expected = {"task": "melanoma", "file note": message(), "box 0": "a\n# b", "box 1": "c"}
+    assert editing.opened(tasks, query) == expected
+    assert editing.opened(tasks, "") == {}
+    assert texts_of(editing.opened(tasks, "task=melanoma")) == editing.original_lists(tasks, "melanoma")
+    assert "not here" in editing.opened(tasks, "task=<b>")["file note"]

@@ -1,0 +1,20 @@
+"""Numbers as people write them: one minus sign, no signed zero, and no certainty that a model does not have."""
+
+
+def number(value: float, digits: int = 2, plus: str = "") -> str:
+    """A number with a true minus sign. plus: what precedes a positive one. A value that rounds to zero has no sign."""
+    text = f"{abs(value):.{digits}f}"
+    if not text.strip("0."):
+        return text
+    return f"{'−' if value < 0 else plus}{text}"
+
+
+def axis_end(value: float) -> str:
+    """The end of an axis, without a needless ".0"."""
+    return number(value, 1).removesuffix(".0")
+
+
+def per_cent(probability: float) -> str:
+    """A probability in per cent; never 0 % or 100 %."""
+    text = f"{100 * probability:.0f}"
+    return {"0": "under 1 %", "100": "over 99 %"}.get(text, f"{text} %")
