@@ -1,54 +1,171 @@
 """How the page is served: each setting by a flag of `python app.py`, an environment variable, or its default."""
 
 import os
-from argparse import ArgumentTypeError, BooleanOptionalAction
-from collections.abc import Callable, Mapping
+import sys
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from vip_core.cli import Parser, at_least
+from typer import BadParameter, Option
+
 from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import UsageError
+from vip_core.utils.options import command
 
 SHIPPED = ("pneumonia", "melanoma")
 MEGABYTE = 2**20
-YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def port_number(text: str) -> int:
+    """A port number."""
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise BadParameter(f"“{text}” is not a port; give a free one from 1 to 65535, such as 7860")
+    return int(text)
+
+
+def accounts(text: str) -> tuple[tuple[str, str], ...]:
+    """Users and their passwords. The complaint does not repeat them."""
+    pairs = tuple(tuple(pair.split(":", 1)) for pair in text.split())
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise BadParameter("accounts are written USER:PASSWORD, with spaces between them")
+    return pairs  # type: ignore[return-value]
+
+
+def megabytes(text: str) -> int:
+    """A size in bytes."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise BadParameter(f"“{text}” is not a whole number of MB, 1 or more")
+    return int(text) * MEGABYTE
+
+
+def folder(text: str) -> str:
+    """An existing folder."""
+    if not Path(text).expanduser().is_dir():
+        raise BadParameter(f"there is no folder {text}; give the one that holds the checkpoints")
+    return str(Path(text).expanduser())
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Checkpoints, each once."""
+    found = tuple(dict.fromkeys(text.split()))
+    if not found:
+        raise BadParameter("no checkpoint is named; give names, folders or Hugging Face ids, with spaces between")
+    return found
+
+
+def _default_host() -> str:
+    """This machine alone, but for a Hugging Face Space, which is reached from outside its container."""
+    return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the host of a page decides.
+    """What the host of a page decides. Each field is a flag, an environment variable and a default.
 
-    Attributes:
-        host: address to serve on.
-        port: port to serve on; None: the first free one from 7860 on.
-        share: whether Gradio's public tunnel is opened.
-        auth: pairs of user and password; empty: everybody may come in.
-        queue_size: events that may wait; who comes after is told so.
-        max_upload: bytes of a file.
-        checkpoints: folder in which checkpoints' names are looked up first.
-        tasks: checkpoints to serve: names, folders or Hugging Face ids.
-        default_task: the one that is shown first; None: the first.
-        visitors_may_generate: whether visitors may use the language model that the server is set up for.
-        generate_limit: how often a visitor may do so in an hour.
-        visitors_may_set_base_url: whether visitors may say which server ours calls; None: where nobody but the
-            person who started it can come.
+    Raises:
+        UsageError: if the default task is not among the tasks.
     """
 
-    host: str = "127.0.0.1"
-    port: int | None = None
-    share: bool = False
-    auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    queue_size: int = 64
-    max_upload: int = MAX_BYTES
-    checkpoints: str | None = None
-    tasks: tuple[str, ...] = SHIPPED
-    default_task: str | None = None
-    visitors_may_generate: bool = False
-    generate_limit: int = 10
-    visitors_may_set_base_url: bool | None = None
+    host: Annotated[
+        str,
+        Option(
+            envvar="GRADIO_SERVER_NAME",
+            metavar="ADDRESS",
+            help="address to serve on; 0.0.0.0 lets other machines in",
+            show_default="127.0.0.1, this machine alone; on a Hugging Face Space 0.0.0.0",
+        ),
+    ] = field(default_factory=_default_host)
+    port: Annotated[
+        int | None,
+        Option(
+            envvar="GRADIO_SERVER_PORT",
+            parser=port_number,
+            metavar="PORT",
+            help="port to serve on",
+            show_default="the first free one from 7860 on",
+        ),
+    ] = None
+    share: Annotated[
+        bool, Option(envvar="GRADIO_SHARE", help="open Gradio's public tunnel, which needs the internet")
+    ] = False
+    auth: Annotated[  # pairs of user and password; empty: everybody may come in
+        tuple[tuple[str, str], ...],
+        Option(
+            envvar="VIP_AUTH",
+            parser=accounts,
+            metavar="USER:PASSWORD",
+            help="who may come in; several accounts with spaces between; prefer the variable, as others on this "
+            "machine can see a flag",
+            show_default="everybody",
+        ),
+    ] = field(default=(), repr=False)
+    queue_size: Annotated[
+        int, Option(envvar="VIP_QUEUE_SIZE", min=1, metavar="N", help="events that may wait; further ones are refused")
+    ] = 64
+    max_upload: Annotated[  # in bytes
+        int,
+        Option(
+            envvar="VIP_MAX_UPLOAD",
+            parser=megabytes,
+            metavar="MB",
+            help=f"largest file accepted, in MB; an image of over {MAX_BYTES // MEGABYTE} MB is never read",
+            show_default=str(MAX_BYTES // MEGABYTE),
+        ),
+    ] = MAX_BYTES
+    checkpoints: Annotated[
+        str | None,
+        Option(
+            envvar="VIP_CHECKPOINTS",
+            parser=folder,
+            metavar="FOLDER",
+            help="folder in which the names of checkpoints are looked up first",
+            show_default="the project's own",
+        ),
+    ] = None
+    tasks: Annotated[
+        tuple[str, ...],
+        Option(
+            envvar="VIP_TASKS",
+            parser=names,
+            metavar="NAMES",
+            help="checkpoints to serve, with spaces between: names, folders or Hugging Face ids",
+            show_default=" ".join(SHIPPED),
+        ),
+    ] = SHIPPED
+    default_task: Annotated[
+        str | None,
+        Option(
+            envvar="VIP_DEFAULT_TASK", metavar="NAME", help="the task that is shown first", show_default="the first"
+        ),
+    ] = None
+    visitors_may_generate: Annotated[
+        bool,
+        Option(
+            envvar="VIP_VISITORS_MAY_GENERATE",
+            help="let visitors write symptoms with the language model of OPENAI_API_KEY, OPENAI_BASE_URL and "
+            "VIP_LLM_MODEL, at your cost",
+        ),
+    ] = False
+    generate_limit: Annotated[
+        int, Option(envvar="VIP_GENERATE_LIMIT", min=1, metavar="N", help="how often a visitor may do that per hour")
+    ] = 10
+    visitors_may_set_base_url: Annotated[
+        bool | None,
+        Option(
+            "--visitors-may-set-base-url/--no-visitors-may-set-base-url",
+            envvar="VIP_VISITORS_MAY_SET_BASE_URL",
+            help="let visitors choose which address this server calls; a stranger could have it call internal ones",
+            show_default="only where nobody but people at this machine can come",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.default_task is not None and self.default_task not in self.tasks:
+            raise UsageError(
+                f"The default task {self.default_task} is not among the tasks {', '.join(self.tasks)}; "
+                "give --default-task one of these."
+            )
 
     @property
     def alone(self) -> bool:
@@ -75,147 +192,16 @@ class Settings:
 DEFAULTS = Settings()
 
 
-def read_settings(argv: list[str], environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of a command line and an environment. Raises UsageError."""
-    parser = Parser("app", "Serve the page. Research use, not a medical device.")
-    parser.prog = "python app.py"
-    for setting, (variable, read, metavar, text) in OPTIONS.items():
-        flag = f"--{setting.replace('_', '-')}"
-        text = f"{text} [{variable}]"
-        if read is yes_or_no:
-            parser.add_argument(flag, action=BooleanOptionalAction, help=text)
-        else:
-            parser.add_argument(flag, type=read, metavar=metavar, help=text)
-    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    for setting, (variable, read, _, _) in OPTIONS.items():
-        if setting not in given and environment.get(variable):
-            given[setting] = _from_environment(variable, environment[variable], read)
-    if "host" not in given and environment.get("SPACE_ID"):
-        given["host"] = "0.0.0.0"  # a Hugging Face Space is reached from outside its container
-    settings = Settings(**given)
-    if settings.default_task is not None and settings.default_task not in settings.tasks:
-        raise UsageError(
-            f"The default task {settings.default_task} is not among the tasks {', '.join(settings.tasks)}; "
-            "give --default-task one of these."
-        )
-    return settings
+def read_settings(argv: list[str]) -> Settings:
+    """The settings of a command line and the environment; --help exits. Raises UsageError."""
+    read: list[Settings] = []
 
+    def serve(settings: Settings) -> int:
+        """Serve the page. Research use, not a medical device."""
+        read.append(settings)
+        return 0
 
-def _from_environment(variable: str, text: str, read: Callable[[str], Any]) -> Any:  # noqa: ANN401
-    try:
-        return read(text)
-    except ArgumentTypeError as error:
-        raise UsageError(f"{variable}: {error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{variable} is “{text}”, which is not a number; see python app.py --help.") from error
-
-
-# ---- what a text may be
-
-
-def yes_or_no(text: str) -> bool:
-    """A switch as an environment variable has it."""
-    if text.strip().lower() not in YES + NO:
-        raise ArgumentTypeError(f"“{text}” is neither yes nor no; give 1 or 0")
-    return text.strip().lower() in YES
-
-
-def port_number(text: str) -> int:
-    """A port."""
-    if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise ArgumentTypeError(f"“{text}” is not a port; give a free one from 1 to 65535, such as 7860")
-    return int(text)
-
-
-def accounts(text: str) -> tuple[tuple[str, str], ...]:
-    """Users and their passwords. The complaint does not repeat them."""
-    pairs = tuple(tuple(pair.split(":", 1)) for pair in text.split())
-    if not all(len(pair) == 2 and all(pair) for pair in pairs):
-        raise ArgumentTypeError("accounts are written USER:PASSWORD, with spaces between them")
-    return pairs  # type: ignore[return-value]
-
-
-def megabytes(text: str) -> int:
-    """A size in bytes."""
-    return at_least(1)(text) * MEGABYTE
-
-
-def folder(text: str) -> str:
-    """A folder that is there."""
-    if not Path(text).expanduser().is_dir():
-        raise ArgumentTypeError(f"there is no folder {text}; give the one that holds the checkpoints")
-    return str(Path(text).expanduser())
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Checkpoints, each once."""
-    found = tuple(dict.fromkeys(text.split()))
-    if not found:
-        raise ArgumentTypeError("no checkpoint is named; give names, folders or Hugging Face ids, with spaces between")
-    return found
-
-
-OPTIONS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {  # setting: variable, reader, metavar, help
-    "host": (
-        "GRADIO_SERVER_NAME",
-        str,
-        "ADDRESS",
-        "address to serve on; 0.0.0.0 lets other machines in (default: 127.0.0.1, this machine alone)",
-    ),
-    "port": ("GRADIO_SERVER_PORT", port_number, "PORT", "port to serve on (default: the first free one from 7860 on)"),
-    "share": ("GRADIO_SHARE", yes_or_no, "", "open Gradio's public tunnel, which needs the internet (default: no)"),
-    "auth": (
-        "VIP_AUTH",
-        accounts,
-        "USER:PASSWORD",
-        "who may come in; several accounts with spaces between; the variable is the better place, as others on this "
-        "machine can see a flag (default: everybody)",
-    ),
-    "queue_size": (
-        "VIP_QUEUE_SIZE",
-        at_least(1),
-        "N",
-        "events that may wait; who comes after is told so (default: 64)",
-    ),
-    "max_upload": (
-        "VIP_MAX_UPLOAD",
-        megabytes,
-        "MB",
-        f"largest file taken, in MB; an image of over {MAX_BYTES // MEGABYTE} is not read in any case "
-        f"(default: {MAX_BYTES // MEGABYTE})",
-    ),
-    "checkpoints": (
-        "VIP_CHECKPOINTS",
-        folder,
-        "FOLDER",
-        "folder in which the names of checkpoints are looked up first (default: the project's own)",
-    ),
-    "tasks": (
-        "VIP_TASKS",
-        names,
-        "NAMES",
-        "checkpoints to serve, with spaces between: names, folders or Hugging Face ids "
-        f"(default: “{' '.join(SHIPPED)}”)",
-    ),
-    "default_task": ("VIP_DEFAULT_TASK", str, "NAME", "the task that is shown first (default: the first)"),
-    "visitors_may_generate": (
-        "VIP_VISITORS_MAY_GENERATE",
-        yes_or_no,
-        "",
-        "let visitors write symptoms with the language model of OPENAI_API_KEY, OPENAI_BASE_URL and VIP_LLM_MODEL, at "
-        "your cost (default: no)",
-    ),
-    "generate_limit": (
-        "VIP_GENERATE_LIMIT",
-        at_least(1),
-        "N",
-        "how often a visitor may do that in an hour (default: 10)",
-    ),
-    "visitors_may_set_base_url": (
-        "VIP_VISITORS_MAY_SET_BASE_URL",
-        yes_or_no,
-        "",
-        "let visitors say which address this server calls; a stranger could have it call internal ones (default: only "
-        "where nobody but people at this machine can come)",
-    ),
-}
+    status = command(serve, "vip demo" if Path(sys.argv[0]).stem == "vip" else "python app.py")(argv)
+    if not read:  # --help
+        sys.exit(status)
+    return read[0]

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.conftest import PROJECT
-from vip_core.cli import run
+from vip_core.cli import COMMANDS, run, vip
+from vip_core.errors import UsageError
 from vip_core.evaluate import main as evaluate
 from vip_core.models.vip import ViP
 from vip_core.score import main as score
@@ -36,17 +37,45 @@ def leaves_with(main, argv, capsys) -> tuple[int, str, str]:
     return left.value.code, out, err
 
 
-@pytest.mark.parametrize("module", ["train", "evaluate", "score", "pretrain", "generate"])
-def test_help_has_a_sentence_for_every_option(module):
-    done = shell("-m", f"vip_core.{module}", "--help")
-    assert done.returncode == 0 and done.stderr == ""
-    assert f"usage: python -m vip_core.{module}" in done.stdout
-    assert "{" not in re.sub(r"\{[\w-]+(,[\w-]+)+\}", "", done.stdout)  # choices apart, no unfilled place
+HEAVY = {"torch", "open_clip", "sklearn", "scipy", "matplotlib", "gradio", "openai", "transformers", "pydantic", "rich"}
 
 
-def test_importing_the_package_brings_neither_the_page_nor_a_client_for_llms():
-    done = shell("-c", "import sys, vip_core; print(*sys.modules)", check=True)
-    assert not {"gradio", "demo", "openai", "pydicom", "transformers.modeling_utils"} & set(done.stdout.split())
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded when a command ends; -X importtime names each on stderr."""
+    done = shell("-X", "importtime", *arguments, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_describes_every_option_and_loads_nothing_heavy(name):
+    done = shell("-X", "importtime", "-m", f"vip_core.{name}", "--help", check=True)
+    assert f"Usage: python -m vip_core.{name} [OPTIONS]" in done.stdout
+    options = re.findall(r"^  (--[\w-]+.*?)(?:  |$)(.*(?:\n {10,}.*)?)", done.stdout, re.MULTILINE)
+    assert len(options) >= 5 and all(text.strip() for _, text in options)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in loaded and not HEAVY & loaded
+
+
+def test_vip_lists_its_commands_and_loads_none_of_them():
+    done = shell("-m", "vip_core", "--help", check=True)
+    assert all(f"  {name} " in done.stdout for name in (*COMMANDS, "demo"))
+    loaded = loaded_by("-m", "vip_core", "--version")
+    assert not HEAVY & loaded and not {f"vip_core.{name}" for name in COMMANDS} & loaded
+
+
+def test_vip_runs_a_command_by_its_name(trained, image_folder, capsys):
+    image = str(image_folder / "dark" / "dark01.png")
+    assert vip(["score", image, "--checkpoint", str(trained), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["image"] == image
+    with pytest.raises(UsageError, match="no command paint; use one of train, evaluate, score"):
+        vip(["paint"])
+
+
+def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used():
+    assert not HEAVY & loaded_by("-c", "import vip_core, vip_core.training; vip_core.training.TrainConfig")
+    loaded = loaded_by("-c", "from vip_core import Predictor, ViP, Backbone, SymptomSet, ReferenceBank, Diagnosis")
+    assert "torch" in loaded
+    assert not {"gradio", "demo", "openai", "pydicom", "transformers.modeling_utils"} & loaded
 
 
 def test_score_prints_json_lines_in_the_order_given(trained, image_folder, tmp_path, capsys):
@@ -70,7 +99,7 @@ def test_score_prints_json_lines_in_the_order_given(trained, image_folder, tmp_p
     assert list(good["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
 
 
-def test_score_takes_folders_and_globs_and_says_research_use(trained, image_folder, capsys):
+def test_score_accepts_folders_and_globs(trained, image_folder, capsys):
     status, out, _ = leaves_with(score, [image_folder, "--checkpoint", trained, "--json"], capsys)
     assert status == 0 and len(out.splitlines()) == 40
     status, out, _ = leaves_with(score, [image_folder / "*" / "*0.png", "--checkpoint", trained], capsys)
@@ -89,7 +118,7 @@ def test_score_with_other_symptoms(trained, image_folder, tmp_path, capsys):
     assert "soot [tar]" in out
 
 
-def test_evaluate_prints_the_fields_that_people_script_against(trained, image_folder, capsys):
+def test_evaluate_json_has_the_documented_fields(trained, image_folder, capsys):
     given = ["--checkpoint", trained, "--data", "folder", "--root", image_folder, "--split", "val"]
     status, out, _ = leaves_with(evaluate, [*given, "--json"], capsys)
     result = json.loads(out)
@@ -105,43 +134,49 @@ def test_evaluate_prints_the_fields_that_people_script_against(trained, image_fo
 @pytest.mark.parametrize(
     ("main", "argv", "sentence"),
     [
-        (train, ["--data", "folder"], "The following arguments are required: --root"),
-        (train, ["--data", "mri", "--root", "x"], "invalid choice: 'mri'"),
-        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "0"], "0 is too small, 1 is the least"),
-        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "many"], "invalid whole_number value"),
-        (train, ["--data", "pneumonia", "--root", "x", "--momentum", "-1"], "-1 is not a finite number from 0 on"),
-        (train, ["--data", "pneumonia", "--root", "x", "--rate", "nan"], "nan is not a finite number"),
-        (train, ["--data", "pneumonia", "--root", "x", "--seed", "9" * 20], "is too large"),
+        (train, ["--data", "folder"], "Missing option '--root'"),
+        (train, ["--data", "mri", "--root", "x"], "'mri' is not one of 'pneumonia', 'isic2017'"),
+        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "0"], "'--epochs': Input should be greater than"),
+        (train, ["--data", "pneumonia", "--root", "x", "--epochs", "many"], "'--epochs': Input should be a valid int"),
+        (train, ["--data", "pneumonia", "--root", "x", "--momentum", "-1"], "'-1' is not a finite number, 0 or more"),
+        (train, ["--data", "pneumonia", "--root", "x", "--rate", "nan"], "'nan' is not a finite number"),
+        (train, ["--data", "pneumonia", "--root", "x", "--crop", "1.5"], "'1.5' is not a share of a whole"),
+        (train, ["--data", "pneumonia", "--root", "x", "--seed", "9" * 20], "'--seed': Input should be less than"),
         (train, ["--data", "pneumonia", "--root", "/nowhere"], "/nowhere does not exist"),
         (train, ["--data", "pneumonia", "--root", ".", "--symptoms", "/none.json"], "cannot be read"),
-        (evaluate, ["--checkpoint", "none", "--data", "folder", "--root", ".", "--split", "val"], "no checkpoint none"),
-        (score, ["x.png", "--checkpoint", "/nowhere"], "There is no checkpoint /nowhere"),
-        (score, ["--checkpoint", "pneumonia"], "arguments are required"),
-        (score, ["x.png", "--checkpoint", "~no-such-user/run"], "There is no checkpoint ~no-such-user/run"),
+        (train, ["--colour", "[red]"], "No such option: --colour"),
+        (
+            evaluate,
+            ["--checkpoint", "none", "--data", "folder", "--root", ".", "--split", "val"],
+            "Unknown checkpoint none",
+        ),
+        (score, ["x.png", "--checkpoint", "/nowhere"], "Unknown checkpoint /nowhere"),
+        (score, ["--checkpoint", "pneumonia"], "Missing argument 'IMAGE_OR_DIR...'"),
+        (score, ["x.png", "--checkpoint", "~no-such-user/run"], "Unknown checkpoint ~no-such-user/run"),
         (score, ["x.png", "--checkpoint", "x" * 300], "File name too long"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_status_two(main, argv, sentence, capsys):
+def test_commands_answer_a_mistake_with_one_sentence_and_status_2(main, argv, sentence, capsys):
     status, out, err = leaves_with(main, argv, capsys)
     assert status == 2 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1
     assert sentence in err
 
 
-def test_a_device_that_is_not_there_is_one_sentence(monkeypatch, trained, capsys):
-    for name in ("abacus", "cuda" if not torch.cuda.is_available() else "cuda:99"):
+def test_device_that_is_missing_is_one_sentence(monkeypatch, trained, capsys):
+    for name in ("abacus", "meta", "cuda" if not torch.cuda.is_available() else "cuda:99"):
         monkeypatch.setenv("VIP_DEVICE", name)
         status, out, err = leaves_with(score, ["x.png", "--checkpoint", trained], capsys)
-        assert (status, out, err.count("\n")) == (2, "", 1) and f"VIP_DEVICE={name} is no device" in err
+        assert (status, out, err.count("\n")) == (2, "", 1) and f"VIP_DEVICE={name} is not a device" in err
 
 
-def test_a_name_that_is_too_long_is_an_error_on_its_own_line(trained, image_folder, capsys):
+def test_score_reports_a_name_that_is_too_long_on_its_own_line(trained, image_folder, capsys):
     given = ["x" * 300, image_folder / "dark" / "dark01.png", "--checkpoint", trained, "--json"]
     status, out, _ = leaves_with(score, given, capsys)
     assert status == 1 and ["error" in json.loads(line) for line in out.splitlines()] == [True, False]
 
 
-def test_output_that_cannot_be_written_is_one_sentence(trained, image_folder):
+def test_score_to_a_full_disk_is_one_sentence(trained, image_folder):
     given = ["-m", "vip_core.score", image_folder, "--checkpoint", trained, "--json"]
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
@@ -155,7 +190,7 @@ def test_output_that_cannot_be_written_is_one_sentence(trained, image_folder):
     assert "Traceback" not in done.stderr
 
 
-def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_folder, tmp_path, capsys):
+def test_score_refuses_bad_symptom_files_before_reading_images(trained, image_folder, tmp_path, capsys):
     cases = {
         "long": ({"white": ["word " * 500], "dark": ["x"]}, "makes a prompt of"),
         "many": ({"white": ["x"] * 200, "dark": ["x"]}, "has 200 symptoms"),
@@ -171,7 +206,7 @@ def test_bad_symptom_files_are_refused_before_any_image_is_read(trained, image_f
         assert (status, out) == (2, "") and sentence in err and err.count("\n") == 1
 
 
-def test_labels_with_an_unknown_class_are_refused(tmp_path, image_folder, symptom_file, tiny_native, capsys):
+def test_train_refuses_labels_of_an_unknown_class(tmp_path, image_folder, symptom_file, tiny_native, capsys):
     labels = tmp_path / "labels.csv"
     labels.write_text(f"image,label\n{image_folder}/white/white01.png,white\n{image_folder}/dark/dark01.png,grey\n")
     given = ["--data", "csv", "--root", labels, "--symptoms", symptom_file, "--backbone", tiny_native]
@@ -180,7 +215,7 @@ def test_labels_with_an_unknown_class_are_refused(tmp_path, image_folder, sympto
     assert not (tmp_path / "run").exists()
 
 
-def test_standard_output_holds_json_alone_in_a_process_of_its_own(trained, image_folder, tmp_path):
+def test_score_json_prints_nothing_else_on_standard_output(trained, image_folder, tmp_path):
     """Progress, warnings and library chatter go elsewhere; and the folder one stands in does not matter."""
     many = tmp_path / "many"
     many.mkdir()
@@ -191,14 +226,14 @@ def test_standard_output_holds_json_alone_in_a_process_of_its_own(trained, image
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [f"many/{i:03d}.png" for i in range(70)]
 
 
-def test_a_reader_that_stops_early_causes_no_traceback(trained, image_folder):
+def test_score_into_a_closed_pipe_shows_no_traceback(trained, image_folder):
     command = f"{sys.executable} -m vip_core.score {image_folder} --checkpoint {trained} --json | head -1"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
     assert "Traceback" not in done.stderr and len(done.stdout.splitlines()) == 1
 
 
-def test_json_goes_to_standard_output_when_a_person_watches_the_errors(trained, image_folder):
+def test_score_json_is_complete_with_standard_error_on_a_terminal(trained, image_folder):
     """With standard error on a terminal the progress bar is drawn there, and must not take what is printed along."""
     watcher, terminal = os.openpty()
     command = [
@@ -223,7 +258,7 @@ def test_json_goes_to_standard_output_when_a_person_watches_the_errors(trained, 
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 80
 
 
-def test_a_file_name_that_is_no_text_does_not_stop_the_rest(trained, image_folder, tmp_path, capsys):
+def test_score_continues_after_a_file_name_that_is_not_text(trained, image_folder, tmp_path, capsys):
     odd = os.fsdecode(os.fsencode(str(tmp_path)) + b"/R\xf6ntgen.png")
     shutil.copy(image_folder / "dark" / "dark01.png", odd)
     for more in (["--json"], []):
@@ -231,7 +266,7 @@ def test_a_file_name_that_is_no_text_does_not_stop_the_rest(trained, image_folde
         assert status == 0 and "ntgen.png" in out
 
 
-def test_a_split_of_one_class_has_no_auroc_and_still_is_json(trained, image_folder, tmp_path, capsys):
+def test_evaluate_json_of_one_class_has_no_auroc(trained, image_folder, tmp_path, capsys):
     rows = [f"{path},{path.parent.name},train" for path in sorted(image_folder.rglob("*.png"))]
     lonely = tmp_path / "lonely.png"
     shutil.copy(image_folder / "white" / "white01.png", lonely)

@@ -1,72 +1,33 @@
-"""What the command lines share: one place that turns an error into a sentence and an exit status."""
+"""The command `vip` and its subcommands; errors become one sentence and an exit status."""
 
-import argparse
-import math
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import NoReturn
 
-import torch
-
+from vip_core import __version__
 from vip_core.errors import UsageError, ViPError
+from vip_core.utils.options import Main
+
+COMMANDS = {
+    "train": "Train the prompts on a data set and write a checkpoint.",
+    "evaluate": "Measure a checkpoint on a split of a data set.",
+    "score": "Score images with a checkpoint.",
+    "generate": "Have a language model write visual symptoms.",
+    "pretrain": "Make vip-mini, the embedded backbone, from public data.",
+}
+DEMO = "Serve the web page."
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are ours: one sentence, exit status 2."""
-
-    def __init__(self, module: str, description: str):
-        super().__init__(
-            prog=f"python -m vip_core.{module}",
-            description=description,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError instead of printing the usage and leaving."""
-        raise UsageError(f"{message[0].upper()}{message[1:]}; see {self.prog} --help.")
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `least` on."""
-
-    def whole_number(text: str) -> int:
-        number = int(text)
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{number} is too small, {least} is the least")
-        if number >= 2**63:
-            raise argparse.ArgumentTypeError(f"{number} is too large")
-        return number
-
-    return whole_number
-
-
-def not_negative(text: str) -> float:
-    """The type of an argument that is a finite number from 0 on."""
-    number = float(text)
-    if not (math.isfinite(number) and number >= 0):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number from 0 on")
-    return number
-
-
-def share(text: str) -> float:
-    """The type of an argument that is a share of a whole, above 0 and at most 1."""
-    number = float(text)
-    if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a share of a whole, above 0 and at most 1")
-    return number
-
-
-def run(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run a command with the process's arguments and leave with its status: 2 after an error, 130 after Ctrl-C."""
+def run(main: Main) -> NoReturn:
+    """Run a command with the process's arguments and exit with its status: 2 after an error, 130 after Ctrl-C."""
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()
     except ViPError as error:
         print(f"error: {error}", file=sys.stderr)
         status = error.exit_status
-    except torch.OutOfMemoryError:
-        print("error: The device has too little memory for this; free some, or set VIP_DEVICE=cpu.", file=sys.stderr)
-        status = 2
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
         status = 130
@@ -74,9 +35,54 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         # The reader of our output has gone, as in `… | head`; leave nothing for the interpreter to flush into it.
         sys.stdout = None  # type: ignore[assignment]
         status = 1
-    except OSError as error:  # a name too long, a folder one may not enter, a full disk behind standard output
+    except OSError as error:  # a name too long, a folder without permission, a full disk behind standard output
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
         sys.stdout = None  # type: ignore[assignment]
         status = 2
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's own, named so that it need not be imported here
+            raise
+        print("error: The device has too little memory; free some, or set VIP_DEVICE=cpu.", file=sys.stderr)
+        status = 2
     sys.exit(status)
+
+
+def vip(argv: Sequence[str]) -> int:
+    """Run one of the commands. Returns its exit status."""
+    name, *rest = argv or ["--help"]
+    if name in ("--help", "-h"):
+        print("Usage: vip COMMAND [OPTIONS]\n\nVisual symptoms as prompts. Research use only.\n\nCommands:")
+        for listed, what in [*COMMANDS.items(), ("demo", DEMO)]:
+            print(f"  {listed:<10}{what}")
+        print("\nvip COMMAND --help lists the options of a command.")
+        return 0
+    if name == "--version":
+        print(f"vip {__version__}")
+        return 0
+    if name in COMMANDS:
+        return import_module(f"vip_core.{name}").main(rest)
+    if name == "demo":
+        return _demo()(rest)
+    raise UsageError(f"There is no command {name}; use one of {', '.join([*COMMANDS, 'demo'])}, or vip --help.")
+
+
+def _demo() -> Main:
+    """The demo's own main: vip_core never imports the demo, so it is looked up by name."""
+    try:
+        for entry in entry_points(group="vip.commands", name="demo"):
+            return entry.load()
+        return import_module("demo.serve").main  # a checkout that is not installed
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The page needs {error.name}, which is not installed; run pip install 'vip-core[demo]'."
+        ) from error
+
+
+def main() -> NoReturn:
+    """The console script `vip`."""
+    run(vip)
+
+
+if __name__ == "__main__":
+    main()

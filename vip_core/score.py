@@ -3,77 +3,77 @@
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typer import Argument, Option
 
-from vip_core.cli import Parser, run
-from vip_core.data.features import encode_stream
-from vip_core.data.images import find_images
+from vip_core.cli import run
 from vip_core.errors import ImageError, UsageError
-from vip_core.models.backbone import Backbone
-from vip_core.models.vip import ViP
-from vip_core.scoring.predictor import Diagnosis, Predictor
-from vip_core.symptoms import SymptomSet
-from vip_core.utils.console import progress
+from vip_core.utils.options import command
 
-BATCH = 64
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vip_core.scoring.predictor import Diagnosis
+
+SILENT_UP_TO = 64  # images for which no progress bar is shown
 
 
-def main(argv: list[str]) -> int:
-    """Parse the arguments, score, print. Returns 0, or 1 if an image could not be read."""
-    parser = Parser("score", "Score images with a checkpoint. Research use, not a medical device.")
-    parser.add_argument("images", nargs="+", metavar="IMAGE_OR_DIR", help="image files, folders or globs")
-    parser.add_argument("--checkpoint", required=True, help="a name in checkpoints/, a folder, or a Hugging Face id")
-    parser.add_argument("--backbone", help="its backbone, where that lies elsewhere than the card says: local-dir:PATH")
-    parser.add_argument("--symptoms", type=Path, help="score with these symptoms instead of the checkpoint's own")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line and image")
-    arguments = parser.parse_args(argv)
-    symptoms = SymptomSet.load(arguments.symptoms) if arguments.symptoms else None
-    backbone = Backbone.load(arguments.backbone) if arguments.backbone else None
-    predictor = Predictor(ViP.from_pretrained(arguments.checkpoint, backbone))
-    if symptoms is not None:
-        predictor.vip.symptoms = symptoms.ordered(predictor.symptoms.classes)
+def score(
+    images: Annotated[list[str], Argument(metavar="IMAGE_OR_DIR...", help="image files, folders or globs")],
+    checkpoint: Annotated[str, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")],
+    backbone: Annotated[
+        str | None, Option(help="its backbone, if that is elsewhere than the card says: local-dir:PATH")
+    ] = None,
+    symptoms: Annotated[
+        Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
+    ] = None,
+    as_json: Annotated[bool, Option("--json", help="print one JSON object per line and image")] = False,
+) -> int:
+    """Score images with a checkpoint. Research use, not a medical device."""
+    from rich.console import Console
+
+    from vip_core.models.backbone import Backbone
+    from vip_core.models.vip import ViP
+    from vip_core.scoring.files import score_files
+    from vip_core.scoring.predictor import Predictor
+    from vip_core.symptoms import SymptomSet
+    from vip_core.utils.console import progress
+
+    edited = SymptomSet.load(symptoms) if symptoms else None
+    loaded = Backbone.load(backbone) if backbone else None
+    predictor = Predictor(ViP.from_pretrained(checkpoint, loaded))
+    if edited is not None:
+        predictor.vip.symptoms = edited.ordered(predictor.symptoms.classes)
         predictor.vip.encode_symptoms()  # a line that cannot be a prompt is refused before any image is read
-    paths = _expand(arguments.images)
+    paths = _expand(images)
     failed = False
     console = Console()
-    with progress(disable=len(paths) < BATCH) as bar:
+    with progress(disable=len(paths) < SILENT_UP_TO) as bar:
         task = bar.add_task("Images", total=len(paths))
         for path, result in score_files(predictor, paths):
             failed |= isinstance(result, ImageError)
-            if arguments.json:
+            if as_json:
                 record = {"error": str(result)} if isinstance(result, ImageError) else result.to_dict()
                 print(json.dumps({"image": str(path), **record}), flush=True)
             else:
                 _print_result(console, path, result, detailed=len(paths) == 1)
             bar.advance(task)
-    if not arguments.json:
+    if not as_json:
         console.print("Research use, not a medical device.")
     return int(failed)
 
 
-def score_files(predictor: Predictor, paths: Sequence[Path]) -> Iterator[tuple[Path, Diagnosis | ImageError]]:
-    """Score images in order, a batch at a time; one that cannot be read gives its error, the rest go on."""
-    pairs = zip(paths, encode_stream(predictor.vip.backbone, paths, batch_size=BATCH), strict=True)
-    while batch := list(islice(pairs, BATCH)):
-        features = [item[0] for _, item in batch if not isinstance(item, ImageError)]
-        scored = iter(predictor.diagnose_all(torch.stack(features)) if features else [])
-        for path, item in batch:
-            yield path, item if isinstance(item, ImageError) else next(scored)
-
-
 def _expand(arguments: Sequence[str]) -> list[Path]:
-    """Files as they are, folders and globs as the images they hold."""
+    """Files as they are; folders and globs become the images they contain."""
+    from vip_core.data.images import find_images
+
     paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
-        # Not Path's own tests, which raise for a name that is too long or a folder one may not enter.
+        # Not Path's own tests, which raise for a name that is too long or a folder without permission.
         if os.path.isdir(path):  # noqa: PTH112
             found = find_images(path)
         elif not os.path.exists(path) and glob.has_magic(argument):  # noqa: PTH110
@@ -82,12 +82,15 @@ def _expand(arguments: Sequence[str]) -> list[Path]:
         else:
             found = [path]  # a missing file becomes an error on its own line
         if not found:
-            raise UsageError(f"{argument} holds no images (PNG, JPEG, WebP, TIFF, BMP or DICOM).")
+            raise UsageError(f"{argument} contains no images (PNG, JPEG, WebP, TIFF, BMP or DICOM).")
         paths.extend(found)
     return paths
 
 
-def _print_result(console: Console, path: Path, result: Diagnosis | ImageError, detailed: bool) -> None:
+def _print_result(console: "Console", path: Path, result: "Diagnosis | ImageError", detailed: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     name = str(path).encode("utf-8", "replace").decode()  # a file name need not be text
     if isinstance(result, ImageError):
         console.print(f"{name}: {result}", style="red", markup=False, soft_wrap=True)
@@ -108,6 +111,8 @@ def _print_result(console: Console, path: Path, result: Diagnosis | ImageError, 
         table.add_row(escape(symptom.class_name), escape(symptom.symptom), *row)
     console.print(table)
 
+
+main = command(score, "score")
 
 if __name__ == "__main__":
     run(main)

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
+from typing import get_type_hints
 
 import pytest
 
-from demo.settings import OPTIONS, Settings, read_settings
+from demo.settings import Settings, read_settings
 from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import UsageError
 from vip_core.utils.paths import PROJECT
@@ -27,27 +29,48 @@ SAMPLES = {  # setting: text, value
 }
 
 
+VARIABLES = {  # setting: the environment variable of its option
+    name: annotation.__metadata__[0].envvar
+    for name, annotation in get_type_hints(Settings, include_extras=True).items()
+}
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for variable in (*VARIABLES.values(), "SPACE_ID"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 def flags(setting: str, text: str) -> list[str]:
     name = setting.replace("_", "-")
     return [f"--{name}"] if isinstance(SAMPLES[setting][1], bool) else [f"--{name}", text]
 
 
-def test_nothing_given_is_the_defaults():
-    assert read_settings([], {}) == Settings()
+def test_settings_without_flags_and_variables_are_the_defaults():
+    assert read_settings([]) == Settings()
     assert Settings().max_upload == MAX_BYTES
 
 
-@pytest.mark.parametrize("setting", OPTIONS)
-def test_each_setting_has_a_flag_and_a_variable(setting):
+def test_settings_samples_cover_every_setting():
+    assert list(SAMPLES) == [field.name for field in fields(Settings)]
+
+
+@pytest.mark.parametrize("setting", SAMPLES)
+def test_settings_have_a_flag_and_a_variable_each(setting, monkeypatch):
     text, value = SAMPLES[setting]
-    assert getattr(read_settings(flags(setting, text), {}), setting) == value
-    assert getattr(read_settings([], {OPTIONS[setting][0]: text}), setting) == value
+    assert getattr(read_settings(flags(setting, text)), setting) == value
+    monkeypatch.setenv(VARIABLES[setting], text)
+    assert getattr(read_settings([]), setting) == value
 
 
-def test_a_flag_goes_before_its_variable_and_an_empty_variable_is_none():
-    assert read_settings(["--port", "80"], {"GRADIO_SERVER_PORT": "90"}).port == 80
-    assert read_settings(["--no-share"], {"GRADIO_SHARE": "1"}).share is False
-    assert read_settings([], {"VIP_CHECKPOINTS": "", "GRADIO_SERVER_PORT": ""}) == Settings()
+def test_settings_prefer_a_flag_to_its_variable_and_ignore_an_empty_variable(monkeypatch):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "90")
+    monkeypatch.setenv("GRADIO_SHARE", "1")
+    settings = read_settings(["--port", "80", "--no-share"])
+    assert (settings.port, settings.share) == (80, False)
+    for variable in VARIABLES.values():
+        monkeypatch.setenv(variable, "")
+    assert read_settings([]) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -55,20 +78,22 @@ def test_a_flag_goes_before_its_variable_and_an_empty_variable_is_none():
     [
         ("GRADIO_SERVER_PORT", "http", "not a port"),
         ("GRADIO_SERVER_PORT", "70000", "not a port"),
-        ("GRADIO_SHARE", "maybe", "neither yes nor no"),
+        ("GRADIO_SHARE", "maybe", "valid boolean"),
         ("VIP_AUTH", "secret", "USER:PASSWORD"),
-        ("VIP_QUEUE_SIZE", "0", "too small"),
-        ("VIP_QUEUE_SIZE", "many", "not a number"),
-        ("VIP_MAX_UPLOAD", "-1", "too small"),
+        ("VIP_QUEUE_SIZE", "0", "greater than or equal to 1"),
+        ("VIP_QUEUE_SIZE", "many", "valid integer"),
+        ("VIP_MAX_UPLOAD", "-1", "not a whole number of MB"),
         ("VIP_CHECKPOINTS", "/nowhere", "no folder"),
         ("VIP_TASKS", " ", "no checkpoint"),
         ("VIP_DEFAULT_TASK", "fracture", "not among"),
     ],
 )
-def test_a_wrong_value_is_one_sentence(variable, text, words):
+def test_settings_answer_a_wrong_value_with_one_sentence_that_names_its_place(variable, text, words, monkeypatch):
+    monkeypatch.setenv(variable, text)
     with pytest.raises(UsageError, match=words) as complaint:
-        read_settings([], {variable: text})
+        read_settings([])
     assert "secret" not in str(complaint.value) and "\n" not in str(complaint.value)
+    assert variable in str(complaint.value) or variable == "VIP_DEFAULT_TASK"
 
 
 @pytest.mark.parametrize(
@@ -83,24 +108,25 @@ def test_a_wrong_value_is_one_sentence(variable, text, words):
         (["--host", "radiology.example"], False),
     ],
 )
-def test_visitors_may_name_a_server_only_where_nobody_else_can_come(arguments, alone):
-    settings = read_settings(arguments, {})
+def test_settings_let_visitors_choose_a_server_only_on_this_machine(arguments, alone):
+    settings = read_settings(arguments)
     assert settings.base_url_allowed is alone
-    assert read_settings([*arguments, "--no-visitors-may-set-base-url"], {}).base_url_allowed is False
-    assert read_settings([*arguments, "--visitors-may-set-base-url"], {}).base_url_allowed is True
+    assert read_settings([*arguments, "--no-visitors-may-set-base-url"]).base_url_allowed is False
+    assert read_settings([*arguments, "--visitors-may-set-base-url"]).base_url_allowed is True
 
 
-def test_a_space_is_reached_from_outside():
-    assert read_settings([], {"SPACE_ID": "you/vip"}).host == "0.0.0.0"
-    assert read_settings([], {"SPACE_ID": "you/vip"}).base_url_allowed is False
+def test_settings_of_a_space_let_other_machines_in(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "you/vip")
+    assert read_settings([]).host == "0.0.0.0"
+    assert read_settings([]).base_url_allowed is False
 
 
-def test_the_default_task_is_the_first():
-    assert read_settings(["--default-task", "melanoma"], {}).ordered_tasks == ("melanoma", "pneumonia")
+def test_settings_order_the_default_task_first():
+    assert read_settings(["--default-task", "melanoma"]).ordered_tasks == ("melanoma", "pneumonia")
 
 
-def test_passwords_are_not_shown():
-    assert "secret" not in repr(read_settings(["--auth", "ann:secret"], {}))
+def test_settings_do_not_show_passwords():
+    assert "secret" not in repr(read_settings(["--auth", "ann:secret"]))
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -110,14 +136,14 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_help_lists_every_flag_and_variable():
+def test_app_help_lists_every_flag_and_variable():
     done = run("--help")
     assert done.returncode == 0
-    for setting, (variable, *_) in OPTIONS.items():
-        assert f"--{setting.replace('_', '-')}" in done.stdout and f"[{variable}]" in done.stdout
+    for setting, variable in VARIABLES.items():
+        assert f"--{setting.replace('_', '-')}" in done.stdout and variable in done.stdout
 
 
-def test_wrong_words_end_the_command_with_one_sentence():
-    for done in (run("--port", "none"), run("--colour", "red"), run(GRADIO_SERVER_PORT="none")):
+def test_app_answers_a_wrong_flag_with_one_sentence():
+    for done in (run("--colour", "red"), run(GRADIO_SERVER_PORT="none")):
         assert done.returncode == 2
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

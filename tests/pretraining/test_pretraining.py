@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from vip_core.errors import DataError
 from vip_core.models.backbone import Backbone
-from vip_core.pretrain import save_backbone
 from vip_core.pretraining.corpus import FILES, read_corpus
 from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import WORDS
@@ -28,6 +27,7 @@ from vip_core.pretraining.labels import (
 )
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
+from vip_core.pretraining.run import save_backbone
 
 
 def test_bank_sentences_share_no_text_between_train_and_held_out():

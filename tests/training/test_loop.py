@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -16,10 +18,11 @@ from torch.nn import functional as F
 
 from tests.conftest import PROJECT
 from vip_core.data.features import FeatureSplit
+from vip_core.data.sources import DATASETS
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.models.vip import ViP
 from vip_core.train import main
-from vip_core.training.config import TrainConfig, rate_at
+from vip_core.training.config import DataName, TrainConfig, rate_at
 from vip_core.training.loop import train_prompts
 from vip_core.training.run import train
 
@@ -33,14 +36,14 @@ def arguments(image_folder, symptom_file, tiny_native, out, *more: str) -> list[
     ]
 
 
-def test_rates_are_those_of_the_paper():
+def test_rate_at_is_the_papers_schedule():
     assert rate_at(0, CONFIG) == 1e-5
     assert rate_at(1, CONFIG) == 2e-3
     assert rate_at(26, CONFIG) == pytest.approx(1e-3)  # half way down the cosine
     assert rate_at(49, CONFIG) == pytest.approx(1e-3 * (1 + math.cos(math.pi * 48 / 50)))
 
 
-def test_one_epoch_is_plain_sgd_over_shuffled_batches_without_the_last_partial_one(backbone, symptoms, tmp_path):
+def test_train_prompts_is_sgd_over_shuffled_batches_without_the_last_partial_one(backbone, symptoms, tmp_path):
     """The loop against the optimiser's formula written out: v = 0.9 v + g + 5e-4 p, p = p - rate v."""
     torch.manual_seed(0)
     vip = ViP(backbone, symptoms)
@@ -69,7 +72,7 @@ def test_one_epoch_is_plain_sgd_over_shuffled_batches_without_the_last_partial_o
         torch.testing.assert_close(last[key], value.detach(), atol=1e-6, rtol=1e-5)
 
 
-def test_the_earliest_of_equally_good_epochs_is_kept(backbone, symptoms, tmp_path):
+def test_train_prompts_keeps_the_earliest_of_equally_good_epochs(backbone, symptoms, tmp_path):
     torch.manual_seed(0)
     vip = ViP(backbone, symptoms)
     features, labels = torch.randn(8, 1, 8), torch.arange(8) % 3
@@ -81,7 +84,7 @@ def test_the_earliest_of_equally_good_epochs_is_kept(backbone, symptoms, tmp_pat
     assert done.best_epoch == 0
 
 
-def test_training_learns_what_is_there_to_learn(image_folder, symptom_file, tiny_native, tmp_path):
+def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tiny_native, tmp_path):
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--rate", "0.05"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     history = [epoch["loss"] for epoch in card["training"]["history"]]
@@ -92,7 +95,7 @@ def test_training_learns_what_is_there_to_learn(image_folder, symptom_file, tiny
     assert card["backbone"]["fingerprint"] == ViP.from_pretrained(tmp_path / "run").backbone.fingerprint
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(image_folder, symptom_file, tiny_native, tmp_path):
+def test_train_resumed_after_a_kill_equals_an_uninterrupted_run(image_folder, symptom_file, tiny_native, tmp_path):
     """Killed without warning in the middle of training, in a process of its own; bit for bit."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     command = [sys.executable, "-m", "vip_core.train"]
@@ -116,7 +119,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(image_folder, symptom_file, t
     assert ViP.from_pretrained(whole).card.figures == ViP.from_pretrained(killed).card.figures
 
 
-def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file, tiny_native, tmp_path):
+def test_train_interrupted_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file, tiny_native, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "vip_core.train"]
     run = arguments(image_folder, symptom_file, tiny_native, out, "--epochs", "2000")
@@ -139,7 +142,7 @@ def test_ctrl_c_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file
     assert torch.load(out / "last.pt", weights_only=True)["progress"]["epoch"] >= 1
 
 
-def test_a_run_is_never_overwritten_and_a_finished_one_is_not_done_again(
+def test_train_never_overwrites_a_run_nor_repeats_a_finished_one(
     image_folder, symptom_file, tiny_native, tmp_path, capsys
 ):
     run = arguments(image_folder, symptom_file, tiny_native, tmp_path / "run")
@@ -154,9 +157,7 @@ def test_a_run_is_never_overwritten_and_a_finished_one_is_not_done_again(
     assert (tmp_path / "run" / "card.json").read_bytes() == before
 
 
-def test_resuming_on_other_images_is_refused_and_on_the_same_in_another_place_is_not(
-    image_folder, symptom_file, tiny_native, tmp_path
-):
+def test_resume_accepts_moved_images_and_refuses_other_ones(image_folder, symptom_file, tiny_native, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     shutil.copytree(image_folder, here)
     config = TrainConfig("folder", str(here), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
@@ -189,7 +190,7 @@ def test_train_refuses_ood_folders_before_anything_is_done(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
+def test_train_stores_a_relative_backbone_path_as_absolute(
     image_folder, symptom_file, tiny_native, tmp_path, monkeypatch
 ):
     shutil.copytree(tiny_native.removeprefix("local-dir:"), tmp_path / "tiny")
@@ -202,7 +203,7 @@ def test_a_backbone_given_by_a_relative_path_is_found_from_any_folder(
         vip.push_to_hub("someone/something")
 
 
-def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_native, tmp_path):
+def test_resume_refuses_other_values(image_folder, symptom_file, tiny_native, tmp_path):
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=2, views=1)
     train(config, tmp_path / "run")
     (tmp_path / "run" / "card.json").unlink()
@@ -210,7 +211,7 @@ def test_resuming_with_other_values_is_refused(image_folder, symptom_file, tiny_
         train(replace(config, seed=2), tmp_path / "run", resume=True)
 
 
-def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp_path):
+def test_resume_refuses_edited_symptoms(image_folder, tiny_native, tmp_path):
     """The path is the same, the content is not: class tokens would go to the wrong classes."""
     symptoms = tmp_path / "symptoms.json"
     symptoms.write_text('{"dark": ["black"], "white": ["bright"]}')
@@ -222,24 +223,33 @@ def test_resuming_with_edited_symptoms_is_refused(image_folder, tiny_native, tmp
         train(config, tmp_path / "run", resume=True)
 
 
-def test_views_zero_encodes_afresh_every_epoch(image_folder, symptom_file, tiny_native, tmp_path):
+def test_train_with_views_0_encodes_afresh_every_epoch(image_folder, symptom_file, tiny_native, tmp_path):
     config = TrainConfig("folder", str(image_folder), str(symptom_file), backbone=tiny_native, epochs=3, views=0)
     train(config, tmp_path / "run")
     assert ViP.from_pretrained(tmp_path / "run").card.training["views"] == 0
 
 
-def test_few_shots_train_on_that_many(image_folder, symptom_file, tiny_native, tmp_path):
+def test_train_with_shots_uses_that_many_images_per_class(image_folder, symptom_file, tiny_native, tmp_path):
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--shots", "3"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert card["data"]["images"]["train"] == {"dark": 3, "white": 3}
 
 
-def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
-    image_folder, symptom_file, tiny_native, tmp_path
-):
-    main(
-        arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--positive", "dark", "--sensitivity", "1")
-    )
+@pytest.fixture(scope="session")
+def halves(image_folder, tmp_path_factory) -> Path:
+    """A labels.csv of the images: of each class ten to train on and ten to validate on."""
+    path = tmp_path_factory.mktemp("halves") / "labels.csv"
+    rows = [
+        f"{image},{image.parent.name},{'train' if int(image.stem[-2:]) < 10 else 'val'}"
+        for image in sorted(image_folder.rglob("*.png"))
+    ]
+    path.write_text("\n".join(["image,label,split", *rows]))
+    return path
+
+
+def test_train_positive_sets_the_threshold_in_the_card(image_folder, halves, symptom_file, tiny_native, tmp_path):
+    more = ("--data", "csv", "--root", str(halves), "--positive", "dark", "--sensitivity", "1")
+    main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", *more))
     card = ViP.from_pretrained(tmp_path / "run").card
     assert (card.training["positive"], card.training["sensitivity"]) == ("dark", 1.0)
     assert card.figures["val"]["at_threshold"]["recall"]["dark"] == 1
@@ -253,15 +263,32 @@ def test_the_class_to_find_decides_the_threshold_and_stands_in_the_card(
     ("backbone", "expected"),
     [("RN50x64", (8, 1e-3)), ("ViT-L-14-336", (16, 2e-3)), ("ViT-L/14-336", (16, 2e-3)), ("RN50", (32, 2e-3))],
 )
-def test_the_papers_values_by_backbone_and_a_flag_over_them(backbone, expected):
-    from vip_core.train import _config, _parser
-
-    given = ["--data", "pneumonia", "--root", "x", "--backbone", backbone]
-    config = _config(_parser().parse_args(given))
+def test_config_has_the_papers_values_by_backbone_and_prefers_what_is_given(backbone, expected):
+    config = TrainConfig("pneumonia", "x", backbone=backbone)
     assert (config.batch_size, config.rate) == expected
-    assert _config(_parser().parse_args([*given, "--batch-size", "3"])).batch_size == 3
+    assert TrainConfig("pneumonia", "x", backbone=backbone, batch_size=3).batch_size == 3
 
 
-def test_a_folder_of_ones_own_needs_symptoms():
+def test_config_needs_symptoms_for_data_of_ones_own():
     with pytest.raises(UsageError, match="needs --symptoms"):
-        main(["--data", "folder", "--root", "x"])
+        TrainConfig("folder", "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"shots": 0}, "shots is 0; it must be at least 1"),
+        ({"rate": float("nan")}, "rate: 'nan' is not a finite number"),
+        ({"crop": 0.0}, "crop: '0.0' is not a share of a whole"),
+        ({"data": "mri"}, "no data layout 'mri'; use one of pneumonia, isic2017"),
+        ({"sensitivity": 0.9}, "--sensitivity needs --positive"),
+    ],
+)
+def test_config_refuses_values_out_of_range(values, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        TrainConfig(**{"data": "pneumonia", "root": "x", **values})
+
+
+def test_config_offers_the_layouts_that_can_be_read():
+    assert list(get_args(DataName)) == list(DATASETS)

@@ -98,7 +98,7 @@ def test_generate_dry_run_prints_the_messages_and_sends_nothing(llm, capsys):
         ([], "--out FILE"),
         (["--out", "."], "is a folder"),
         (["--out", "x.json", "--kind", "magic"], "visual, description, clinical"),
-        (["--out", "x.json", "--timeout", "0"], "0 seconds"),
+        (["--out", "x.json", "--timeout", "0"], "'0' is not a number above 0"),
         (["--out", "x.json", "--number", "65"], "ask for 1 to 64"),
         (
             ["--out", "x.json", "--ground", "melanoma", "--model", "m", "--base-url", "http://localhost/v1"],

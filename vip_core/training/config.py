@@ -3,10 +3,15 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from typer import Option
 
 from vip_core.errors import UsageError
+from vip_core.utils.options import check_ranges, not_negative, share
 from vip_core.utils.paths import PROJECT
+
+DataName = Literal["pneumonia", "isic2017", "derm7pt", "folder", "csv"]
 
 BY_BACKBONE: Any = None  # stands for the value of BACKBONE_DEFAULTS, or of the paper
 BY_DATA: Any = None  # stands for the symptom file that the project has for the data set
@@ -37,25 +42,62 @@ class TrainConfig:
         UsageError: if a value is out of range, or `symptoms` is missing for data of one's own.
     """
 
-    data: str
-    root: str
-    symptoms: str = BY_DATA
-    backbone: str = "vip-mini"
-    pretrained: str | None = None
-    seed: int = 1
-    epochs: int = 50
-    batch_size: int = BY_BACKBONE
-    rate: float = BY_BACKBONE  # peak; reached in epoch 1
-    warmup_rate: float = 1e-5  # epoch 0 runs at this
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    context_length: int = 4
-    class_context: bool = False
-    views: int = 8  # random views per image, encoded once; 0: encoded afresh every epoch, as the paper does
-    crop: float = BY_BACKBONE  # smallest share of an image in a random view
-    shots: int | None = None  # images per class to train on; None: all
-    positive: str | None = None  # of two classes the one to find; it decides how the threshold is chosen
-    sensitivity: float = 0.95  # share of its validation images that the threshold is to find
+    data: Annotated[DataName, Option(help="the layout of the data set")]
+    root: Annotated[str, Option(help="the folder of the data set (csv: the file, or its folder)")]
+    symptoms: Annotated[
+        str, Option(help="JSON file of classes and symptoms; pneumonia, isic2017 and derm7pt have their own")
+    ] = BY_DATA
+    backbone: Annotated[str, Option(help="vip-mini, an open_clip name, hf-hub:org/name or local-dir:PATH")] = "vip-mini"
+    pretrained: Annotated[
+        str | None,
+        Option(help="open_clip's tag of the weights, a file (of OpenAI's: --backbone NAME-quickgelu), or random"),
+    ] = None
+    seed: Annotated[
+        int, Option(min=0, max=2**63 - 1, help="of the prompts' start, the batches, and the views of --views 0")
+    ] = 1
+    epochs: Annotated[int, Option(min=1, help="passes over the training images")] = 50
+    batch_size: Annotated[
+        int, Option(min=1, help="images per step", show_default="the paper's for the backbone, else 32")
+    ] = BY_BACKBONE
+    rate: Annotated[
+        float,
+        Option(
+            parser=not_negative,
+            metavar="NUMBER",
+            help="peak learning rate, reached in epoch 1",
+            show_default="the paper's for the backbone, else 0.002",
+        ),
+    ] = BY_BACKBONE
+    warmup_rate: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="learning rate of epoch 0")] = 1e-5
+    momentum: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="of SGD")] = 0.9
+    weight_decay: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="on all prompt parameters")] = (
+        5e-4
+    )
+    context_length: Annotated[int, Option(min=1, help="context vectors before a symptom")] = 4
+    class_context: Annotated[bool, Option("--class-context", help="one context per class instead of one for all")] = (
+        False
+    )
+    views: Annotated[
+        int, Option(min=0, help="random views per image, encoded once; 0: encoded afresh every epoch, as in the paper")
+    ] = 8
+    crop: Annotated[
+        float,
+        Option(
+            parser=share,
+            metavar="SHARE",
+            help="smallest share of an image in a random view",
+            show_default="0.6 for vip-mini, else the paper's 0.08",
+        ),
+    ] = BY_BACKBONE
+    shots: Annotated[int | None, Option(min=1, help="images per class to train on", show_default="all")] = None
+    positive: Annotated[
+        str | None,
+        Option(metavar="CLASS", help="of two classes the one to find: the card's threshold finds --sensitivity"),
+    ] = None
+    sensitivity: Annotated[
+        float,
+        Option(parser=share, metavar="SHARE", help="share of its validation images that the threshold finds"),
+    ] = 0.95
 
     def __post_init__(self) -> None:
         values: dict[str, Any] = {"backbone": _resolved(self.backbone)}
@@ -70,9 +112,11 @@ class TrainConfig:
             values["symptoms"] = str(PROJECT / "assets" / "symptoms" / SHIPPED_SYMPTOMS[self.data])
         for name, value in values.items():
             object.__setattr__(self, name, value)  # the data class is frozen
-        for name in ("epochs", "batch_size", "context_length"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_ranges(self)
+        if self.data not in get_args(DataName):
+            raise UsageError(f"There is no data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
+        if self.positive is None and self.sensitivity != TrainConfig.sensitivity:
+            raise UsageError("--sensitivity needs --positive with the class to find.")
 
     @property
     def default_out(self) -> Path:
