@@ -68,21 +68,25 @@ def score(
 
 def _expand(arguments: Sequence[str]) -> list[Path]:
     """Files as they are; folders and globs become the images they contain."""
-    from vip_core.data.images import find_images
+    from vip_core.data.folders import describe_left_out, search_folder
+    from vip_core.utils.console import console
 
     paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         # Not Path's own tests, which raise for a name that is too long or a folder without permission.
         if os.path.isdir(path):  # noqa: PTH112
-            found = find_images(path)
+            contents = search_folder(path)
+            found = contents.images
+            if contents.left_out:
+                console.print(describe_left_out(contents.left_out), markup=False, soft_wrap=True)
         elif not os.path.exists(path) and glob.has_magic(argument):  # noqa: PTH110
             names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             found = [Path(name) for name in names if Path(name).is_file()]
         else:
             found = [path]  # a missing file becomes an error on its own line
         if not found:
-            raise UsageError(f"{argument} contains no images (PNG, JPEG, WebP, TIFF, BMP or DICOM).")
+            raise UsageError(f"{argument} contains no images (PNG, JPEG, WebP, TIFF, BMP, HEIC or DICOM).")
         paths.extend(found)
     return paths
 

@@ -11,7 +11,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from PIL.Image import Image
 
-from vip_core.data.images import IMAGE_SUFFIXES, decode_image
+from vip_core.data.folders import IMAGE_SUFFIXES
+from vip_core.data.images import decode_image
 from vip_core.data.pixels import check_bytes
 from vip_core.errors import DataError, ImageError
 

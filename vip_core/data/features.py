@@ -1,6 +1,7 @@
 """Image features: each view of each image passes the frozen tower once, and the result is cached on disk."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
 from vip_core.utils.device import fast_bf16
 from vip_core.utils.paths import cache_folder
+
+LOG = logging.getLogger(__name__)  # by default its warnings are printed on standard error
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Views(Dataset):
             image = read_image(self.paths[index])
         except ImageError as error:
             return error  # raised in a worker, it would arrive as a traceback in a string
+        for remark in image.info["remarks"]:
+            LOG.warning(remark)
         pixels = [self.preprocess(image)] if self.preprocess else []
         with torch.random.fork_rng(devices=[]):
             for view in range(self.views):

@@ -12,6 +12,7 @@ MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 8  # pixels
 MID_TONE = 128  # of an image without contrast: neither air nor bone
+TRIMMED = 0.001  # share of the pixels at either end of the range that may be extreme
 
 
 def check_bytes(size: int, name: str, max_bytes: int = MAX_BYTES) -> None:
@@ -43,13 +44,53 @@ def decoding(name: str, found: str = "is damaged, cut short or unusual", export:
         raise ImageError(f"{name} {found}; export it again as {export}.") from None
 
 
-def scale_to_range(values: np.ndarray, shown: np.ndarray, name: str) -> np.ndarray:
+def scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values of any shape as uint8: `low` and below become 0, `high` and above 255.
+
+    Where the two are the same, values above become 255 and the others 0.
+    """
+    if low >= high:
+        return np.where(values > low, 255, 0).astype(np.uint8)
+    with np.errstate(all="ignore"):  # infinities, and NaN of the kind that signals
+        return np.rint((np.clip(values, low, high) - low) / (high - low) * 255).astype(np.uint8)
+
+
+def value_range(values: np.ndarray, counts: np.ndarray) -> tuple[float, float, bool]:
+    """The range (low, high) to show, and whether a few extreme values were left out of it.
+
+    Extreme are at most TRIMMED of the pixels at either end, if without them the range shrinks below a tenth: a hot
+    pixel or a burnt-in mark, which would leave the picture nearly black.
+
+    Args:
+        values: (L,), finite.
+        counts: (L,), the number of pixels with each value; not all 0.
+    """
+    order = np.argsort(values, kind="stable")
+    order = order[counts[order] > 0]
+    ordered, passed = values[order].astype(float), np.cumsum(counts[order])
+    dropped = int(passed[-1] * TRIMMED)
+    low, high = ordered[0], ordered[-1]
+    inner_low, inner_high = ordered[np.searchsorted(passed, [dropped + 1, passed[-1] - dropped])]
+    span = inner_high - inner_low
+    if not 0 < span < 0.1 * (high - low):
+        return low, high, False
+    kept = ordered[(ordered >= inner_low - span) & (ordered <= inner_high + span)]
+    return kept[0], kept[-1], True
+
+
+def dominant_share(tones: np.ndarray, counts: np.ndarray) -> float:
+    """The share of the pixels that have the most frequent tone. tones: (L,), uint8; counts: (L,) pixels of each."""
+    return np.bincount(tones, counts).max() / counts.sum()
+
+
+def scale_to_range(values: np.ndarray, shown: np.ndarray, name: str, remarks: list[str]) -> np.ndarray:
     """Scale values linearly to 8 bits: the lowest finite value becomes 0, the highest 255, both where `shown`.
 
     Args:
         values: (H, W, C), any number type.
         shown: (H, W), bool: the pixels whose values set the range.
         name: of the file, for the error.
+        remarks: gets a sentence if extreme values are left out of the range.
 
     Returns:
         (H, W, C), uint8; MID_TONE everywhere for an image without contrast.
@@ -60,12 +101,29 @@ def scale_to_range(values: np.ndarray, shown: np.ndarray, name: str) -> np.ndarr
     finite = values[shown & np.isfinite(values).all(axis=-1)]
     if not finite.size:
         raise ImageError(f"{name} has no pixel with a value to show; export it again as PNG.")
-    low, high = float(finite.min()), float(finite.max())
+    low, high, trimmed = value_range(*np.unique(finite, return_counts=True))
+    if trimmed:
+        remarks.append(f"{name} has a few extreme values; they are left out of its range.")
     if low == high:
         return np.full(values.shape, MID_TONE, np.uint8)
     with np.errstate(all="ignore"):  # NaN may be of the kind that signals
-        rows = (np.nan_to_num(row.astype(float), nan=low).clip(low, high) for row in values)  # by rows: saves memory
-        return np.stack([np.rint((row - low) / (high - low) * 255).astype(np.uint8) for row in rows])
+        rows = (np.nan_to_num(row.astype(float), nan=low) for row in values)  # by rows: saves memory
+        return np.stack([scale(row, low, high) for row in rows])
+
+
+def scale_colour(
+    values: np.ndarray, name: str, remarks: list[str], shown: np.ndarray | None = None, bits: int = 16
+) -> np.ndarray:
+    """16-bit colour (H, W, 3) as uint8, by its depth and not by its range: a picture looks as it does with 8 bits.
+
+    The depth is `bits`, or the least of 8, 10 and 12 that the values fit into: many cameras leave the upper bits empty.
+    Three equal channels are grey stored as colour, and scaled by range as grey is. shown: as in `scale_to_range`.
+    """
+    if (values == values[..., :1]).all():
+        shown = np.full(values.shape[:2], True) if shown is None else shown
+        return scale_to_range(values[..., :1], shown, name, remarks).repeat(3, axis=-1)
+    depth = next(depth for depth in (8, 10, 12, bits) if values.max() < 2**depth or depth == bits)
+    return np.stack([scale(row, 0, 2**depth - 1) for row in values])
 
 
 def fill_transparent(image: Image.Image, alpha: np.ndarray, name: str) -> Image.Image:

@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vip_core.data.features import image_features
-from vip_core.data.images import find_images, read_image
+from vip_core.data.folders import find_images
+from vip_core.data.images import read_image
 from vip_core.errors import UsageError
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
