@@ -16,6 +16,7 @@ COMMANDS = {
     "score": "Score images with a checkpoint.",
     "generate": "Have a language model write visual symptoms.",
     "pretrain": "Make vip-mini, the embedded backbone, from public data.",
+    "experiments": "Run the paper's tables and figures on a data set.",
 }
 DEMO = "Serve the web page."
 
@@ -54,7 +55,7 @@ def vip(argv: Sequence[str]) -> int:
     if name in ("--help", "-h"):
         print("Usage: vip COMMAND [OPTIONS]\n\nVisual symptoms as prompts. Research use only.\n\nCommands:")
         for listed, what in [*COMMANDS.items(), ("demo", DEMO)]:
-            print(f"  {listed:<10}{what}")
+            print(f"  {listed:<12}{what}")
         print("\nvip COMMAND --help lists the options of a command.")
         return 0
     if name == "--version":

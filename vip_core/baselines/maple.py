@@ -14,6 +14,7 @@ from vip_core.errors import BackboneError
 from vip_core.models.backbone import Backbone
 from vip_core.models.learner import PromptLearner
 from vip_core.models.prompts import CONTEXT_LENGTH
+from vip_core.models.towers.causal import CausalTower
 from vip_core.symptoms import SymptomSet
 
 DEPTH = 9
@@ -34,7 +35,7 @@ class MaPLe(PromptLearner):
         vision_prompts: False leaves the image tower as it is.
 
     Raises:
-        BackboneError: if the image tower is not a ViT that is read at its class token.
+        BackboneError: if the image tower is not a ViT that is read at its class token, or the text tower not CLIP's.
     """
 
     reads_pixels: ClassVar[bool] = True
@@ -46,11 +47,15 @@ class MaPLe(PromptLearner):
                 f"MaPLe puts prompts into the layers of a ViT, and backbone {backbone.name} has an image tower of "
                 f"type {type(visual).__name__}; choose a ViT such as ViT-B-16, or leave MaPLe out."
             )
+        if not isinstance(backbone.text_tower, CausalTower):
+            raise BackboneError(
+                f"MaPLe needs CLIP's own text tower, and backbone {backbone.name} has another; leave MaPLe out."
+            )
         super().__init__(backbone, symptoms)
         self.names = class_names(symptoms)
         self.vision_prompts = vision_prompts
-        text: Any = backbone._text
-        self._blocks = (list(text.transformer.resblocks), list(visual.transformer.resblocks))  # not submodules
+        text: Any = backbone.text_tower
+        self._blocks = (list(text.text.transformer.resblocks), list(visual.transformer.resblocks))  # not submodules
         self.depth = min(depth, *map(len, self._blocks))
         shape = self.depth, CONTEXT_LENGTH, backbone.text_width
         self.prompts = nn.Parameter(nn.init.normal_(torch.empty(shape), std=0.02))
@@ -69,12 +74,11 @@ class MaPLe(PromptLearner):
         return self.scale * F.normalize(features, dim=-1) @ text.T
 
     def _text_features(self) -> Tensor:
-        rows = [self.backbone.prompt_tokens(name) for name in self.names]
         deeper = {
             self._blocks[0][i]: _replacing(slice(1, 1 + CONTEXT_LENGTH), self.prompts[i]) for i in range(1, self.depth)
         }
         with _hooked(deeper):
-            return self.backbone.encode_tokens(rows, self.prompts[0])
+            return self.backbone.encode_prompts(self.names, self.prompts[0])
 
     def _image_features(self, pixels: Tensor) -> Tensor:
         if not self.vision_prompts:

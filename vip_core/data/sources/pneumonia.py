@@ -52,7 +52,7 @@ def pneumonia(root: Path, classes: Sequence[str]) -> Dataset:
             continue  # the original release has none
         for folder, name in (("NORMAL", "normal lung"), ("PNEUMONIA", "pneumonia")):
             for path in images_in(base / split / folder, {".jpeg", ".jpg", ".png"}):
-                patient, number, subtype = _patient_of(path)
+                patient, number, subtype = patient_of(path)
                 details = {"subtype": subtype, "number": number}
                 rows[split].append(Row(path, label_of[name], patient, details))
     pool = rows["train"] + rows["val"]
@@ -62,7 +62,7 @@ def pneumonia(root: Path, classes: Sequence[str]) -> Dataset:
     return make_dataset("pneumonia", classes, base, {"train": train, "val": val, "test": rows["test"]})
 
 
-def _patient_of(path: Path) -> tuple[str, str, str]:
+def patient_of(path: Path) -> tuple[str, str, str]:
     """(patient, number, subtype) of a file name."""
     found = _NAME.match(path.name)
     number = subtype = ""

@@ -1,0 +1,49 @@
+"""The summary of a table: means, standard deviations, the tests against ViP and their correction."""
+
+import numpy as np
+from scipy.stats import binomtest
+
+from vip_core.evaluation.comparison import delong, holm
+from vip_core.experiments.config import RunSpec
+from vip_core.experiments.plan import Entry
+from vip_core.experiments.runs import RunResult
+from vip_core.experiments.tables import against_first, summary
+
+LABELS = np.arange(60) % 2
+
+
+def made(name: str, strength: float, seeds: int = 2, rate: float | None = None) -> Entry:
+    runs = []
+    for seed in range(seeds):
+        rng = np.random.default_rng([seed, len(name)])
+        second = 1 / (1 + np.exp(-(strength * (2 * LABELS - 1) + rng.normal(size=60))))
+        predictions = np.stack([1 - second, second], axis=1), LABELS
+        info = {"seconds": 10.0 + seed, "parameters": 7}
+        runs.append(RunResult(RunSpec(name, seed, rate), predictions, predictions, info))
+    return Entry(name, name.upper(), tuple(runs))
+
+
+def test_summary_gives_mean_and_sample_standard_deviation():
+    entry = made("coop", 1.0)
+    text = summary([made("vip", 1.0), entry], "Title", ["A note."])
+    accuracies = [np.mean(r.test[0].argmax(1) == LABELS) for r in entry.runs]
+    assert f"{np.mean(accuracies):.3f} ± {np.std(accuracies, ddof=1):.3f}" in text
+    assert text.startswith("# Title\n") and "A note." in text
+
+
+def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_the_table():
+    entries = [made("vip", 0.4), made("coop", 1.5), made("probe-x", 0.5), Entry("maple", "MaPLe", (), note="no")]
+    found = against_first(entries)
+    assert list(found) == ["coop", "probe-x"]
+    mean = [np.mean([r.test[0] for r in entry.runs], axis=0) for entry in entries[:3]]
+    areas = [delong(other[:, 1], mean[0][:, 1], LABELS == 1)[2] for other in mean[1:]]
+    decisions = []
+    right = [scores.argmax(1) == LABELS for scores in mean]
+    for other in right[1:]:
+        only, less = int((other & ~right[0]).sum()), int((right[0] & ~other).sum())
+        decisions.append(binomtest(only, only + less).pvalue if only + less else 1.0)
+    expected = holm([*areas, *decisions])
+    written = [p for values in found.values() for p in values[1:]]
+    order = [expected[0], expected[2], expected[1], expected[3]]
+    assert written == ["< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") for p in order]
+    assert found["coop"][0].startswith("+")

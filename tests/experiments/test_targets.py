@@ -1,0 +1,122 @@
+"""An experiment from images to tables: complete, repeated in no part, resumed after a kill, alike for a seed."""
+
+import csv
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tests.experiments.conftest import files
+from vip_core.errors import CheckpointError, UsageError
+from vip_core.experiments import runs
+from vip_core.experiments.config import ExperimentConfig
+from vip_core.experiments.targets import experiment
+
+METHODS = ("zero-shot-names", "linear-probe", "coop", "bayesian", "tip-adapter-f", "maple")
+
+
+def without_seconds(tables):
+    """Tables without what a clock says."""
+    kept = {}
+    for name, content in tables.items():
+        lines = content.decode().splitlines()
+        if name.endswith(".csv"):
+            place = lines[0].split(",").index("seconds")
+            kept[name] = [[cell for i, cell in enumerate(line.split(",")) if i != place] for line in lines]
+        else:
+            kept[name] = [line.rsplit("|", 2)[0] for line in lines]
+    return kept
+
+
+def test_table1_has_a_row_per_method_and_seed_from_predictions_alone(config):
+    folder = experiment("table1", config(methods=METHODS))
+    with (folder / "table1.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["seed"]) for row in rows] == [(m, s) for m in ("vip", *METHODS) for s in ("1", "2")]
+    for row in rows:
+        name = "-".join([row["method"], *([f"rate{row['rate']}"] if row["rate"] else []), f"seed{row['seed']}"])
+        with np.load(folder / "runs" / name / "predictions.npz") as found:
+            probabilities, labels = found["test"], found["test_labels"]
+        np.testing.assert_allclose(probabilities.sum(1), 1)
+        assert float(row["auroc"]) == pytest.approx(roc_auc_score(labels, probabilities[:, 1]), abs=1e-4)
+        assert float(row["accuracy"]) == pytest.approx((probabilities.argmax(1) == labels).mean(), abs=1e-4)
+        assert int(row["n"]) == len(labels) == 8
+        assert not (folder / "runs" / name / "last.pt").exists()
+    summary = (folder / "table1.md").read_text()
+    assert "| ViP |" in summary and "±" in summary and "p, DeLong" in summary
+    assert "CoOp, shared context: 0.001:" in summary and "Test images chose nothing" in summary
+
+
+def test_experiment_repeats_nothing_and_resumes_after_a_kill(config, monkeypatch):
+    whole = experiment("table1", config(methods=("coop", "linear-probe")))
+    tables = files(whole)
+    trained = []
+    train = runs.train_prompts
+
+    def counted(*arguments):
+        trained.append(arguments)
+        return train(*arguments)
+
+    monkeypatch.setattr(runs, "train_prompts", counted)
+    experiment("table1", config(methods=("coop", "linear-probe")))
+    assert trained == [] and files(whole) == tables
+
+    def killed(*arguments):
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return counted(*arguments)
+
+    other = config(methods=("coop", "linear-probe"), out=whole.parents[1] / "again")
+    monkeypatch.setattr(runs, "train_prompts", killed)
+    with pytest.raises(KeyboardInterrupt):
+        experiment("table1", other)
+    monkeypatch.setattr(runs, "train_prompts", counted)
+    resumed = experiment("table1", other)
+    assert len(trained) == 6  # of two methods two rates with the first seed, and the chosen one with the second
+    assert without_seconds(files(resumed)) == without_seconds(tables)
+
+
+def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image_folder, symptom_file, tmp_path):
+    from dataclasses import replace
+
+    made = config(methods=("maple",))
+    made = replace(made, train=replace(made.train, backbone="vip-mini", epochs=1, views=1), seeds=(1,))
+    folder = experiment("table1", made)
+    assert "| MaPLe | not run: MaPLe puts prompts into the layers of a ViT" in (folder / "table1.md").read_text()
+
+
+def test_runs_of_other_settings_are_refused(config):
+    from dataclasses import replace
+
+    experiment("figure3", config())
+    made = config()
+    with pytest.raises(CheckpointError, match="has another epochs"):
+        experiment("figure3", replace(made, train=replace(made.train, epochs=3)))
+
+
+def test_table2_figures_and_shots_write_their_files(config, monkeypatch):
+    monkeypatch.setattr("vip_core.experiments.plan.SHOTS", (1, 2))
+    made = config(seeds=(1,), methods=("vip", "linear-probe"))
+    folder = experiment("all", made)
+    names = ["table1", "table2", "figure5", "shots-1", "shots-2", "shots-all"]
+    assert set(files(folder)) == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md")}
+    for name in ("figure1", "figure2", "figure3", "figure4", "figure5", "shots"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert "random words" in (folder / "table2.md").read_text()
+
+
+def test_experiment_config_refuses_unknown_methods(config):
+    with pytest.raises(UsageError, match="There is no method foo; choose from vip, zero-shot-names"):
+        config(methods=("foo",))
+    with pytest.raises(UsageError, match="at least one seed"):
+        config(seeds=())
+
+
+def test_rates_of_vip_mini_go_on_to_two(config):
+    made: ExperimentConfig = config()
+    assert made.rates(2e-3) == (2e-3, 1e-3)
+    from dataclasses import replace
+
+    mini = replace(made, train=replace(made.train, backbone="vip-mini"))
+    assert mini.rates(2.5e-3) == (2.5e-3, 1e-3, 2e-3, 2e-2, 2e-1, 2.0)

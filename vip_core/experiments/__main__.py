@@ -1,0 +1,52 @@
+"""python -m vip_core.experiments: run the paper's tables and figures on a data set; resumable at every run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from vip_core.cli import run
+from vip_core.training.config import DataName
+from vip_core.utils.options import command
+
+Target = Literal["table1", "table2", "shots", "figure1", "figure2", "figure3", "figure4", "figure5", "all"]
+
+
+def experiments(
+    target: Annotated[Target, Argument(help="the table or figure, or all of them")],
+    data: Annotated[DataName, Option(help="the layout of the data set")],
+    root: Annotated[Path, Option(help="the folder of the data set")],
+    backbone: Annotated[str, Option(help="vip-mini, or any that vip_core.train takes")] = "vip-mini",
+    pretrained: Annotated[str | None, Option(metavar="TAG", help="its weights, as open_clip names them")] = None,
+    symptoms: Annotated[Path | None, Option(metavar="FILE", help="JSON of the symptoms per class")] = None,
+    seeds: Annotated[list[int], Option(metavar="N...", help="of the runs; default 1 2 3")] = [],  # noqa: B006
+    methods: Annotated[list[str], Option(metavar="NAME...", help="default: all of the table")] = [],  # noqa: B006
+    epochs: Annotated[int, Option(min=1, metavar="N", help="of every run")] = 50,
+    split_file: Annotated[
+        Path | None, Option(metavar="FILE", help="JSON with train, val and test lists of [path, label, class]")
+    ] = None,
+    out: Annotated[Path, Option(help="the folder of results; BACKBONE/DATA is added")] = Path("results"),
+) -> int:
+    """Run what is missing of the paper's tables and figures. Research use only."""
+    from vip_core.experiments.config import ExperimentConfig
+    from vip_core.experiments.targets import experiment
+    from vip_core.training.config import TrainConfig
+    from vip_core.utils.console import console
+
+    given = {} if symptoms is None else {"symptoms": str(symptoms)}
+    train = TrainConfig(data, str(root), backbone=backbone, pretrained=pretrained, epochs=epochs, **given)
+    config = ExperimentConfig(train, tuple(seeds) or (1, 2, 3), tuple(methods), out, split_file)
+    try:
+        folder = experiment(target, config)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted. {config.folder} keeps what was done; the same command continues."
+        ) from None
+    console.print(f"Written to {folder}. Research use, not a medical device.")
+    return 0
+
+
+main = command(experiments, "experiments")
+
+if __name__ == "__main__":
+    run(main)

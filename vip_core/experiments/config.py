@@ -1,0 +1,89 @@
+"""What an experiment runs: the settings that all its runs share, and what makes one run."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from vip_core.baselines.registry import METHODS
+from vip_core.errors import UsageError
+from vip_core.training.config import TrainConfig
+
+SHOTS = (1, 2, 4, 8, 16)
+RATES = (1e-3, 2e-3)  # beside the published one: the paper's for the others, and for itself
+# vip-mini's magnitudes make such rates about 28 times weaker (docs/vip-mini.md), so the grid of every method goes on.
+MORE_RATES = {"vip-mini": (2e-2, 2e-1, 2.0)}
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """The settings that all runs share.
+
+    Attributes:
+        train: data, backbone, epochs, views and the rest of a training; seed, rate and shots are each run's own.
+        seeds: of the runs. The learning rate is chosen with the first.
+        methods: keys of METHODS, or empty for those of the table that is asked for.
+        out: the folder of results; BACKBONE/DATA is added to it.
+        split_file: a JSON with the authors' train, val and test lists, or None for the data set's own split.
+
+    Raises:
+        UsageError: an unknown method, or no seed.
+    """
+
+    train: TrainConfig
+    seeds: tuple[int, ...] = (1, 2, 3)
+    methods: tuple[str, ...] = ()
+    out: Path = Path("results")
+    split_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            if name not in METHODS:
+                raise UsageError(f"There is no method {name}; choose from {', '.join(METHODS)}.")
+        if not self.seeds:
+            raise UsageError("An experiment needs at least one seed; give --seeds 1 2 3.")
+
+    @property
+    def folder(self) -> Path:
+        """out/BACKBONE/DATA."""
+        name = self.train.backbone.removeprefix("local-dir:").removeprefix("hf-hub:").rstrip("/")
+        return self.out / Path(name).name / self.train.data
+
+    def rates(self, published: float) -> tuple[float, ...]:
+        """The learning rates of which validation images choose one."""
+        return tuple(dict.fromkeys((published, *RATES, *MORE_RATES.get(self.train.backbone, ()))))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What makes one run.
+
+    Attributes:
+        method: a key of METHODS.
+        seed: of everything random.
+        rate: peak learning rate; None where nothing is trained by gradient steps.
+        shots: images per class to train on; None: all.
+        knowledge: what stands in the prompts, a key of `knowledge_sets`.
+    """
+
+    method: str
+    seed: int
+    rate: float | None = None
+    shots: int | None = None
+    knowledge: str = "visual"
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        parts = [self.method]
+        if self.knowledge != "visual":
+            parts.append(self.knowledge)
+        if self.shots is not None:
+            parts.append(f"{self.shots}shot")
+        if self.rate is not None:
+            parts.append(f"rate{self.rate:g}")
+        return "-".join([*parts, f"seed{self.seed}"])
+
+    def train_config(self, shared: TrainConfig) -> TrainConfig:
+        """The training configuration of the run."""
+        rate = shared.rate if self.rate is None else self.rate
+        return dataclasses.replace(shared, seed=self.seed, rate=rate, shots=self.shots)

@@ -1,0 +1,66 @@
+"""The split files of the CoOp family: JSON with train, val and test lists of [relative path, label, class name]."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from vip_core.data.dataset import Dataset, Row
+from vip_core.data.sources.pneumonia import patient_of
+from vip_core.data.splits import make_dataset
+from vip_core.data.tables import class_key, match_classes
+from vip_core.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+
+def read_split_file(path: Path, root: Path, data: str, classes: Sequence[str]) -> Dataset:
+    """Read a split file. Labels follow the class names, not the numbers in the file, whose order may differ.
+
+    Patients are known for the pneumonia data, from the names of its files; elsewhere each image counts as its own.
+    The file decides the split, so a patient on both sides is reported by `patients_on_both_sides`, not refused.
+
+    Args:
+        path: the JSON file.
+        root: the folder that its paths are relative to.
+        data: the name of the data set.
+        classes: class names of the symptom set, in order.
+
+    Raises:
+        DataError: if it cannot be read, has another form, other classes, or an image that is missing.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        listed = {split: [(str(name), str(title)) for name, _, title in content[split]] for split in SPLITS}
+    except OSError as error:
+        raise DataError(f"The split file {path} cannot be read ({error.strerror}).") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"The split file {path} has another form than expected: a JSON object with train, val and test, each a "
+            "list of [relative path, label, class name]."
+        ) from error
+    titles = list(dict.fromkeys(class_key(title) for rows in listed.values() for _, title in rows))
+    label_of = match_classes(titles, classes, path)
+    splits: dict[str, list[Row]] = {}
+    for split, rows in listed.items():
+        splits[split] = []
+        for name, title in rows:
+            image = root / name
+            if not image.is_file():
+                raise DataError(f"{path} lists {name}, which is not in {root}; check --root.")
+            details = {}
+            patient = f"{split}/{name}"
+            if data == "pneumonia":
+                found, number, subtype = patient_of(image)
+                patient, details = f"{split}/{found}", {"subtype": subtype, "number": number}
+            splits[split].append(Row(image, label_of[class_key(title)], patient, details))
+    return make_dataset(data, classes, root, splits)
+
+
+def patients_on_both_sides(data: Dataset) -> int:
+    """The number of patients with images in two splits of a split file, by the names of the files."""
+    seen: dict[str, set[str]] = {}
+    for split in SPLITS:
+        for row in getattr(data, split):
+            _, _, patient = row.patient.partition("/")
+            seen.setdefault(patient, set()).add(split)
+    return sum(len(splits) > 1 for splits in seen.values())

@@ -1,0 +1,113 @@
+"""What can be asked for: each target runs what is missing, and writes its table or its figure."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vip_core.experiments import figures, plan
+from vip_core.experiments.config import ExperimentConfig
+from vip_core.experiments.material import Material
+from vip_core.experiments.split_file import patients_on_both_sides
+from vip_core.experiments.tables import write_table
+
+RATE_NOTE = (
+    "Every method was trained on the same images, random views, epochs, batches and seeds, its best epoch chosen by "
+    "validation accuracy and its learning rate by validation AUROC with the first seed. Test images chose nothing."
+)
+SENTENCES_NOTE = "BiomedCoOp asks for 50 sentences per class; here it has the symptoms, the shorter list repeated."
+BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
+TESTS_NOTE = (
+    "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
+    "both tests of all rows. ± is the standard deviation over seeds (n - 1). The count of followed swaps is for ViP."
+)
+
+
+def _notes(material: Material) -> list[str]:
+    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE]
+    if material.config.split_file is not None:
+        shared = patients_on_both_sides(material.data)
+        notes.append(f"Splits of {material.config.split_file.name}: {shared} patients have images in two of them.")
+    return notes
+
+
+def _title(material: Material, name: str) -> str:
+    config = material.config.train
+    images = len(material.full.train), len(material.full.val_rows), len(material.test.labels)
+    counts = "{} train, {} val and {} test images".format(*images)
+    return f"{name}: {config.data} on {config.backbone} ({counts}; {config.epochs} epochs)"
+
+
+def table1(material: Material, folder: Path) -> None:
+    """All methods."""
+    write_table(folder / "table1", plan.table1(material), _title(material, "Table 1"), _notes(material))
+
+
+def table2(material: Material, folder: Path) -> None:
+    """Context prompt and merge prompt, tokens without symptoms, random words in place of the symptoms."""
+    entries = plan.table2(material)
+    vip = next(each for each in entries if each.name == "vip")
+    ordered = [vip, *(each for each in entries if each is not vip)]
+    write_table(folder / "table2", ordered, _title(material, "Table 2"), _notes(material))
+
+
+def shots(material: Material, folder: Path) -> None:
+    """Few-shot curves."""
+    curves = plan.few_shot(material)
+    for number, entries in curves.items():
+        name = f"shots-{number or 'all'}"
+        write_table(folder / name, entries, _title(material, f"{number or 'All'} images per class"), _notes(material))
+    figures.save(figures.shots_figure(curves), folder, "shots")
+
+
+def figure1(material: Material, folder: Path) -> None:
+    """The pipeline with its shapes."""
+    figures.save(figures.figure1(material), folder, "figure1")
+
+
+def figure2(material: Material, folder: Path) -> None:
+    """The symptoms."""
+    figures.save(figures.figure2(material.symptoms), folder, "figure2")
+
+
+def figure3(material: Material, folder: Path) -> None:
+    """Names against symptoms, zero-shot, and one diagnosis."""
+    names, symptoms = (plan.entry(f"zero-shot-{kind}", material) for kind in ("names", "symptoms"))
+    figures.save(figures.figure3(names, symptoms, material), folder, "figure3")
+
+
+def figure4(material: Material, folder: Path) -> None:
+    """The most confident zero-shot failures."""
+    figures.save(figures.figure4(plan.entry("zero-shot-symptoms", material), material), folder, "figure4")
+
+
+def figure5(material: Material, folder: Path) -> None:
+    """Kinds of knowledge."""
+    kinds = plan.figure5(material)
+    entries = [entry for pair in kinds.values() for entry in pair]
+    vip = next(each for each in entries if each.name == "vip")
+    ordered = [vip, *(each for each in entries if each is not vip)]
+    write_table(folder / "figure5", ordered, _title(material, "Figure 5"), _notes(material))
+    figures.save(figures.figure5(kinds), folder, "figure5")
+
+
+TARGETS: dict[str, Callable[[Material, Path], None]] = {
+    "table1": table1,
+    "table2": table2,
+    "shots": shots,
+    "figure1": figure1,
+    "figure2": figure2,
+    "figure3": figure3,
+    "figure4": figure4,
+    "figure5": figure5,
+}
+
+
+def experiment(target: str, config: ExperimentConfig) -> Path:
+    """Run a target, or "all" of them. Returns the folder of the results.
+
+    Raises:
+        ViPError: data, backbone or settings that cannot be used; what was run before is kept.
+    """
+    material = Material(config)
+    for name in TARGETS if target == "all" else (target,):
+        TARGETS[name](material, config.folder)
+    return config.folder
