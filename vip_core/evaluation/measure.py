@@ -51,7 +51,7 @@ class Evaluation:
     Attributes:
         metrics: of the class with the highest probability.
         at_threshold: at the threshold chosen on validation images, where the model has one.
-        reliance: whether the decision depends on the symptoms.
+        reliance: whether the decision depends on the symptoms; None without class tokens, as in zero-shot.
         ece_before_temperature: the expected calibration error of the softmax of the plain logits.
         subtypes: the accuracy on the images of each subtype, where the rows have one.
         flagged: images that the domain check calls out of distribution; None without a reference bank.
@@ -59,7 +59,7 @@ class Evaluation:
 
     metrics: Metrics
     at_threshold: ThresholdMetrics | None
-    reliance: Reliance
+    reliance: Reliance | None
     ece_before_temperature: float
     subtypes: dict[str, Estimate]
     flagged: int | None
@@ -69,7 +69,8 @@ class Evaluation:
         result = self.metrics.to_dict()
         if self.at_threshold is not None:
             result["at_threshold"] = self.at_threshold.to_dict()
-        result["symptoms_carry"] = self.reliance.to_dict()
+        if self.reliance is not None:
+            result["symptoms_carry"] = self.reliance.to_dict()
         result["ece_before_temperature"] = self.ece_before_temperature
         if self.subtypes:
             result["subtypes"] = {
@@ -93,7 +94,7 @@ class Evaluation:
         return cls(
             metrics=metrics,
             at_threshold=moved,
-            reliance=Reliance.from_dict(data["symptoms_carry"]),
+            reliance=Reliance.from_dict(data["symptoms_carry"]) if "symptoms_carry" in data else None,
             ece_before_temperature=data["ece_before_temperature"],
             subtypes={
                 name: estimate(value["accuracy"], value["intervals"]["accuracy"], value["n"])

@@ -170,7 +170,7 @@ def compute_metrics(
             if count > 2
         },
         ece=expected_calibration_error(scores, truth),
-        recall={classes[c]: recall(c) for c in present},
+        recall={classes[c]: recall(int(c)) for c in present},
         confusion=np.bincount(cells, minlength=count * count).reshape(count, count).tolist(),
         unit=drawn.name,
         units=drawn.count,

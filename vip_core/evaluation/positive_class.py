@@ -1,7 +1,7 @@
 """Everything that depends on which class is the positive one: calibration, predictive values, net benefit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -124,13 +124,22 @@ def measure_positive_class(
             calibration_intercept(probability, own, weights),
             ranking.average_precision(weights)[0],
         ]
-        for decided in decisions if prevalence is not None else []:
-            found += predictive_values(*rates(decided, own, weights), prevalence)
+        if prevalence is not None:
+            for decided in decisions:
+                found += predictive_values(*rates(decided, own, weights), prevalence)
         return np.array(found)
 
     point = values(np.ones(n, dtype=np.int64))
     drawn = bootstrap(values, units(labels, patients), np.random.default_rng(seed), resamples)
     found = [_estimate(value, column, n) for value, column in zip(point, drawn.T, strict=True)]
+    at_prevalence = None
+    if prevalence is not None:
+        at_prevalence = AtPrevalence(prevalence, found[4], found[5], decision_curve(probability, own, prevalence))
+        if corrected is not None:
+            curve = decision_curve(corrected[:, positive], own, prevalence)
+            at_prevalence = replace(
+                at_prevalence, corrected_ppv=found[6], corrected_npv=found[7], corrected_curve=curve
+            )
     return PositiveClass(
         name=classes[positive],
         share=float(own.mean()),
@@ -142,16 +151,7 @@ def measure_positive_class(
         reliability=reliability_table(probability, own, patients),
         histogram=histogram_by_outcome(probability, own),
         curve=decision_curve(probability, own),
-        at_prevalence=(
-            None
-            if prevalence is None
-            else AtPrevalence(
-                prevalence,
-                *found[4:6],
-                decision_curve(probability, own, prevalence),
-                *(() if corrected is None else (*found[6:8], decision_curve(corrected[:, positive], own, prevalence))),
-            )
-        ),
+        at_prevalence=at_prevalence,
         not_defined=_reason(point, own),
     )
 

@@ -98,7 +98,7 @@ def reliability_table(
     edges = np.unique([np.searchsorted(probability[order], probability[rows[0]]) for rows in _parts(order, bins)])
     table = []
     for rows in np.split(order, edges[1:]):
-        own = None if patients is None else [patients[row] for row in rows]
+        own = None if patients is None else [str(patients[row]) for row in rows.tolist()]
         values = probability[rows]
         table.append(
             ReliabilityBin(float(values.min()), float(values.max()), float(values.mean()), share(positive[rows], own))

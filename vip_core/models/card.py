@@ -82,6 +82,15 @@ class Card(_Part):
         """The symptoms that the model was trained with. Raises SymptomError if they are not a symptom set."""
         return SymptomSet.from_dict(self.symptoms)
 
+    @property
+    def calibrated_on(self) -> list[float] | None:
+        """The share of each class among the validation images, which the temperature was fitted on; None if unknown."""
+        images = self.data.get("images", {}).get("val", {})
+        counts = [images.get(name, 0) for name in self.classes] if isinstance(images, dict) else []
+        if not counts or min(counts) == 0:
+            return None
+        return [count / sum(counts) for count in counts]
+
     def without_figures(self) -> "Card":
         """The card of a model that was changed since: nothing that was measured or chosen on the former one."""
         return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}})

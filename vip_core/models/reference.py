@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.errors import CheckpointError
+from vip_core.utils.ranking import auroc
 
 PER_CLASS = 300
+MIN_FOR_PERCENTILES = 20  # reference images; a percentile among fewer would be a guess
 NEIGHBOURS = 5
 IN_DOMAIN_QUANTILE = 0.97  # of held-out images; the rest would be flagged
 
@@ -129,5 +130,4 @@ class ReferenceBank:
 
         At 0.5 the text does not separate them; below, it favours the other classes.
         """
-        truth = (self.labels == label).numpy()
-        return [float(roc_auc_score(truth, column)) for column in self.similarities(text).T.cpu().numpy()]
+        return auroc(self.similarities(text).cpu().numpy(), (self.labels == label).numpy()).tolist()

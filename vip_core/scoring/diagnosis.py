@@ -14,7 +14,8 @@ class SymptomScore:
         class_name: the class that it belongs to.
         symptom: its text, as typed.
         similarity: cosine of the image with the symptom's text feature under the trained context.
-        percentile: percentage of the reference images less similar than this one; None without a reference bank.
+        percentile: percentage of the reference images less similar than this one; None without a reference bank,
+            or with one of fewer than 20 images.
         contribution: its term of the logit of its class.
         attention: its weight in the merge of its class; the weights of a class sum to 1.
     """

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vip_core.models.backbone import Backbone
-from vip_core.models.reference import ReferenceBank
+from vip_core.models.reference import MIN_FOR_PERCENTILES, ReferenceBank
 from vip_core.models.vip import Terms
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 from vip_core.symptoms import SymptomSet
@@ -121,7 +121,7 @@ class Scorer(ABC):
         similarity = torch.cat([term.similarity for term in terms], dim=-1)  # (B, n)
         contribution = torch.cat([term.symptoms for term in terms], dim=-1).tolist()  # (B, n)
         attention = torch.cat([term.attention for term in terms]).tolist()  # (n,)
-        if self.reference is None:
+        if self.reference is None or len(self.reference.labels) < MIN_FOR_PERCENTILES:
             percentile: list[list[float | None]] = [[None] * len(attention)] * len(similarity)
         else:
             percentile = self.reference.percentile(text, similarity).tolist()
