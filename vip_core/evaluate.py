@@ -1,58 +1,150 @@
-"""python -m vip_core.evaluate: measure a checkpoint on a split of a data set."""
+"""python -m vip_core.evaluate: measure a checkpoint, or zero-shot, on a split of a data set."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
 from vip_core.cli import run
+from vip_core.errors import UsageError
 from vip_core.training.config import DataName
 from vip_core.utils.options import command
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vip_core.data.dataset import Row
+    from vip_core.models.vip import ViP
+
 
 def evaluate(
-    checkpoint: Annotated[str, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")],
     data: Annotated[DataName, Option(help="the layout of the data set")],
     root: Annotated[Path, Option(help="the folder of the data set (csv: the file, or its folder)")],
     split: Annotated[Literal["train", "val", "test"], Option(help="the images to measure on")],
+    checkpoint: Annotated[str | None, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")] = None,
+    zero_shot: Annotated[
+        Literal["names", "symptoms"] | None,
+        Option(help="instead of a checkpoint: the backbone as it is, by class names or by the symptoms of --symptoms"),
+    ] = None,
     backbone: Annotated[
-        str | None, Option(help="its backbone, if that is elsewhere than the card says: local-dir:PATH")
+        str | None,
+        Option(help="if it is elsewhere than the checkpoint's card says: local-dir:PATH; or that of --zero-shot"),
+    ] = None,
+    pretrained: Annotated[
+        str | None, Option(help="with --zero-shot: open_clip's tag of the weights, or a file")
     ] = None,
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
     ] = None,
+    positive: Annotated[
+        str | None, Option(metavar="CLASS", help="the class of calibration, predictive values and net benefit")
+    ] = None,
+    prevalence: Annotated[
+        str | None,
+        Option(metavar="SHARE", help="of the positive class where decisions are made, 0.1 or CLASS=0.1"),
+    ] = None,
+    by: Annotated[list[str], Option(metavar="COLUMN...", help="measure the subgroups of these columns")] = [],  # noqa: B006
+    symptom_labels: Annotated[
+        list[str], Option(metavar="COLUMN...", help="columns of 0 and 1 that label the symptoms which have their words")
+    ] = [],  # noqa: B006
+    compare: Annotated[str | None, Option(metavar="CHECKPOINT", help="test the difference from this one")] = None,
+    report: Annotated[Path | None, Option(metavar="DIR", help="write page, JSON, tables and figures there")] = None,
+    predictions: Annotated[Path | None, Option(metavar="FILE", help="write a CSV with a line per image")] = None,
     seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
-    """Measure a checkpoint on a split of a data set. Research use only."""
+    """Measure a checkpoint, or zero-shot, on a split of a data set. Research use only."""
+    from dataclasses import replace
+
     from rich.console import Console
 
     from vip_core.data.features import encode_split
     from vip_core.data.sources import load_dataset
-    from vip_core.evaluation.measure import measure
-    from vip_core.evaluation.tables import print_evaluation
+    from vip_core.evaluation.predictions import write_predictions
+    from vip_core.evaluation.report_files import write_report
+    from vip_core.evaluation.study import Questions, add_comparison, evaluate_model, evaluate_zero_shot
+    from vip_core.evaluation.tables import print_report
+    from vip_core.models.backbone import Backbone
+    from vip_core.symptoms import SymptomSet
+    from vip_core.utils.device import best_device
+    from vip_core.utils.priors import read_prevalence
+
+    if (checkpoint is None) == (zero_shot is None):
+        raise UsageError("Give either --checkpoint NAME, or --zero-shot names|symptoms with --symptoms FILE.")
+    if zero_shot is not None and symptoms is None:
+        raise UsageError("--zero-shot needs --symptoms FILE, which names the classes.")
+    given = None if symptoms is None else SymptomSet.load(symptoms)
+    vip = None if checkpoint is None else _load(checkpoint, backbone, given)
+    used = vip.symptoms if vip is not None else given
+    assert used is not None
+    asked = Questions(seed, positive, None, by, symptom_labels)
+    if prevalence is not None:
+        trained_for = None if vip is None or vip.card is None else vip.card.training.get("positive")
+        shares = read_prevalence([prevalence], used.classes, positive or trained_for or used.classes[-1])
+        ((name, share),) = shares.items()
+        if name not in used.classes or not 0 < share < 1 or (positive or name) != name:
+            raise UsageError(f"--prevalence {prevalence} needs a share between 0 and 1 of {positive or 'a class'}.")
+        asked = replace(asked, positive=name, prevalence=share)
+    dataset = load_dataset(data, root, used.classes)
+    rows = dataset.split(split)
+    if vip is not None:
+        features = encode_split(vip.backbone, rows, "Images")
+        found, seen = evaluate_model(vip, rows, features, asked)
+    else:
+        assert zero_shot is not None
+        tower = Backbone.load(backbone or "vip-mini", pretrained).to(best_device())
+        found, seen = evaluate_zero_shot(tower, used, zero_shot, rows, encode_split(tower, rows, "Images"), asked)
+    found = replace(
+        found,
+        model=checkpoint or f"zero-shot by {zero_shot}, {backbone or 'vip-mini'}",
+        data=dataset.name,
+        split=split,
+        settings={"root": str(root), "seed": seed, "prevalence": prevalence, "by": by},
+    )
+    if compare is not None:
+        found = add_comparison(found, seen, _other(compare, used.classes, rows), compare, seed)
+    if predictions is not None:
+        write_predictions(predictions, seen)
+    if report is not None:
+        write_report(report, found, seen)
+    if as_json:
+        print(json.dumps(found.to_dict()))
+    else:
+        print_report(Console(), found)
+        print("Research use, not a medical device.")
+    return 0
+
+
+def _load(checkpoint: str, backbone: str | None, symptoms: object) -> "ViP":
+    """The model, on the device to run on, with the symptoms that were given."""
     from vip_core.models.backbone import Backbone
     from vip_core.models.vip import ViP
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.device import best_device
 
-    loaded = Backbone.load(backbone) if backbone else None
-    vip = ViP.from_pretrained(checkpoint, loaded).to(best_device())
-    if symptoms:
-        vip.symptoms = SymptomSet.load(symptoms).ordered(vip.symptoms.classes)
-    dataset = load_dataset(data, root, vip.symptoms.classes)
-    rows = dataset.split(split)
-    threshold, positive = None, None
-    if vip.card is not None:
-        threshold, positive = vip.card.threshold, vip.card.training.get("positive")
-    result = measure(vip, encode_split(vip.backbone, rows, "Images"), rows, seed, threshold)
-    if as_json:
-        print(json.dumps(result.to_dict()))
-    else:
-        print_evaluation(Console(), f"{checkpoint} on {dataset.name}, {split}", result, positive)
-        print("Research use, not a medical device.")
-    return 0
+    vip = ViP.from_pretrained(checkpoint, Backbone.load(backbone) if backbone else None).to(best_device())
+    if isinstance(symptoms, SymptomSet):
+        vip.symptoms = symptoms.ordered(vip.symptoms.classes)
+    return vip
+
+
+def _other(checkpoint: str, classes: "Sequence[str]", rows: "Sequence[Row]"):  # noqa: ANN202 - Predictions
+    """The predictions of the checkpoint to compare with. Raises UsageError if its classes differ."""
+    from dataclasses import replace
+
+    from vip_core.data.features import encode_split
+    from vip_core.evaluation.predictions import predict_rows
+    from vip_core.scoring.predictor import Predictor
+
+    vip = _load(checkpoint, None, None)
+    own = vip.symptoms.classes
+    if set(own) != set(classes):
+        raise UsageError(f"{checkpoint} has the classes {list(own)}, not {list(classes)}; compare models of the same.")
+    there = [replace(row, label=own.index(classes[row.label])) for row in rows]
+    seen = predict_rows(Predictor(vip), vip.symptoms, there, encode_split(vip.backbone, there, "Images").features)
+    order = [own.index(name) for name in classes]
+    return replace(seen, classes=tuple(classes), rows=rows, probabilities=seen.probabilities[:, order])
 
 
 main = command(evaluate, "evaluate")

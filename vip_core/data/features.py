@@ -73,6 +73,7 @@ def encode_stream(
     evaluation_view: bool = True,
     crop: float = 1.0,
     batch_size: int = 32,
+    float32: bool = False,
 ) -> Iterator[Tensor | ImageError]:
     """Yield the features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
 
@@ -84,6 +85,7 @@ def encode_stream(
         evaluation_view: whether the view without augmentation comes first.
         crop: the smallest share of an image's area in a random view.
         batch_size: views per pass of the tower.
+        float32: exact arithmetic, for figures that do not depend on the processor; else bfloat16 where that is fast.
     """
     preprocess = backbone.preprocess if evaluation_view else None
     dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform(crop), views)
@@ -93,7 +95,7 @@ def encode_stream(
         num_workers=worker_count(len(paths), batch_size),
         collate_fn=_uncollated,
     )
-    autocast = fast_bf16(backbone.device)
+    autocast = fast_bf16(backbone.device) and not float32
     for items in loader:
         good = [item for item in items if isinstance(item, Tensor)]
         encoded: list[Tensor] = []
@@ -111,7 +113,12 @@ def worker_count(images: int, batch_size: int) -> int:
 
 
 def image_features(
-    backbone: Backbone, paths: Sequence[Path], views: int = 0, crop: float = 1.0, what: str = "Images"
+    backbone: Backbone,
+    paths: Sequence[Path],
+    views: int = 0,
+    crop: float = 1.0,
+    what: str = "Images",
+    float32: bool = False,
 ) -> Tensor:
     """Features (n, 1 + views, D) of n images, float32: the evaluation view first, then the random views.
 
@@ -124,6 +131,7 @@ def image_features(
         views: random views per image, under the paper's training transform.
         crop: the smallest share of an image's area in a random view.
         what: the name of the images on the progress bar.
+        float32: exact arithmetic; see `encode_stream`.
 
     Raises:
         DataError: images cannot be read; the message counts them and names the first.
@@ -131,14 +139,14 @@ def image_features(
     """
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_digest, paths))
-    bf16 = fast_bf16(backbone.device)
+    bf16 = fast_bf16(backbone.device) and not float32
     random = f"{views} crops from {crop}" if views else "plain"
     key = f"{backbone.fingerprint}|{backbone.transform_id}|{random}|{'bf16' if bf16 else 'fp32'}"
     folder = cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20]
     known = read_shards(folder)
     missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
     if missing:
-        known |= _encode_missing(backbone, missing, views, crop, folder, what)
+        known |= _encode_missing(backbone, missing, views, crop, folder, what, float32)
     return torch.stack([known[digest] for digest in digests])
 
 
@@ -157,7 +165,7 @@ def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: in
 
 
 def _encode_missing(
-    backbone: Backbone, missing: dict[str, Path], views: int, crop: float, folder: Path, what: str
+    backbone: Backbone, missing: dict[str, Path], views: int, crop: float, folder: Path, what: str, float32: bool
 ) -> dict[str, Tensor]:
     digests, paths = list(missing), list(missing.values())
     known: dict[str, Tensor] = {}
@@ -165,7 +173,7 @@ def _encode_missing(
     errors: list[ImageError] = []
     with progress() as bar:
         task = bar.add_task(f"{what} through the image tower", total=len(paths))
-        stream = encode_stream(backbone, paths, views, seeds=digests, crop=crop)
+        stream = encode_stream(backbone, paths, views, seeds=digests, crop=crop, float32=float32)
         for digest, features in zip(digests, stream, strict=True):
             bar.advance(task)
             if isinstance(features, ImageError):
@@ -195,6 +203,6 @@ def _uncollated(items: list[Tensor | ImageError]) -> list[Tensor | ImageError]:
 
 
 def encode_split(backbone: Backbone, rows: Sequence[Row], what: str) -> FeatureSplit:
-    """Features of the evaluation view and labels of the rows. Raises DataError and StorageError."""
-    features = image_features(backbone, [row.path for row in rows], what=what)[:, 0]
+    """Float32 features of the evaluation view, and labels of the rows. Raises DataError and StorageError."""
+    features = image_features(backbone, [row.path for row in rows], what=what, float32=True)[:, 0]
     return FeatureSplit(features, torch.tensor([row.label for row in rows]))

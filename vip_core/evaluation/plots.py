@@ -90,7 +90,7 @@ def decision(positive: PositiveClass) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"Threshold probability of {positive.name}")
     axes.set_ylabel(f"Net benefit at a prevalence of {curve.prevalence:.2g}")
-    axes.legend(loc="upper right", frameon=False, fontsize=9)
+    axes.legend(loc="best", frameon=False, fontsize=9)
     _plain(axes)
     return figure
 

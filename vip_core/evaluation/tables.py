@@ -7,6 +7,8 @@ from rich.table import Table
 from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.measure import Evaluation
 from vip_core.evaluation.metrics import Metrics
+from vip_core.evaluation.positive_class import AtPrevalence
+from vip_core.evaluation.report import Report
 
 TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "F1, mean of the classes"}
 
@@ -17,10 +19,7 @@ def print_evaluation(console: Console, title: str, result: Evaluation, positive:
     positive: the class whose threshold is named, the second by default.
     """
     metrics = result.metrics
-    table = Table(title=escape(f"{title} (n = {metrics.n})"), title_justify="left")
-    table.add_column("Figure")
-    table.add_column("Value", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table = _three_columns(f"{title} (n = {metrics.n})", "Figure")
     _add(table, "AUROC", metrics.auroc)
     for name, found in metrics.auroc_by_class.items():
         _add(table, f"AUROC of {name}", found)
@@ -42,6 +41,72 @@ def print_evaluation(console: Console, title: str, result: Evaluation, positive:
     _print_confusion(console, metrics)
 
 
+def print_report(console: Console, report: Report) -> None:
+    """The evaluation, then what depends on the positive class, subgroups, labelled symptoms and comparisons."""
+    title = f"{report.model} on {report.data}, {report.split}"
+    print_evaluation(console, title, report.evaluation, report.positive.name)
+    already = {"AUROC", "AUROC, mean of the classes", *TITLES.values()}
+    table = _three_columns(f"Probability of {report.positive.name}", "Figure")
+    for name, found in report.figures():
+        if name not in already and not name.startswith(("recall of", "AUROC of")):
+            _add(table, name, found, "not defined")
+    console.print(table)
+    if report.positive.not_defined:
+        console.print(report.positive.not_defined, markup=False, highlight=False)
+    if at := report.positive.at_prevalence:
+        _print_net_benefit(console, at)
+    if report.subgroups:
+        table = _three_columns("AUROC by subgroup", "Subgroup")
+        for group in report.subgroups:
+            name = f"{group.column}: {group.value} (n = {sum(group.counts.values())})"
+            _add(table, name, None if group.metrics is None else group.metrics.auroc, "under 10 images of a class")
+        console.print(table)
+    if report.symptoms:
+        table = _three_columns("AUROC of a symptom for the column that labels it", "Symptom")
+        for symptom in report.symptoms:
+            _add(table, f"{symptom.symptom} ({symptom.column})", symptom.auroc, "under 10 images of a kind")
+        console.print(table)
+    if report.comparison:
+        _print_comparison(console, report)
+
+
+def _print_net_benefit(console: Console, at: AtPrevalence) -> None:
+    if at.curve is None:
+        return
+    table = Table(title=f"Net benefit at a prevalence of {at.prevalence:g}", title_justify="left")
+    for name in ("Threshold", "As it is", "Prior corrected", "Treat all"):
+        table.add_column(name, justify="right")
+    for threshold in (0.05, 0.1, 0.2, 0.3, 0.5):
+        fixed = "–" if at.corrected_curve is None else f"{at.corrected_curve.at(threshold):+.3f}"
+        everyone = at.curve.treat_all[round(threshold * 100) - 1]
+        table.add_row(f"{threshold:.2f}", f"{at.curve.at(threshold):+.3f}", fixed, f"{everyone:+.3f}")
+    console.print(table)
+
+
+def _print_comparison(console: Console, report: Report) -> None:
+    table = Table(title=escape(f"Difference from {report.compared_with}"), title_justify="left")
+    for name in ("Question", "Test", "Difference", "95 % interval", "p", "p, Holm"):
+        table.add_column(name)
+    for test in report.comparison:
+        interval = test.difference.interval
+        table.add_row(
+            escape(test.question),
+            test.name,
+            f"{test.difference.value:+.3f}",
+            "all resamples agree" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}",
+            *("–" if p is None else f"{p:.2g}" for p in (test.p, test.holm)),
+        )
+    console.print(table)
+
+
+def _three_columns(title: str, first: str) -> Table:
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column(first)
+    table.add_column("Value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    return table
+
+
 def describe_units(metrics: Metrics) -> str:
     """What the intervals take as independent, in words."""
     if metrics.unit == "image":
@@ -49,9 +114,9 @@ def describe_units(metrics: Metrics) -> str:
     return f"{metrics.units:,} patients; the images of a patient are drawn together"
 
 
-def _add(table: Table, name: str, found: Estimate | None) -> None:
+def _add(table: Table, name: str, found: Estimate | None, why: str = "needs two classes") -> None:
     if found is None:
-        table.add_row(escape(name), "–", "needs two classes")
+        table.add_row(escape(name), "–", why)
     elif found.low is None or found.high is None:
         table.add_row(escape(name), f"{found.value:.3f}", "all resamples agree")
     else:

@@ -42,11 +42,12 @@ def full_mix(given: Mapping[str, float], classes: Sequence[str], calibrated_on: 
     return [given[name] if name in given else rest * own[name] / whole for name in classes]
 
 
-def read_prevalence(words: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
-    """Shares from words such as "pneumonia=0.1". Raises UsageError."""
+def read_prevalence(words: Sequence[str], classes: Sequence[str], positive: str = "") -> dict[str, float]:
+    """Shares from words such as "pneumonia=0.1"; a number alone is of the positive class. Raises UsageError."""
     found = {}
     for word in words:
         name, _, number = word.rpartition("=")
+        name = name or positive
         try:
             found[name] = float(number)
         except ValueError:
