@@ -13,20 +13,15 @@ from .pages.about import about_page
 from .pages.cohort import cohort_page
 from .pages.diagnose import diagnose_page
 from .pages.symptoms import symptoms_page
-from .sections.choices import TRACK
 from .settings import DEFAULTS, Settings
-from .state.choices import CHOICES
 from .state.cohort_loader import TURNS
-from .state.tasks import EXAMPLES, Task, load_tasks
+from .state.library_tasks import library_tasks
+from .state.tasks import Task, load_tasks
 
-TITLE = "The visual symptoms behind a diagnosis"
-INTRODUCTION = (
-    "Choose an image: the bars show how strongly each symptom is seen in it, and the model’s prediction follows from "
-    "them. Edit a symptom, and everything updates as you type."
-)
-PRIVACY = (
-    "The file of your image is deleted from the server within two minutes; what this page shows stays in its memory "
-    "until you close the page, and goes nowhere else."
+TITLE = "ViP: the visual symptoms behind a diagnosis"
+HEADER = (
+    '<header class="vip-header"><h1>ViP</h1><p>Choose an image, then rewrite a symptom: all updates as you type. '
+    f"<b>{DISCLAIMER}</b></p></header>"
 )
 UPLOADED_FOR = 60  # seconds that an uploaded file stays on the server; two people may have sent the same one
 SESSIONS = 500  # pages whose state is kept
@@ -40,30 +35,25 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
         CheckpointError, BackboneError: if one of these cannot be loaded.
     """
     tasks = load_tasks(settings.ordered_tasks) if tasks is None else tasks
-    gr.set_static_paths([EXAMPLES])  # served in place, not copied
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(UPLOADED_FOR // 4, UPLOADED_FOR)) as demo:
-        gr.HTML(
-            f'<header class="vip-header"><h1>{TITLE}</h1><p>{INTRODUCTION}</p>'
-            f"<p><b>{DISCLAIMER}</b> {PRIVACY}</p></header>",
-            js_on_load=None,
-        )
+    offered = {**tasks, **library_tasks(tasks)}
+    delete = (UPLOADED_FOR // 4, UPLOADED_FOR)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=delete, fill_width=True) as demo:
+        gr.HTML(HEADER, js_on_load=None)
         with gr.Tabs(elem_id="vip-tabs") as tabs:
             with gr.Tab("Diagnose", id="diagnose"):
-                diagnose = diagnose_page(tasks)
+                diagnose = diagnose_page(tasks, offered)
             with gr.Tab("Cohort", id="cohort"):
                 cohort_page(tasks, settings.max_upload)
             with gr.Tab("Symptoms", id="symptoms"):
-                symptoms_page(tasks, diagnose, tabs, settings)
+                symptoms_page(tasks, offered, diagnose, tabs, settings)
             with gr.Tab("About", id="about"):
                 about_page(tasks)
-        demo.load(None, js=TRACK)
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:
             """Gradio would keep what a closed page showed until 10,000 others have come."""
             visitor = request.session_hash or ""
             TURNS.leave(visitor)
-            CHOICES.leave(visitor)
             demo.state_holder.session_data.pop(visitor, None)
 
         demo.unload(forget)
@@ -74,7 +64,7 @@ def launch_settings(settings: Settings = DEFAULTS) -> dict[str, Any]:
     """Arguments for `launch`."""
     return {
         "theme": theme(),
-        "css_paths": sorted((PROJECT / "assets").glob("*.css")),
+        "css_paths": [*sorted((PROJECT / "assets").glob("*.css")), PROJECT / "assets" / "page" / "bench.css"],
         "server_name": settings.host,
         "server_port": settings.port,
         "auth": list(settings.auth) or None,

@@ -10,9 +10,9 @@ from vip_core.errors import DataError, SymptomError
 
 from ..render.cards import message
 from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
-from ..sections.editor import PRIVATE, Tasks, boxes_of, most_classes, original_lists
+from ..sections.boxes import boxes_of, most_classes, original_lists
 from ..sections.uploads import GONE, uploaded_files
-from ..sections.wiring import Json, Updates, boxes_named, listener
+from ..sections.wiring import PRIVATE, Json, Tasks, Updates, boxes_named, listener
 from ..state.archive import MAX_IMAGES, MAX_UNPACKED
 from ..state.cohort import (
     ALL,

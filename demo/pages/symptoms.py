@@ -16,11 +16,10 @@ from vip_core.symptoms import SymptomSet
 from vip_core.utils.paths import PROJECT
 from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
 
-from ..pages.diagnose import DiagnosePage
+from ..pages.diagnose import put_lists
 from ..render.cards import message
 from ..render.listing import dropped_lines, findings_table, from_text, sources, to_text
-from ..sections.editor import PRIVATE, SAVE, SHOW, Tasks, padded
-from ..sections.wiring import Json, Updates, boxes_named, listener
+from ..sections.wiring import PRIVATE, Json, Tasks, Updates, listener
 from ..settings import DEFAULTS, Settings
 from ..state.generation import (
     NOT_OPEN,
@@ -36,15 +35,24 @@ from ..state.lists import refuse_long
 from ..state.tasks import Task
 
 LIBRARIES = PROJECT / "assets" / "symptoms"
+SAVE = """(text, task) => {
+  if (!text) return
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}))
+  link.download = `${task}-symptoms.json`
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000)
+}"""
 # Apart from the Diagnose page's queues, so that an edit there never waits for one here.
 CHECK: Json = {"concurrency_id": "symptoms", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
 GENERATE: Json = {"concurrency_id": "generate", "concurrency_limit": 8, **PRIVATE}
-UNKNOWN = (
-    '<p class="vip-message" role="status">No task of this page has these classes.</p><p>To use such a list, download '
-    "it, train a checkpoint with it on images of these classes, a folder a class, and open the page with that:</p>"
+TRAIN = (
+    "<p>No task of this page has these classes. To use such a list, download it, train a checkpoint with it on images "
+    "of these classes (one folder per class), and open the page with that:</p>"
     "<pre>python -m vip_core.train --data folder --root IMAGES --symptoms symptoms.json --out runs/mine\n"
     "python app.py --tasks runs/mine</pre>"
 )
+UNTRAINED = "<p>Opened in Diagnose, zero-shot: no model was trained for these classes. To train one:</p>"
 HOW_TO_SET_UP = (
     "<p>{reason} Whoever runs this page sets one up in two lines, here for a model on the same machine "
     "(llama.cpp, vLLM, Ollama):</p>"
@@ -53,8 +61,16 @@ HOW_TO_SET_UP = (
 )
 
 
-def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings: Settings = DEFAULTS) -> None:
-    """Lay the page out and wire it; called within gr.Blocks. diagnose, tabs: where a list can be put to use."""
+def symptoms_page(
+    tasks: Tasks, offered: Tasks, diagnose: gr.HTML, tabs: gr.Tabs, settings: Settings = DEFAULTS
+) -> None:
+    """Lay the page out and wire it; called within gr.Blocks.
+
+    Args:
+        tasks: the trained ones.
+        offered: all that the Diagnose page offers.
+        diagnose, tabs: where a list can be put to use.
+    """
     known = libraries()
     order = [task.key for task in tasks.values()]  # what can be used at once comes first
     known = dict(sorted(known.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
@@ -101,8 +117,8 @@ def symptoms_page(tasks: Tasks, diagnose: DiagnosePage, tabs: gr.Tabs, settings:
     saved = save.click(**listener(partial(as_json, shown), [modality, text, current], file_parts, **CHECK))
     saved.then(None, [payload, modality], None, js=SAVE)
 
-    put = {"use note": use_note, "tabs": tabs, "task": diagnose.task, **boxes_named(diagnose.boxes)}
-    use.click(**listener(partial(use_list, tasks), text, put, **SHOW))
+    put = {"use note": use_note, "tabs": tabs, "diagnose": diagnose}
+    use.click(**listener(partial(use_list, offered), text, put, **CHECK))
 
     calls, allowance = Calls(), Allowance(settings.generate_limit)
     write = generator(tasks, settings, calls, allowance)
@@ -219,18 +235,19 @@ def as_json(first: SymptomSet, modality: str, text: str, current: SymptomSet | N
     return {"payload": json.dumps(symptoms.to_dict(), indent=2, ensure_ascii=False) + "\n"}
 
 
-def use_list(tasks: Tasks, text: str) -> Updates:
-    """The list on the Diagnose page where a task has its classes, else how to use it."""
+def use_list(offered: Tasks, text: str) -> Updates:
+    """The list on the Diagnose page where a task has its classes, else how to train one."""
     try:
         symptoms = from_text(text)
     except SymptomError as error:
         return {"use note": message(str(error))}
-    task = matching_task(tasks, symptoms)
+    task = matching_task(offered, symptoms)
     if task is None:
-        return {"use note": UNKNOWN}
-    texts = ["\n".join(lines) for lines in symptoms.ordered(task.classes).symptoms]
-    put = {"use note": "", "tabs": gr.Tabs(selected="diagnose"), "task": task.key}
-    return {**put, **boxes_named(padded(tasks, texts))}
+        return {"use note": TRAIN}
+    ordered = symptoms.ordered(task.classes)
+    lists = {name: list(texts) for name, texts in zip(ordered.classes, ordered.symptoms, strict=True)}
+    note = "" if task.predictor.vip.card is not None else UNTRAINED + TRAIN[TRAIN.index("<pre>") :]
+    return {"use note": note, "tabs": gr.Tabs(selected="diagnose"), "diagnose": put_lists(task.key, lists)}
 
 
 def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowance) -> Callable[..., Updates]:

@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
+from matplotlib.patches import Rectangle
 
 WIDTH = 360  # pixels; shown 340 (a phone) to 420 wide, so that the smallest text has 12 or more on the screen
 TITLE, BODY, SMALL = 15.0, 13.5, 13.0  # pixels
@@ -76,6 +77,26 @@ def chart_svg(chart: Chart) -> bytes:
             f'text-anchor="{anchors[text.align]}">{escape(text.text)}</text>'
         )
     return "".join([*parts, "</svg>"]).encode()
+
+
+def chart_png(chart: Chart, scale: float = 2.0) -> bytes:
+    """The chart as a PNG, `scale` pixels per pixel of the chart."""
+    figure = Figure(figsize=(WIDTH / 100, chart.height / 100), dpi=100 * scale)
+    canvas = figure.add_axes((0, 0, 1, 1))
+    canvas.set(xlim=(0, WIDTH), ylim=(chart.height, 0))
+    canvas.axis("off")
+    for box in chart.boxes:
+        face, edge = ("none", box.colour) if box.outline else (box.colour, "none")
+        canvas.add_patch(Rectangle((box.x, box.y), box.width, box.height, facecolor=face, edgecolor=edge))
+    for text in chart.words:
+        points = text.size * 72 / 100  # sizes are pixels of a chart that is drawn at 100 per inch
+        weight = "bold" if text.bold else "normal"
+        words = text.text.replace("$", r"\$")  # else matplotlib reads it as mathematics
+        canvas.text(text.x, text.y, words, size=points, color=text.colour, weight=weight, ha=text.align, va="baseline")
+    buffer = BytesIO()
+    with _DRAWING:
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def svg(figure: Figure) -> bytes:

@@ -191,14 +191,14 @@ def _table(page: _Page, report: Report) -> None:
         MUTED,
     )
     _head(page)
-    rows = zip(diagnosis.symptoms, report.edits, report.was, strict=True)
+    rows = zip(diagnosis.symptoms, report.edits, _remarks(report), strict=True)
     for index, (name, group) in enumerate(groupby(rows, lambda row: row[0].class_name)):
         colour = COLOURS[index % len(COLOURS)]
         _room(page, 6 + 3 * LINE)
         page.ln(1)
         page.write_text(name, 10, colour, "B")
-        for score, edit, was in group:
-            _row(page, score, edit, was, axis, colour)
+        for score, edit, remark in group:
+            _row(page, score, edit, remark, axis, colour)
         _room(page, LINE + 1)
         page.write_text(
             f"Class term {number(diagnosis.class_terms[name], plus='+')}; with the contributions of its symptoms "
@@ -209,19 +209,29 @@ def _table(page: _Page, report: Report) -> None:
         )
 
 
+def _remarks(report: Report) -> list[str]:
+    """What is printed below each symptom: its text before the edit, and the reader's own finding."""
+    findings = report.view.findings or (None,) * len(report.was)
+    said = {"seen": "your finding: seen", "absent": "your finding: not seen", None: ""}
+    return [
+        ". ".join(filter(None, (f"was: {was}" if was else "", said[finding])))
+        for was, finding in zip(report.was, findings, strict=True)
+    ]
+
+
 def _row(
-    page: _Page, score: SymptomScore, edit: str | None, was: str | None, axis: tuple[float, float], colour: str
+    page: _Page, score: SymptomScore, edit: str | None, remark: str, axis: tuple[float, float], colour: str
 ) -> None:
-    """A symptom with its bar and numbers; an edited one in bold, with its text before the edit."""
+    """A symptom with its bar and numbers; an edited one in bold, with a remark below."""
     x, width = COLUMNS["Symptom"]
     style = "B" if edit in ("added", "reworded") else ""
     text = f"+ {score.symptom}" if style else score.symptom
-    lines = page.lines(text, SIZE, style, width) + (page.lines(f"was: {was}", SIZE, "", width) if was else 0)
+    lines = page.lines(text, SIZE, style, width) + (page.lines(remark, SIZE, "", width) if remark else 0)
     _room(page, LINE * lines + 1.2)
     top = page.get_y()
     page.write_text(text, SIZE, style=style, width=width, line=LINE)
-    if was:
-        page.write_text(f"was: {was}", SIZE, MUTED, width=width, line=LINE)
+    if remark:
+        page.write_text(remark, SIZE, MUTED, width=width, line=LINE)
     below = page.get_y() + 1.2
     _bar(page, top, score.similarity, axis, colour)
     percentile = "–" if score.percentile is None else f"{score.percentile:.0f}"

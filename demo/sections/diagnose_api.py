@@ -8,9 +8,8 @@ from vip_core.errors import ImageError, UsageError, ViPError
 from vip_core.symptoms import SymptomSet
 
 from ..state.lists import refuse_long
-from .editor import Tasks
 from .uploads import uploaded_file
-from .wiring import Json
+from .wiring import Json, Tasks
 
 
 def diagnose_endpoint(tasks: Tasks) -> None:

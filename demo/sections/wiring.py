@@ -9,7 +9,11 @@ from gradio.blocks import Block
 from gradio.components import Component
 from gradio.helpers import skip
 
+from ..state.tasks import Task
+
 Json = dict[str, Any]
+Tasks = Mapping[str, Task]
+PRIVATE: Json = {"api_visibility": "private"}
 Updates = dict[str, Any]  # new values by the name of the output; an output that is not named keeps its value
 Components = Mapping[str, Component | Block]
 

@@ -7,8 +7,9 @@ from torch import Tensor
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 from vip_core.symptoms import SymptomSet
 
-from ..state.lists import Texts, origins, parse_boxes
-from ..state.tasks import Task
+from .request import Asked
+from .tasks import Task
+from .what_if import diagnose
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class DiagnosisView:
         original: the diagnosis under the task's own lists.
         before: for each symptom, its score there, None for a new line; None as a whole where the lists are these.
         separations: for each symptom, its AUROC on the reference images.
+        findings: for each symptom, "seen" or "absent" where the visitor overruled the model, else None.
     """
 
     task: Task
@@ -32,6 +34,7 @@ class DiagnosisView:
     original: Diagnosis
     before: tuple[SymptomScore | None, ...] | None
     separations: tuple[float | None, ...]
+    findings: tuple[str | None, ...] = ()
 
     @property
     def edited(self) -> bool:
@@ -44,21 +47,33 @@ class DiagnosisView:
         return self.diagnosis.domain is None or self.diagnosis.domain.in_domain
 
 
-def prompts_of(task: Task, mode: str, texts: Texts) -> SymptomSet:
-    """What is scored for the boxes of a page. Raises SymptomError."""
-    own = task.predictor.symptoms
-    return task.prompts(mode, own if mode == "names" else parse_boxes(own, texts))
+def view_asked(task: Task, features: Tensor, asked: Asked) -> DiagnosisView:
+    """What the page shows of an image, given as its feature (D,). Raises SymptomError."""
+    own = task.prompts(asked.mode, task.predictor.symptoms)
+    original = task.scorer(asked.mode).diagnose(features, own)
+    diagnosis, _ = diagnose(task, features, asked)
+    edited = asked.symptoms.symptoms != own.symptoms or any(asked.findings)
+    before = tuple(before_edits(original, asked)) if edited else None
+    separations = tuple(task.scorer(asked.mode).separations(asked.symptoms))
+    return DiagnosisView(task, asked.mode, asked.symptoms, diagnosis, original, before, separations, asked.findings)
 
 
-def diagnose_boxes(task: Task, mode: str, features: Tensor, texts: Texts) -> DiagnosisView:
-    """Read an image, given as its feature (D,), under the boxes of a page. Raises SymptomError."""
-    scorer, own = task.scorer(mode), task.prompts(mode, task.predictor.symptoms)
-    symptoms = prompts_of(task, mode, texts)
-    original = scorer.diagnose(features, own)
-    edited = symptoms.symptoms != own.symptoms
-    diagnosis = scorer.diagnose(features, symptoms) if edited else original
-    before = None
-    if edited:
-        lines = origins(own, texts)
-        before = tuple(None if line is None else original.symptoms[line] for line in lines)
-    return DiagnosisView(task, mode, symptoms, diagnosis, original, before, tuple(scorer.separations(symptoms)))
+def before_edits(original: Diagnosis, asked: Asked) -> list[SymptomScore | None]:
+    """For each symptom its score under the task's own lists: of the same text, else of what stood in its place."""
+    by_text = {(score.class_name, score.symptom): score for score in original.symptoms}
+    by_place: dict[tuple[str, int], SymptomScore] = {}
+    for score in original.symptoms:
+        by_place[score.class_name, sum(name == score.class_name for name, _ in by_place)] = score
+    taken = {
+        asked_text for asked_text in zip(_classes(asked), asked.symptoms.texts, strict=True) if asked_text in by_text
+    }
+    found: list[SymptomScore | None] = []
+    for name, text, place in zip(_classes(asked), asked.symptoms.texts, asked.places, strict=True):
+        there = by_place.get(place)
+        free = there is not None and (there.class_name, there.symptom) not in taken
+        found.append(by_text.get((name, text)) or (there if free else None))
+    return found
+
+
+def _classes(asked: Asked) -> list[str]:
+    return [asked.symptoms.classes[label] for label in asked.symptoms.labels]

@@ -1,6 +1,5 @@
 """The data of a report: what the page shows of one image, what was edited, and what made the numbers."""
 
-import base64
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -9,18 +8,15 @@ from io import BytesIO
 from typing import Any
 
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
 from vip_core import __version__
-from vip_core.data.images import read_image
-from vip_core.errors import ImageError, UsageError
+from vip_core.errors import UsageError
 
 from .. import DISCLAIMER
 from .diagnosis import DiagnosisView
 from .tasks import MODES, Task
 
 MAX_CHARACTERS = 1000  # of a note: with usual lists the report stays on one page
-MAX_PICTURE = 4 * 2**20  # characters of a data URL: the page's own picture has some hundred thousand
 
 Json = dict[str, Any]
 
@@ -38,6 +34,7 @@ class Report:
         made: in UTC.
         note: as typed, without blank lines and control characters.
         picture: RGB, or None.
+        prevalence: of the finding in the visitor's clinic, or None.
     """
 
     view: DiagnosisView
@@ -48,6 +45,7 @@ class Report:
     made: datetime
     note: str = ""
     picture: Image.Image | None = None
+    prevalence: float | None = None
 
     @property
     def date(self) -> str:
@@ -60,8 +58,8 @@ class Report:
         return MODES[self.view.mode]
 
 
-def make_report(view: DiagnosisView, image: Json | None, note: str = "") -> Report:
-    """The report of a view. image: as the page's image component has it. Raises UsageError for a long note."""
+def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: float | None = None) -> Report:
+    """The report of a view. image: the page's JPEG, or nothing. Raises UsageError for a long note."""
     if len(note) > MAX_CHARACTERS:
         raise UsageError(f"The note has {len(note):,} characters, and {MAX_CHARACTERS:,} have room; shorten it.")
     scores = view.diagnosis.symptoms
@@ -77,9 +75,9 @@ def make_report(view: DiagnosisView, image: Json | None, note: str = "") -> Repo
         lost = Counter((s.class_name, s.symptom) for s in view.original.symptoms)
         lost.subtract((old.class_name, old.symptom) for old in before if old is not None)
         removed = tuple(lost.elements())
-    return Report(
-        view, edits, was, removed, versions(view.task), datetime.now(timezone.utc), tidy(note), picture_of(image)
-    )
+    made = datetime.now(timezone.utc)
+    share = prevalence if isinstance(prevalence, float) and 0 < prevalence < 1 else None
+    return Report(view, edits, was, removed, versions(view.task), made, tidy(note), picture_of(image), share)
 
 
 def versions(task: Task) -> Json:
@@ -101,9 +99,10 @@ def report_dict(report: Report) -> Json:
     """The report as JSON: the diagnosis as `python -m vip_core.score` prints it, and what it rests on."""
     view = report.view
     data = view.diagnosis.to_dict()
+    findings = view.findings or (None,) * len(view.diagnosis.symptoms)
     symptoms = [
-        {**score, "edit": edit, "was": was}
-        for score, edit, was in zip(data.pop("symptoms"), report.edits, report.was, strict=True)
+        {**score, "edit": edit, "was": was, "your_finding": finding}
+        for score, edit, was, finding in zip(data.pop("symptoms"), report.edits, report.was, findings, strict=True)
     ]
     original = {"prediction": view.original.prediction, "probabilities": dict(view.original.probabilities)}
     return {
@@ -115,21 +114,17 @@ def report_dict(report: Report) -> Json:
         "removed": [{"class": name, "symptom": line} for name, line in report.removed],
         "with_original_lists": original if view.edited else None,
         "note": report.note,
+        "prevalence": report.prevalence,
         "versions": report.versions,
         "disclaimer": DISCLAIMER,
     }
 
 
-def picture_of(image: Json | None) -> Image.Image | None:
-    """The picture that the page shows, from the page itself; None where it is none of ours."""
-    url = image.get("url") if isinstance(image, dict) else None
-    head = "data:image/jpeg;base64,"
-    if not isinstance(url, str) or not url.startswith(head) or len(url) > MAX_PICTURE:
+def picture_of(image: bytes) -> Image.Image | None:
+    """The picture that the page shows; None without one."""
+    if not image:
         return None
-    try:
-        picture = read_image(JpegImageFile(BytesIO(base64.b64decode(url.removeprefix(head)))))
-    except (ImageError, SyntaxError, OSError, ValueError):  # what a damaged file makes of Pillow and base64
-        return None
+    picture = Image.open(BytesIO(image)).convert("RGB")
     picture.info = {}  # Pillow would write a comment of the JPEG into the next one
     return picture
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+from demo.state.diagnosis import view_asked
+from demo.state.lists import lines_of
+from demo.state.request import read_request
 from demo.state.tasks import load_tasks
 
 
@@ -29,3 +32,17 @@ def features(task, xray):
 def boxes(task):
     """The text of the boxes as the page first shows them."""
     return ["\n".join(lines) for lines in task.predictor.symptoms.symptoms]
+
+
+@pytest.fixture(scope="session")
+def view_lists():
+    """A function that gives what the page shows for lists as text, one symptom per line, a # for what is off."""
+
+    def view(task, features, texts, mode="vip"):
+        lists = {
+            name: [{"text": line.text, "on": line.on} for line in lines_of(text)]
+            for name, text in zip(task.classes, texts, strict=True)
+        }
+        return view_asked(task, features, read_request(task, {"mode": mode, "lists": lists}))
+
+    return view

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from demo.build import build_demo, launch_settings
 from demo.settings import Settings
 from demo.state.tasks import EXAMPLES, bar_axis
+from demo.state.visit import Visit
 from vip_core.utils.paths import PROJECT
 
 
@@ -60,7 +61,7 @@ def test_only_diagnose_is_published(demo):
 def test_what_a_page_showed_is_not_shared_by_its_components(demo):
     """A visitor's feature lives in gr.State; a default value would be everybody's."""
     states = [block for block in demo.blocks.values() if isinstance(block, gr.State)]
-    assert states and not [state.value for state in states if state.value not in (None, 0)]
+    assert states and not [state.value for state in states if state.value not in (None, Visit())]
 
 
 def test_uploads_are_deleted_within_two_minutes_and_nothing_is_recorded(demo):
@@ -120,8 +121,8 @@ def test_settings_reach_the_server(tasks):
 
 def test_the_default_task_is_shown_first(tasks):
     turned = {name: tasks[name] for name in Settings(default_task="melanoma").ordered_tasks}
-    radio = next(b for b in build_demo(turned).blocks.values() if getattr(b, "label", "") == "What to look for")
-    assert radio.value == "melanoma"
+    page = next(b for b in build_demo(turned).blocks.values() if getattr(b, "elem_id", "") == "vip-diagnose")
+    assert page.props["config"]["order"][0] == "melanoma"
 
 
 # ---- a Hugging Face Space

@@ -4,12 +4,15 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from demo.render.charts import BODY, MAX_LINES, WIDTH, Box, Chart, Words, chart_svg, svg, wrap
+from demo.render.charts import BODY, MAX_LINES, WIDTH, Box, Chart, Words, chart_png, chart_svg, svg, wrap
 
 
 def drawn(picture):
@@ -81,3 +84,13 @@ def test_charts_do_without_pyplot_which_keeps_every_figure():
     code = "import sys, demo.render.charts, demo.render.bars; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "matplotlib.pyplot" not in done.stdout.split()
+
+
+def test_chart_png_has_the_boxes_where_the_svg_has_them():
+    chart = Chart(100, (Box(10, 20, 100, 40, "#ff0000"),), (Words(10, 90, "costs $5 & more", BODY, "#000000"),))
+    pixels = np.asarray(Image.open(BytesIO(chart_png(chart, scale=1))).convert("RGB")).astype(int)
+    assert pixels.shape == (100, WIDTH, 3)
+    red = (pixels[..., 0] > 200) & (pixels[..., 1] < 60)
+    rows, columns = np.nonzero(red)
+    assert abs(rows.min() - 20) <= 1 and abs(rows.max() - 59) <= 1
+    assert abs(columns.min() - 10) <= 1 and abs(columns.max() - 109) <= 1

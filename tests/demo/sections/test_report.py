@@ -8,18 +8,18 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
-import torch
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pypdf import PdfReader
 
 from demo import DISCLAIMER
+from demo.pages.diagnose import report
 from demo.render.cards import OUT_OF_DISTRIBUTION, how_far_to_trust
 from demo.render.report_pdf import MISSING, report_pdf, writable
-from demo.sections import report
-from demo.state.diagnosis import diagnose_boxes
-from demo.state.image_view import picture_for_page
+from demo.state.bench import picture
 from demo.state.report_data import make_report, report_dict
+from demo.state.visit import Visit
+from tests.demo.state.test_rows import asked_for
 from vip_core import __version__
 from vip_core.data.images import read_image
 from vip_core.errors import UsageError
@@ -27,22 +27,12 @@ from vip_core.errors import UsageError
 EVERYTHING = "<b>&amp; 肺の陰影 🫁 שלום عربي \ud83e \x00\x07\u202e\u2028 e\u0301 ½ ≥ → “x” ${y} **z**"
 
 
-def shown(path):
-    """A JPEG as the page's image component has it."""
-    return {"url": "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode(), "path": None}
-
-
-def named(image, features):
-    """The same, named as the page names the picture of an image with these features."""
-    return image | {"orig_name": picture_for_page(Image.new("RGB", (8, 8)), features)["orig_name"]}
-
-
 @pytest.fixture
-def make(task, features, boxes, xray):
-    """A function that gives the report of the X-ray for boxes that differ from the original ones."""
+def make(task, features, boxes, xray, view_lists):
+    """A function that gives the report of the X-ray for lists that differ from the original ones."""
 
-    def make(texts=boxes, mode="vip", note="", of=features, image=shown(xray)):  # noqa: B008
-        return make_report(diagnose_boxes(task, mode, of, tuple(texts)), image, note)
+    def make(texts=boxes, mode="vip", note="", of=features, image=xray):
+        return make_report(view_lists(task, of, texts, mode), image and image.read_bytes(), note)
 
     return make
 
@@ -77,7 +67,9 @@ def test_the_json_is_the_diagnosis_with_what_it_rests_on(make, task, features):
     data = json.loads(json.dumps(report_dict(make(note="seen at noon"))))
     known = task.predictor.diagnose(features).to_dict()
     assert {key: data[key] for key in known if key != "symptoms"} == {k: v for k, v in known.items() if k != "symptoms"}
-    assert data["symptoms"] == [{**score, "edit": "original", "was": None} for score in known["symptoms"]]
+    assert data["symptoms"] == [
+        {**score, "edit": "original", "was": None, "your_finding": None} for score in known["symptoms"]
+    ]
     assert data["removed"] == [] and data["with_original_lists"] is None
     assert (data["task"], data["method"], data["note"]) == ("pneumonia", "vip", "seen at noon")
     assert data["disclaimer"] == DISCLAIMER and data["date"][:2] == "20" and data["date"].endswith("+00:00")
@@ -115,7 +107,7 @@ def test_class_names_alone_have_no_edits(make, boxes):
 
 def test_an_image_out_of_domain_gets_the_warning_and_no_probability(make, tasks):
     stranger = tasks["melanoma"].examples[0][0]
-    made = make(of=tasks["pneumonia"].predictor.encode(stranger), image=shown(stranger))
+    made = make(of=tasks["pneumonia"].predictor.encode(stranger), image=stranger)
     (text,) = pages(made)
     assert OUT_OF_DISTRIBUTION in text and "%" not in text and "does not resemble the reference images" in text
     assert report_dict(made)["domain"]["in_domain"] is False
@@ -170,7 +162,7 @@ def test_the_picture_is_that_of_the_page_in_its_own_proportions(make, tmp_path):
     pixels = np.zeros((90, 180, 3), np.uint8)
     pixels[:, 90:] = (200, 40, 40)
     Image.fromarray(pixels).save(tmp_path / "x.jpg", quality=95)
-    (page,) = PdfReader(BytesIO(report_pdf(make(image=shown(tmp_path / "x.jpg"))))).pages
+    (page,) = PdfReader(BytesIO(report_pdf(make(image=tmp_path / "x.jpg")))).pages
     (image,) = page.images
     seen = np.asarray(image.image.convert("RGB")).astype(int)
     assert seen.shape == (90, 180, 3) and seen[45, 20].max() < 20 and abs(seen[45, 160] - (200, 40, 40)).max() < 12
@@ -181,10 +173,10 @@ def test_metadata_of_the_picture_does_not_reach_the_report(make, tmp_path):
     exif[0x010E] = "PATIENT DOE"
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "x.jpg", exif=exif, comment=b"PATIENT DOE")
     assert b"PATIENT DOE" in (tmp_path / "x.jpg").read_bytes()
-    assert b"DOE" not in report_pdf(make(image=shown(tmp_path / "x.jpg")))
+    assert b"DOE" not in report_pdf(make(image=tmp_path / "x.jpg"))
 
 
-def test_nothing_of_a_dicom_header_is_in_the_report(task, boxes, tmp_path):
+def test_nothing_of_a_dicom_header_is_in_the_report(task, boxes, tmp_path, view_lists):
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.1.2.1"
     meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
@@ -196,60 +188,51 @@ def test_nothing_of_a_dicom_header_is_in_the_report(task, boxes, tmp_path):
     dicom.HighBit, dicom.PixelData = 7, bytes(range(64)) * 64
     dicom.save_as(tmp_path / "doe.dcm")
     image = read_image(tmp_path / "doe.dcm")
-    view = diagnose_boxes(task, "vip", task.predictor.encode(image), tuple(boxes))
-    made = make_report(view, picture_for_page(image, torch.zeros(4)))
+    view = view_lists(task, task.predictor.encode(image), boxes)
+    made = make_report(view, base64.b64decode(picture(image)["url"].split(",", 1)[1]))
     assert made.picture is not None
     words = " ".join(pages(made)) + json.dumps(report_dict(made))
     without_decimals = re.sub(r"\d*\.\d+(e-?\d+)?", "", words)  # some decimal of a score may well read 4711
     assert not any(word in without_decimals for word in ("Quimby", "doe.dcm", "4711", "1970"))
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        None,
-        "text",
-        {},
-        {"url": None},
-        {"url": "/gradio_api/file=/etc/passwd"},
-        {"url": "data:image/jpeg;base64,@@@"},
-        {"url": "data:image/jpeg;base64," + base64.b64encode(b"\xff\xd8\xff no picture").decode()},
-        {"url": "data:image/png;base64,iVBORw0KGgo="},
-        {"url": "data:image/jpeg;base64," + "A" * 5_000_000},
-    ],
-)
-def test_a_picture_that_is_none_of_the_pages_is_left_out(make, image):
-    made = make(image=image)
+def test_report_without_a_picture_is_made_all_the_same(make):
+    made = make(image=b"")
     assert made.picture is None and len(pages(made)) == 1
+
+
+def test_report_marks_the_readers_own_findings(task, features):
+    request = asked_for(task)
+    request["lists"]["pneumonia"][0]["finding"] = "seen"
+    found = report({"pneumonia": task}, Visit(choice=1, features=features), {**request, "prevalence": 0.1})
+    files = {file["type"]: base64.b64decode(file["data"]) for file in found.props["files"]["files"]}
+    data = json.loads(files["application/json"])
+    marked = [row["symptom"] for row in data["symptoms"] if row["your_finding"] == "seen"]
+    assert marked == [task.predictor.symptoms.symptoms[1][0]] and data["prevalence"] == 0.1
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO(files["application/pdf"])).pages)
+    assert "your finding: seen" in " ".join(text.split())
 
 
 # ---- on the page
 
 
-def test_the_links_hold_the_files_themselves(tasks, task, features, boxes, xray):
-    html = report.answer(tasks, features, named(shown(xray), features), "a note", "pneumonia", "vip", *boxes)["links"]
-    links = dict(re.findall(r'href="data:application/(\w+);base64,([\w+/=]+)"', html))
-    assert set(links) == {"pdf", "json"}
-    assert json.loads(base64.b64decode(links["json"]))["note"] == "a note"
-    assert "a note" in PdfReader(BytesIO(base64.b64decode(links["pdf"]))).pages[0].extract_text()
-    assert xray.stem not in html and len(re.findall(r'download="vip-report-[\d-]+\.(?:pdf|json)"', html)) == 2
-
-
-def test_a_picture_and_the_features_of_another_image_make_no_report(tasks, task, features, boxes, xray):
-    other = task.predictor.encode(task.examples[1][0])
-    html = report.answer(tasks, other, named(shown(xray), features), None, "pneumonia", "vip", *boxes)["links"]
-    assert "has just changed" in html and "href" not in html
+def test_report_files_hold_what_the_page_shows(task, features, xray):
+    visit = Visit(choice=1, features=features, picture=xray.read_bytes())
+    found = report({"pneumonia": task}, visit, {**asked_for(task), "note": "a note"}).props["files"]["files"]
+    assert [file["type"] for file in found] == ["application/pdf", "application/json"]
+    assert all(re.fullmatch(r"vip-report-[\d-]+\.(pdf|json)", file["name"]) for file in found)
+    assert json.loads(base64.b64decode(found[1]["data"]))["note"] == "a note"
+    assert "a note" in PdfReader(BytesIO(base64.b64decode(found[0]["data"]))).pages[0].extract_text()
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"features": None}, "There is no image"),
+        ({"choice": 7}, "There is no image"),
         ({"note": "a" * 2000}, "2,000 characters"),
-        ({"boxes": ["", "x"]}, "has no symptom"),
+        ({"mode": "magic"}, "method"),
     ],
 )
-def test_what_cannot_be_reported_gives_one_sentence(tasks, features, boxes, changes, words):
-    call = {"features": features, "note": None, "boxes": boxes} | changes
-    html = report.answer(tasks, call["features"], None, call["note"], "pneumonia", "vip", *call["boxes"])["links"]
-    assert words in html and html.count("<p") == 1 and "href" not in html
+def test_report_that_cannot_be_made_is_one_sentence(task, features, changes, words):
+    found = report({"pneumonia": task}, Visit(choice=1, features=features), {**asked_for(task), **changes})
+    assert words in found.props["files"]["error"]

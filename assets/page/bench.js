@@ -1,0 +1,410 @@
+/**
+ * The workbench of the Diagnose page: image, answer and rows, and everything a person does with them. It knows nothing of
+ * Gradio: a backend reads images and scores lists, on a server or in a worker of this browser.
+ *
+ * The backend: {read(request), score(request), clear(), report(request), chart(request)}; it answers through
+ * `bench.picture(…)`, `bench.scores(…)`, `bench.files(…)` and `bench.failed(…)`.
+ */
+
+import { Answer } from "./answer.js";
+import { button, download, make, say } from "./dom.js";
+import { forget, linkedLists, loadLists, recall, remember, saveLists, shareLists } from "./keeping.js";
+import { More } from "./more.js";
+import { Rows } from "./rows.js";
+import { Store, rowsOf } from "./store.js";
+import { Viewer } from "./viewer.js";
+
+const KEYS = [
+  ["o", "Open an image"],
+  ["e", "Edit the first symptom"],
+  ["m", "Show or hide the map"],
+  ["i", "Invert the image"],
+  ["f", "Full screen"],
+  ["0", "Fit the image"],
+  ["Ctrl Z, Ctrl Shift Z", "Undo, redo"],
+  ["Enter", "In a row: a new row below"],
+  ["Backspace", "In an empty row: remove it"],
+  ["Alt ↑, Alt ↓", "In a row: move it"],
+  ["↑, ↓", "At the ends of a row: the row above or below"],
+  ["?", "This list"],
+];
+
+export class Bench {
+  constructor(root, config, backend) {
+    this.root = root;
+    this.config = config;
+    this.backend = backend;
+    this.stores = {};
+    this.choice = 0; // counts choices of an image; an answer to an older one is dropped
+    this.sent = 0; // counts requests; an answer to an older one is dropped
+    this.started = false; // whether an image was ever chosen
+    this.image = null;
+    this.latest = null;
+    this.focus = null;
+    this.drawn = new Map();
+    this.mode = "vip";
+    this.#build();
+    const linked = this.#said(() => linkedLists(config.tasks), "");
+    this.take(linked?.task ?? config.order[0]);
+    if (linked?.lists) this.#edit(() => this.store.replace(rowsOf(linked.lists)));
+  }
+
+  // ---- laying out
+
+  #build() {
+    const { config } = this;
+    this.task_box = make(
+      "select",
+      { class: "vip-task", "aria-label": "Task", onchange: () => this.take(this.task_box.value) },
+      ...config.order.map(key => make("option", { value: key }, config.tasks[key].label)),
+    );
+    this.mode_box = make(
+      "select",
+      { class: "vip-mode", "aria-label": "Method", onchange: () => this.#setMode(this.mode_box.value) },
+      ...config.modes.map(([key, label]) => make("option", { value: key }, label)),
+    );
+    const image = make("section", { class: "vip-image", "aria-label": "Image" });
+    const answer = make("section", { class: "vip-answer", "aria-label": "Prediction" });
+    const rows = make("section", { class: "vip-rows", "aria-label": "Symptoms" });
+    this.examples = make("div", { class: "vip-examples", role: "group", "aria-label": "Examples, with their known diagnosis" });
+    this.file = make("input", { type: "file", accept: ".json,application/json", hidden: true, "aria-label": "Choose a symptom file", onchange: () => this.#load() });
+    this.undo = button("Undo", () => this.#edit(() => this.store.undo()), { class: "vip-undo" });
+    this.redo = button("Redo", () => this.#edit(() => this.store.redo()), { class: "vip-redo" });
+    this.status = make("p", { class: "vip-status", role: "status" });
+    this.link = make("a", { class: "vip-link", hidden: true });
+    this.legend = make("p", { class: "vip-legend" });
+    this.help = make(
+      "dialog",
+      { class: "vip-help", "aria-label": "Keyboard shortcuts" },
+      make("h3", {}, "Keyboard shortcuts"),
+      make("dl", {}, ...KEYS.flatMap(([key, words]) => [make("dt", {}, key), make("dd", {}, words)])),
+      button("Close", () => this.help.close()),
+    );
+    this.more = new More({
+      onopen: () => this.#request(),
+      onkeep: name => this.#kept(() => this.store.keep(name)),
+      ondelete: name => this.#kept(() => this.store.forget(name)),
+      onuse: lists => this.#edit(() => this.store.replace(lists)),
+      onchart: format => this.#chart(format),
+      onforget: () => this.#forget(),
+    }, config.privacy);
+    this.root.replaceChildren(
+      make(
+        "div",
+        { class: "vip-top" },
+        this.task_box,
+        this.mode_box,
+        make("span", { class: "vip-disclaimer" }, config.disclaimer),
+        button("?", () => this.help.showModal(), { class: "vip-help-open", "aria-label": "Keyboard shortcuts" }),
+      ),
+      image,
+      answer,
+      rows,
+      make(
+        "footer",
+        { class: "vip-actions" },
+        this.undo,
+        this.redo,
+        button("Reset", () => this.#edit(() => this.store.reset()), { class: "vip-reset" }),
+        button("Load", () => this.file.click(), { class: "vip-load" }),
+        button("Save", () => this.#said(() => saveLists(this.task, this.store), "Saved as a symptom file."), { class: "vip-save" }),
+        button("Link", () => shareLists(this.task, this.store, this.link, this.status), { class: "vip-share" }),
+        button("Report", () => this.#report(), { class: "vip-report" }),
+        this.link,
+        this.status,
+        this.file,
+      ),
+      this.legend,
+      this.more.node,
+      this.help,
+    );
+    this.viewer = new Viewer(image, {
+      onfile: (file, second) => this.read({ file, second, name: file.name }),
+      onclear: () => this.clear(),
+      onremovesecond: () => {
+        this.viewer.removeSecond();
+        this.backend.clear({ second: true });
+        this.#request();
+      },
+    });
+    image.append(this.examples);
+    this.answer = new Answer(answer, { onprevalence: () => this.#paintMore() });
+    this.rows = new Rows(rows, {
+      onedit: () => this.#edited(),
+      onfocus: (name, index, how) => this.#focused(name, index, how),
+    });
+    this.root.addEventListener("keydown", event => this.#key(event));
+  }
+
+  // ---- the task
+
+  get task() {
+    return this.config.tasks[this.key];
+  }
+
+  get store() {
+    return this.stores[this.key];
+  }
+
+  /** Switch to a task. Each keeps its own lists. */
+  take(key) {
+    this.key = key;
+    this.task_box.value = key;
+    if (!this.store) {
+      this.stores[key] = new Store(this.task.lists);
+      recall(key, this.store);
+    }
+    this.examples.replaceChildren(
+      ...this.task.examples.map((example, index) =>
+        button("", () => this.read({ example: index, name: example.diagnosis }), { class: "vip-example", "aria-label": `Example: ${example.diagnosis}` }),
+      ),
+    );
+    [...this.examples.children].forEach((node, index) => {
+      const { src, diagnosis } = this.task.examples[index];
+      node.append(make("img", { src, alt: "", loading: "lazy", width: 56, height: 56 }), make("span", {}, diagnosis));
+    });
+    say(this.legend, this.task.legend);
+    this.#offerModes();
+    this.rows.show(this.task, this.store);
+    this.answer.show(this.task);
+    this.clear();
+  }
+
+  /** Take lists from elsewhere on the page, such as the Symptoms page. */
+  put({ task, lists }) {
+    if (task !== this.key) this.take(task);
+    this.#edit(() => this.store.replace(rowsOf(lists)));
+  }
+
+  /** Offer the methods of the task: without a trained model only the zero-shot ones. */
+  #offerModes() {
+    const { modes } = this.task;
+    for (const option of this.mode_box.options) option.hidden = option.disabled = !modes.includes(option.value);
+    if (!modes.includes(this.mode)) this.mode = modes[0];
+    this.mode_box.value = this.mode;
+    this.root.classList.toggle("vip-names-mode", this.mode === "names");
+  }
+
+  #setMode(mode) {
+    this.mode = mode;
+    this.root.classList.toggle("vip-names-mode", mode === "names");
+    this.#request();
+  }
+
+  // ---- the image
+
+  read({ file = null, example = null, second = false, name }) {
+    this.choice += 1;
+    this.started = true;
+    this.viewer.reading(name);
+    if (!second) {
+      this.image = null;
+      this.latest = null;
+      this.focus = null;
+      this.answer.paint(null);
+      this.rows.paint(null);
+      [...this.examples.children].forEach((node, index) => node.setAttribute("aria-pressed", String(index === example)));
+    }
+    this.backend.read({ ...this.#asked(), file, example, second });
+  }
+
+  clear() {
+    this.choice += 1;
+    this.image = null;
+    this.latest = null;
+    this.focus = null;
+    this.viewer.reading("");
+    this.viewer.clear(this.task.invitation);
+    this.answer.paint(null);
+    this.rows.paint(null);
+    [...this.examples.children].forEach(node => node.setAttribute("aria-pressed", "false"));
+    if (this.started) this.backend.clear({ choice: this.choice });
+    this.#buttons();
+    this.#paintMore();
+  }
+
+  /** An image was read. */
+  picture(picture) {
+    if (picture.choice !== this.choice) return;
+    if (picture.error) return this.failed(picture);
+    if (picture.second) {
+      this.viewer.showSecond(picture, picture.labels);
+    } else {
+      this.viewer.show(picture);
+      this.image = picture;
+    }
+    say(this.status, "");
+  }
+
+  failed({ choice = this.choice, error }) {
+    if (choice !== this.choice) return;
+    this.viewer.reading("");
+    this.answer.paint(this.latest, error);
+  }
+
+  // ---- scoring
+
+  #asked() {
+    return {
+      choice: this.choice,
+      id: ++this.sent,
+      task: this.key,
+      mode: this.mode,
+      lists: Object.fromEntries(
+        Object.entries(this.store.lists).map(([name, rows]) => [name, rows.map(row => ({ ...row, drawn: this.drawn.has(this.#line(name, row.text)) }))]),
+      ),
+      focus: this.focus,
+      changes: this.more.asksForChanges,
+      versions: this.more.asksForVersions ? this.store.versions : [],
+    };
+  }
+
+  /** By what the distributions of a row are kept: they depend on its text and the method, not on the image. */
+  #line(name, text) {
+    return JSON.stringify([this.key, this.mode, name, text.trim()]);
+  }
+
+  #request() {
+    if (this.image) this.backend.score(this.#asked());
+    this.#paintMore();
+  }
+
+  /** Change the versions, not the lists. */
+  #kept(change) {
+    change();
+    remember(this.key, this.store);
+    this.#request();
+  }
+
+  #edit(change) {
+    change();
+    for (const name of this.task.classes) this.rows.sync(name);
+    this.#edited();
+  }
+
+  #edited() {
+    this.link.hidden = true;
+    remember(this.key, this.store);
+    this.#buttons();
+    this.#request();
+  }
+
+  #buttons() {
+    this.undo.disabled = !this.store.canUndo;
+    this.redo.disabled = !this.store.canRedo;
+  }
+
+  #focused(name, index, how) {
+    if (this.focus?.class === name && this.focus.index === index) return;
+    this.focus = { class: name, index, how };
+    this.#request();
+  }
+
+  /** Scores of the lists as they were sent. */
+  scores(scores) {
+    if (scores.choice !== this.choice || scores.id < (this.latest?.id ?? 0)) return;
+    if (scores.error) {
+      this.root.classList.add("vip-stale");
+      return this.answer.paint(this.latest, scores.error);
+    }
+    this.root.classList.remove("vip-stale");
+    this.root.classList.toggle("vip-out", Boolean(scores.domain && !scores.domain.in_domain));
+    for (const row of scores.rows) {
+      const line = this.#line(row.class, row.symptom);
+      if (row.counts) this.drawn.set(line, row.counts);
+      else row.counts = this.drawn.get(line) ?? null;
+    }
+    this.latest = scores;
+    this.answer.paint(scores);
+    this.rows.paint(scores);
+    if (scores.map !== undefined) this.viewer.showMap(scores.map);
+    if (scores.map?.focus) {
+      this.rows.focused = { name: scores.map.focus.class, index: scores.map.focus.index };
+      this.rows.mark();
+    }
+    this.#paintMore();
+  }
+
+  #paintMore() {
+    this.more.paint({ scores: this.latest, task: this.task, store: this.store, probability: value => this.answer.probability(value) });
+  }
+
+  // ---- what is kept and taken away
+
+  /** Do something and say so, or say why it cannot be done. */
+  #said(act, sentence) {
+    try {
+      const result = act();
+      say(this.status, sentence);
+      return result;
+    } catch (error) {
+      queueMicrotask(() => say(this.status, error.message));
+      return null;
+    }
+  }
+
+  async #load() {
+    const [file] = this.file.files;
+    this.file.value = "";
+    if (!file) return;
+    try {
+      const lists = await loadLists(file, this.task.classes);
+      this.#edit(() => this.store.replace(rowsOf(lists)));
+      say(this.status, `Loaded ${file.name}.`);
+    } catch (error) {
+      say(this.status, error.message);
+    }
+  }
+
+  #forget() {
+    forget();
+    const image = this.image;
+    this.stores = {};
+    this.take(this.key);
+    say(this.status, image ? "Forgotten: your lists, your versions and the image." : "Forgotten: your lists and your versions.");
+  }
+
+  #report() {
+    if (!this.latest) return say(this.status, "Choose an image first; the report is of what the page shows.");
+    say(this.status, "The report is being made …");
+    this.backend.report({ ...this.#asked(), note: this.more.note.value, prevalence: this.answer.prevalence });
+  }
+
+  #chart(format) {
+    if (!this.latest) return say(this.status, "Choose an image first.");
+    this.backend.chart({ ...this.#asked(), format });
+  }
+
+  /** Files that the backend made: [{name, type, data (base64)}]. */
+  files({ files = [], error = null }) {
+    if (error) return say(this.status, error);
+    for (const { name, type, data } of files) {
+      download(name, Uint8Array.from(atob(data), character => character.charCodeAt(0)), type);
+    }
+    say(this.status, `Saved: ${files.map(file => file.name).join(", ")}.`);
+  }
+
+  #key(event) {
+    const writing = event.target.closest("input:not([type=checkbox]):not([type=range]), textarea, select");
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && (!writing || event.target.closest(".vip-rows"))) {
+      event.preventDefault();
+      this.#edit(() => (event.shiftKey ? this.store.redo() : this.store.undo()));
+      return;
+    }
+    if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const acts = {
+      o: () => this.viewer.file.click(),
+      e: () => this.rows.views[this.task.classes[0]][0].text.focus(),
+      m: () => this.viewer.toggleMap(),
+      i: () => this.viewer.invert(),
+      f: () => this.viewer.fullScreen(),
+      0: () => this.viewer.fit(),
+      "?": () => this.help.showModal(),
+    };
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+

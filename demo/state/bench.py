@@ -1,0 +1,155 @@
+"""What the Diagnose page is answered: pictures, scores with the map of a row, and files to take away, as JSON."""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from vip_core.data.images import read_image
+from vip_core.data.viewing import dicom_facts, grey_values
+from vip_core.errors import BackboneError, SymptomError, UsageError, ViPError
+from vip_core.scoring import evidence
+
+from .dicom_check import mismatch
+from .request import Json, read_request
+from .rows import score
+from .task_view import axis_of, descriptions
+from .tasks import Task
+from .visit import Visit
+
+PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size
+FULL = 1.5  # times an even spread of the axis's end over the cells: where the map's colours are full
+UNDATED = "undated"
+
+
+def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | None:
+    """Scores of the visitor's image under a request; None where it asks of an image that is not there any more."""
+    if not isinstance(request, dict) or request.get("task") not in tasks or visit.features is None:
+        return None
+    return answer(tasks[request["task"]], visit, request) if request.get("choice") == visit.choice else None
+
+
+def answer(task: Task, visit: Visit, request: Json) -> Json:
+    """Scores, or the sentence that says why there are none."""
+    try:
+        found = score(task, visit, request)
+    except SymptomError as error:
+        return {"choice": visit.choice, "id": request.get("id", 0), "error": str(error)}
+    found["map"] = map_of(task, visit, request, found["rows"])
+    return found
+
+
+def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | None:
+    """The map of the row in focus, by default of the strongest reason; None without patch features."""
+    if visit.cells is None or visit.features is None:
+        return None
+    focus = request.get("focus") or {}
+    place = (focus.get("class"), focus.get("index"))
+    row = next((i for i, each in enumerate(rows) if (each["class"], each["index"]) == place), None)
+    found: Json = {"fit": task.predictor.vip.backbone.resize_mode}
+    if row is None:
+        row = max(range(len(rows)), key=lambda i: abs(rows[i]["adds"]))
+        found["focus"] = {"class": rows[row]["class"], "index": rows[row]["index"]}
+    asked = read_request(task, request)
+    text = task.scorer(asked.mode).encode_symptoms(asked.symptoms)[row]
+    axis = axis_of(task, asked.mode)
+    height, width, _ = visit.cells.shape
+    words = f"Where “{rows[row]['symptom']}” is seen: {height} × {width} cells, drawn smoothly; no outline of a lesion."
+    found |= {"cells": levels(visit.cells, visit.features, text, axis), "caption": words}
+    if visit.second is not None and visit.second[1] is not None:
+        found["second"] = levels(visit.second[1], visit.second[0], text, axis)
+    return found
+
+
+def levels(cells: Tensor, features: Tensor, text: Tensor, axis: tuple[float, float]) -> list[list[int]]:
+    """The map of one symptom as whole numbers per cell, -127 (full blue) to 127 (full orange).
+
+    Args:
+        cells: (h, w, D).
+        features: (D,) of the same image.
+        text: (D,).
+        axis: of similarities, which sets the scale where the cells add up to the similarity; else the map sets its own.
+    """
+    exact = evidence.adds_up(cells, features)
+    terms = (evidence.evidence if exact else evidence.contrast)(cells, text[None])[0].cpu()  # (h, w)
+    end = FULL * max(map(abs, axis)) / terms.numel() if exact else terms.abs().max().item() or 1.0
+    return (terms.clamp(-end, end) / end * 127).round().int().tolist()
+
+
+def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | None:
+    """Read an image into the visit: its picture and its scores. None where a later choice has overtaken it.
+
+    path: of the file; None where the upload has expired.
+    """
+    choice = int(request["choice"])
+    visit.choice = max(visit.choice, choice)
+    try:
+        if path is None:
+            raise UsageError("The upload has expired. Choose the image again.")
+        image = read_image(path)
+        features, cells = task.predictor.encode(image), encode_cells(task, image)
+    except ViPError as error:
+        return {"picture": {"choice": choice, "error": str(error)}}
+    if choice != visit.choice:
+        return None
+    facts = dicom_facts(path)
+    date = (facts and facts.date) or UNDATED
+    shown = picture(image)
+    if request.get("second"):
+        visit.second = (features, cells)
+        shown |= {"second": True, "labels": labels(visit.date, date)}
+    else:
+        visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
+        visit.warning = mismatch(facts, descriptions().get(task.key, {}).get("dicom"))
+        visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
+        values = grey_values(path)
+        shown |= {"facts": str(facts or ""), "raw": None if values is None else values.to_dict()}
+    return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
+
+
+def encode_cells(task: Task, image: Image.Image) -> Tensor | None:
+    """Features (h, w, D) of the image's patches; None where the backbone has none."""
+    try:
+        return evidence.encode_cells(task.predictor, image)
+    except BackboneError:
+        return None
+
+
+def labels(first: str, second: str) -> list[str]:
+    """How two images are told apart: by their dates, the older one named."""
+    names = [f"first image, {first}", f"second image, {second}"]
+    if UNDATED in (first, second) or first == second:
+        return names
+    older = 0 if first < second else 1
+    return [f"{name}{', older' if index == older else ''}" for index, name in enumerate(names)]
+
+
+def picture(image: Image.Image) -> Json:
+    """The image for the page, within the page itself: the server needs no file of it."""
+    image.thumbnail((PREVIEW, PREVIEW))
+    image.info = {}  # Pillow would write a comment of the upload into the picture
+    buffer = BytesIO()
+    image.save(buffer, format="JPEG", quality=90)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"url": f"data:image/jpeg;base64,{data}", "width": image.width, "height": image.height}
+
+
+def clear(visit: Visit, request: Json) -> Visit:
+    """Forget the image, or the second one alone."""
+    if request.get("second"):
+        visit.second = None
+    elif int(request.get("choice", 0)) >= visit.choice:
+        visit.choice = int(request.get("choice", 0))
+        visit.features = visit.cells = visit.second = None
+        visit.picture, visit.warning, visit.date = b"", "", UNDATED
+    return visit
+
+
+def file(name: str, kind: str, data: bytes) -> Json:
+    """A file that the browser saves."""
+    stamp, ending = f"{datetime.now(timezone.utc):%Y-%m-%d-%H%M}", kind.split("/")[-1].split("+")[0]
+    return {"name": f"{name}-{stamp}.{ending}", "type": kind, "data": base64.b64encode(data).decode()}

@@ -1,0 +1,138 @@
+"""The rows of the Diagnose page: every symptom with its numbers for one image, as JSON."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vip_core.errors import SymptomError
+from vip_core.scoring.diagnosis import Diagnosis
+
+from .diagnosis import before_edits
+from .request import Asked, Json, read_request
+from .task_view import axis_of, finding_of, strip_groups
+from .tasks import Task
+from .visit import Visit
+from .what_if import diagnose, neighbours, what_would_change
+
+BINS = 28  # of a strip's distributions
+MAX_VERSIONS = 20
+SIDES = ("left", "right")
+
+
+def score(task: Task, visit: Visit, request: Json) -> Json:
+    """The rows of a request with their numbers. Raises SymptomError with a sentence for the visitor."""
+    assert visit.features is not None
+    asked = read_request(task, request)
+    diagnosis, text = diagnose(task, visit.features, asked)
+    original = task.scorer(asked.mode).diagnose(visit.features, task.prompts(asked.mode, task.predictor.symptoms))
+    second = None if visit.second is None else diagnose(task, visit.second[0], asked)[0]
+    changed = asked.symptoms.symptoms != task.prompts(asked.mode, task.predictor.symptoms).symptoms
+    answer: Json = {
+        "choice": visit.choice,
+        "id": request.get("id", 0),
+        "mode": asked.mode,
+        "axis": [round(end, 3) for end in axis_of(task, asked.mode)],
+        "probabilities": _rounded(diagnosis.probabilities.values(), 5),
+        "original": _rounded(original.probabilities.values(), 5),
+        "edited": changed or any(asked.findings),
+        "domain": domain(visit, diagnosis),
+        "rows": rows(task, asked, diagnosis, original, text, second),
+    }
+    if request.get("changes"):
+        answer["neighbours"] = neighbours(task, visit.features)
+        answer["changes"] = what_would_change(task, visit.features, asked, diagnosis)
+    if versions := request.get("versions"):
+        answer["versions"] = [_version(task, visit.features, request, version) for version in versions[:MAX_VERSIONS]]
+    return answer
+
+
+def domain(visit: Visit, diagnosis: Diagnosis) -> Json | None:
+    """Whether the image is one that the model may be asked about, and if not, why."""
+    if visit.warning:
+        return {"in_domain": False, "reason": visit.warning}
+    if diagnosis.domain is None:
+        return None
+    reason = "" if diagnosis.domain.in_domain else "This image does not resemble the reference images."
+    return {"in_domain": diagnosis.domain.in_domain, "reason": reason}
+
+
+def rows(
+    task: Task, asked: Asked, diagnosis: Diagnosis, original: Diagnosis, text: Tensor, second: Diagnosis | None
+) -> list[Json]:
+    """A row per scored symptom, as the page paints it."""
+    separations = task.scorer(asked.mode).separations(asked.symptoms)
+    before = before_edits(original, asked)
+    counts, below = distributions(task, asked, diagnosis, text)
+    signs = signs_of(task, diagnosis)
+    found = []
+    for row, (score, place) in enumerate(zip(diagnosis.symptoms, asked.places, strict=True)):
+        old = before[row]
+        found.append(
+            {
+                "class": place[0],
+                "index": place[1],
+                "symptom": score.symptom,
+                "similarity": round(score.similarity, 4),
+                "before": None if old is None else round(old.similarity, 4),
+                "percentile": None if score.percentile is None else round(score.percentile, 1),
+                "percentiles": below[row],
+                "contribution": round(score.contribution, 4),
+                "adds": round(signs[score.class_name] * score.contribution, 4),
+                "attention": round(score.attention, 4),
+                "auroc": None if (auroc := separations[row]) is None else round(auroc, 3),
+                "counts": None if asked.drawn[row] else counts[row],
+                "note": note(score.symptom),
+                **({} if second is None else {"second": round(second.symptoms[row].similarity, 4)}),
+            }
+        )
+    return found
+
+
+def signs_of(task: Task, diagnosis: Diagnosis) -> dict[str, int]:
+    """The sign of each class's terms: + for the finding or the prediction, - for the other class or the runner-up."""
+    finding = finding_of(task)
+    if finding is not None:
+        return {name: 1 if index == finding else -1 for index, name in enumerate(task.classes)}
+    ranked = sorted(diagnosis.logits, key=lambda name: -diagnosis.logits[name])
+    return {name: 1 if name == ranked[0] else -1 if name == ranked[1] else 0 for name in ranked}
+
+
+def distributions(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> tuple[list[Any], list[Any]]:
+    """For each symptom: reference images per bin in two groups, and the share of each group below this image."""
+    bank = task.predictor.vip.reference
+    if bank is None:
+        return [None] * len(text), [None] * len(text)
+    known = bank.similarities(text)  # (N, n)
+    low, high = axis_of(task, asked.mode)
+    counts, below = [], []
+    for row, score in enumerate(diagnosis.symptoms):
+        groups = strip_groups(task, asked.symptoms.classes.index(score.class_name))
+        values = [known[torch.isin(bank.labels, torch.tensor(group)), row].float() for group in groups]
+        counts.append([value.clamp(low, high).histc(BINS, low, high).int().tolist() for value in values])
+        below.append([round(100 * (value < score.similarity).float().mean().item()) for value in values])
+    return counts, below
+
+
+def note(symptom: str) -> str:
+    """Why a row may not mean what it says; empty where nothing is known against it."""
+    words = {word.strip(".,;:()").lower() for word in symptom.split()}
+    if words & set(SIDES):
+        return "Sides are not told apart: the model was trained on mirrored images too."
+    letters = [character for character in symptom if character.isalpha()]
+    if letters and sum(character.isascii() for character in letters) < 0.7 * len(letters):
+        return "Not English: the model’s text tower has learned English only."
+    return ""
+
+
+def _version(task: Task, features: Tensor, request: Json, version: Json) -> Json:
+    name = str(version.get("name", ""))[:40]
+    try:
+        diagnosis, _ = diagnose(task, features, read_request(task, request, version.get("lists")))
+    except SymptomError as error:
+        return {"name": name, "error": str(error)}
+    return {"name": name, "probabilities": _rounded(diagnosis.probabilities.values(), 5)}
+
+
+def _rounded(values: Any, digits: int) -> list[float]:  # noqa: ANN401
+    return [round(value, digits) for value in values]

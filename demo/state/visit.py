@@ -1,0 +1,28 @@
+"""What the server holds of a visitor of the Diagnose page."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Visit:
+    """What the server holds of one visitor: features, never the image file.
+
+    Attributes:
+        choice: which choice of an image these are of; a reading that ends after a later choice is dropped.
+        features: (D,), or None without an image.
+        cells: (h, w, D) for the map, or None.
+        second: the same two of a second image, or None.
+        warning: why the image does not fit the task, by its DICOM header; empty where it does.
+        date: of the study by its DICOM header, or "undated".
+        picture: the JPEG that the page shows, for the report.
+    """
+
+    choice: int = 0
+    features: Tensor | None = None
+    cells: Tensor | None = None
+    second: tuple[Tensor, Tensor | None] | None = None
+    warning: str = ""
+    date: str = "undated"
+    picture: bytes = field(default=b"", repr=False)

@@ -1,0 +1,107 @@
+"""What if: a visitor's own findings in place of the model's, and which symptoms the answer hangs on."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
+
+from .request import ABSENT, SEEN, Asked
+from .task_view import finding_of
+from .tasks import Task
+
+QUANTILE = {SEEN: 0.95, ABSENT: 0.05}  # of the reference images of the symptom's class
+NEIGHBOURS = 5
+
+
+def diagnose(task: Task, features: Tensor, asked: Asked) -> tuple[Diagnosis, Tensor]:
+    """The diagnosis of an image (D,) under what was asked, and the text features (n, D) of the symptoms."""
+    scorer = task.scorer(asked.mode)
+    diagnosis, text = scorer.diagnose(features, asked.symptoms), scorer.encode_symptoms(asked.symptoms)
+    return overruled(task, asked, diagnosis, text), text
+
+
+def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> Diagnosis:
+    """The diagnosis with the visitor's own findings in place of the model's similarities.
+
+    A symptom's term of the logit is proportional to its similarity, so a finding that is seen (absent) sets the
+    similarity to the 95th (5th) percentile of the reference images of its class and scales the term with it.
+    """
+    bank = task.predictor.vip.reference
+    if bank is None or not any(asked.findings):
+        return diagnosis
+    known = bank.similarities(text)  # (N, n)
+    logits = dict(diagnosis.logits)
+    scores: list[SymptomScore] = []
+    for row, (score, finding) in enumerate(zip(diagnosis.symptoms, asked.findings, strict=True)):
+        if finding is not None:
+            own = known[bank.labels == asked.symptoms.classes.index(score.class_name), row]
+            similarity = own.quantile(QUANTILE[finding]).item()
+            weight = score.contribution / score.similarity if score.similarity else 0.0
+            changed = replace(score, similarity=similarity, contribution=weight * similarity)
+            logits[score.class_name] += changed.contribution - score.contribution
+            score = changed
+        scores.append(score)
+    temperature = task.scorer(asked.mode).temperature
+    values = (torch.tensor(list(logits.values()), dtype=torch.float64) / temperature).softmax(-1).tolist()
+    probabilities = dict(zip(logits, values, strict=True))
+    prediction = max(probabilities, key=lambda name: probabilities[name])
+    return replace(diagnosis, prediction=prediction, probabilities=probabilities, logits=logits, symptoms=tuple(scores))
+
+
+def neighbours(task: Task, features: Tensor) -> str:
+    """What the most similar reference images had."""
+    bank = task.predictor.vip.reference
+    if bank is None or not len(bank.labels):
+        return ""
+    similar = bank.similarities(features[None]).flatten().topk(min(NEIGHBOURS, len(bank.labels))).indices
+    counts = bank.labels[similar.cpu()].bincount(minlength=len(task.classes)).tolist()
+    found = [f"{count} had {name}" for count, name in zip(counts, task.classes, strict=True) if count]
+    return f"Of the {len(similar)} most similar reference images, {' and '.join(found)}."
+
+
+def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Diagnosis) -> list[str]:
+    """The symptom whose removal moves the probability most, and the one or two whose removal flips the prediction."""
+    finding = finding_of(task)
+    name = diagnosis.prediction if finding is None else task.classes[finding]
+    value = diagnosis.probabilities[name]
+    singles = {(row,): found for row in range(len(asked.places)) if (found := _without(task, features, asked, (row,)))}
+    if not singles:
+        return ["Every class has one symptom; none can be removed."]
+    best = max(singles, key=lambda rows: abs(singles[rows].probabilities[name] - value))
+    moved = singles[best].probabilities[name]
+    most = diagnosis.symptoms[best[0]].symptom
+    lines = [f"Removing “{most}” moves {name} most: {_per_cent(value)} to {_per_cent(moved)}."]
+    flips = [rows for rows, found in singles.items() if found.prediction != diagnosis.prediction]
+    if not flips:
+        pairs = combinations(range(len(asked.places)), 2)
+        for rows in pairs:
+            found = _without(task, features, asked, rows)
+            if found is not None and found.prediction != diagnosis.prediction:
+                flips = [rows]
+                break
+    if flips:
+        texts = " and ".join(f"“{diagnosis.symptoms[row].symptom}”" for row in flips[0])
+        return [*lines, f"The prediction flips without {texts}."]
+    return [*lines, "No one or two symptoms decide alone: the prediction stays without any of them."]
+
+
+def _without(task: Task, features: Tensor, asked: Asked, rows: tuple[int, ...]) -> Diagnosis | None:
+    """The diagnosis without some rows; None where a class would have none left."""
+    kept = [row for row in range(len(asked.places)) if row not in rows]
+    lists: dict[str, list[str]] = {name: [] for name in task.classes}
+    for row in kept:
+        lists[asked.places[row][0]].append(asked.symptoms.texts[row])
+    if not all(lists.values()):
+        return None
+    symptoms = replace(asked.symptoms, symptoms=tuple(map(tuple, lists.values())))
+    findings = tuple(asked.findings[row] for row in kept)
+    return diagnose(task, features, Asked(asked.mode, symptoms, tuple(asked.places[row] for row in kept), findings))[0]
+
+
+def _per_cent(probability: float) -> str:
+    if probability > 0.995:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"

@@ -1,0 +1,139 @@
+"""The Diagnose page as a person uses it, for the tests in a real browser."""
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page
+
+PATIENCE = 20_000  # milliseconds that a test waits for what must come; far more than it takes
+
+
+class Bench:
+    """One person's Diagnose page, in a browser context of its own; what is read from it is what that person sees."""
+
+    def __init__(self, browser: Browser, url: str, width: int = 1440, height: int = 900, query: str = "", **context):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
+        self.context.set_default_timeout(PATIENCE)
+        self.page: Page = self.context.new_page()
+        self.abroad: list[str] = []
+        self.errors: list[str] = []
+        self.home = url
+        self.page.on("request", lambda request: self._note(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.open(query)
+
+    def open(self, query: str = "") -> None:
+        """Load the page, and wait until nothing typed is lost."""
+        self.page.goto(self.home + query)
+        self.page.wait_for_selector(".vip-bench[data-ready=yes]")
+        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
+
+    def _note(self, url: str) -> None:
+        if not url.startswith((self.home, "data:", "blob:")):
+            self.abroad.append(url)
+
+    # ---- images
+
+    def upload(self, path: Path) -> None:
+        """Choose a file, and wait for its result."""
+        with self.new_result():
+            self.page.locator(".vip-tools input[type=file]").first.set_input_files(path)
+
+    def choose_example(self, index: int) -> None:
+        """Click an example, and wait for its result."""
+        with self.new_result():
+            self.page.locator(".vip-example").nth(index).click()
+
+    @contextmanager
+    def new_result(self):
+        """Wait, after what is done in it, for another picture with numbers in its rows."""
+        before = self.picture
+        yield
+        self.wait(lambda: self.picture and self.picture != before and self.values and all(self.values))
+
+    @property
+    def picture(self) -> str:
+        """Address of the picture shown, or nothing."""
+        return self.page.locator(".vip-picture").first.get_attribute("src") or ""
+
+    # ---- rows
+
+    def row(self, index: int, of: int = 0) -> Locator:
+        """A row of a class."""
+        return self.page.locator(".vip-group").nth(of).locator(".vip-row").nth(index)
+
+    def text(self, index: int, of: int = 0) -> Locator:
+        """The text box of a row."""
+        return self.row(index, of).locator("textarea")
+
+    def texts(self, of: int = 0) -> list[str]:
+        """The texts of a class."""
+        return (
+            self.page.locator(".vip-group")
+            .nth(of)
+            .locator(".vip-row textarea")
+            .evaluate_all("all => all.map(box => box.value)")
+        )
+
+    def write(self, text: str, index: int, of: int = 0) -> None:
+        """Rewrite a row, and wait for its new similarity."""
+        before = self.latest
+        self.text(index, of).fill(text)
+        self.wait(lambda: self.latest != before and self.scored(text))
+
+    def scored(self, text: str) -> bool:
+        """Whether the latest scores are of lists that hold this text."""
+        return any(row["symptom"] == text.strip() for row in (self.scores or {}).get("rows", []))
+
+    @property
+    def scores(self) -> dict | None:
+        """The scores that are painted, as the page holds them."""
+        return self.page.evaluate("document.querySelector('.vip-bench').bench.latest")
+
+    @property
+    def latest(self) -> int:
+        """Number of the request that the painted scores answer."""
+        return (self.scores or {}).get("id", 0)
+
+    @property
+    def values(self) -> list[str]:
+        """Similarities as they are painted, of the rows that are scored."""
+        return self.page.locator(".vip-row:not(.vip-off) .vip-value").all_inner_texts()
+
+    def settle(self) -> None:
+        """Wait until the last request is answered."""
+        self.wait(
+            lambda: self.page.evaluate("(b => b.latest?.id === b.sent)(document.querySelector('.vip-bench').bench)")
+        )
+
+    # ---- the answer
+
+    @property
+    def headline(self) -> str:
+        """Class, probability, change and domain check."""
+        return self.page.inner_text(".vip-headline").replace("\n", " ")
+
+    @property
+    def probability(self) -> float:
+        """Probability of the task's finding, in the scores that are painted."""
+        return self.page.evaluate(
+            "(b => b.latest.probabilities[b.task.finding])(document.querySelector('.vip-bench').bench)"
+        )
+
+    @property
+    def message(self) -> str:
+        """What went wrong."""
+        return self.page.inner_text(".vip-answer .vip-message")
+
+    @property
+    def status(self) -> str:
+        """What the last action did."""
+        return self.page.inner_text(".vip-status")
+
+    def wait(self, condition) -> None:
+        """Wait until `condition()` holds."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not condition():
+            assert time.monotonic() < deadline, f"the page still has {self.headline!r}, {self.values}, {self.message!r}"
+            self.page.wait_for_timeout(20)

@@ -1,0 +1,122 @@
+"""The page on one screen: what is in sight at 1440 and at 390 pixels, what moves, and whom it shuts out."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.slow
+PNEUMONIA = 1
+
+
+def boxes(person, selector):
+    return person.page.locator(selector).evaluate_all(
+        """all => all.filter(node => node.offsetParent).map(node => {
+             const b = node.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom] })"""
+    )
+
+
+def test_layout_everything_fits_one_screen_at_1440(bench):
+    person = bench(width=1440, height=900)
+    person.choose_example(3)
+    person.page.evaluate("scrollTo(0, 0)")
+    seen = [
+        box
+        for selector in (".vip-stage", ".vip-headline", ".vip-row textarea", ".vip-strip", ".vip-actions")
+        for box in boxes(person, selector)
+    ]
+    assert len(boxes(person, ".vip-row")) == 11
+    assert all(top >= 0 and bottom <= 900 and left >= 0 and right <= 1440 for left, top, right, bottom in seen)
+    assert person.page.evaluate("document.documentElement.scrollHeight") <= 1800
+
+
+def test_layout_image_and_class_stay_in_sight_while_editing_on_a_phone(bench):
+    person = bench(width=390, height=844)
+    person.choose_example(3)
+    for index in range(len(person.texts(PNEUMONIA))):
+        person.text(index, PNEUMONIA).focus()
+        person.page.keyboard.type(" x")
+        person.settle()
+        row = boxes(person, ".vip-row:has(textarea:focus)")[0]
+        for selector in (".vip-stage", ".vip-class", ".vip-probability"):
+            left, top, right, bottom = boxes(person, selector)[0]
+            assert top >= 0 and bottom <= 844 and left >= 0 and right <= 390
+            assert bottom <= row[1] + 2 or top >= row[3]  # beside the row, not over it
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_layout_nothing_shifts_while_typing(bench):
+    person = bench()
+    person.choose_example(3)
+    person.page.evaluate(
+        """() => { window.shift = 0
+                   const add = list => { for (const entry of list.getEntries()) window.shift += entry.value }
+                   new PerformanceObserver(add).observe({type: "layout-shift", buffered: false}) }"""
+    )
+    person.text(1, PNEUMONIA).focus()
+    person.page.keyboard.type(" dense", delay=50)
+    person.settle()
+    assert person.page.evaluate("window.shift") == 0
+
+
+def test_layout_an_edit_costs_few_bytes(bench):
+    person = bench()
+    person.choose_example(3)
+    assert person.page.evaluate("JSON.stringify(document.querySelector('.vip-bench').bench.latest.rows.length)") == "11"
+    sizes = []
+    person.page.on("response", lambda response: sizes.append(response.url) if "queue" in response.url else None)
+    person.write("lobar consolidation", 0, PNEUMONIA)
+    person.write("lobar consolidation, dense", 0, PNEUMONIA)
+    answer = person.page.evaluate(
+        """() => { const s = structuredClone(document.querySelector('.vip-bench').bench.latest)
+                   for (const row of s.rows) if (row.symptom !== "lobar consolidation, dense") row.counts = null
+                   return JSON.stringify(s).length }"""
+    )
+    assert answer < 6000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_layout_axe_finds_no_violation_of_ours(bench, width, height, scheme):
+    person = bench(width=width, height=height, query="?__theme=" + scheme)
+    person.choose_example(3)
+    for panel in (".vip-changes", ".vip-versions", ".vip-numbers", ".vip-note"):
+        person.page.click(f"{panel} summary")
+    person.settle()
+    person.page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    found = Axe().run(person.page, context=".vip-bench").response["violations"]
+    assert {each["id"]: [node["target"] for node in each["nodes"]][:3] for each in found} == {}
+
+
+def test_layout_a_diagnosis_needs_no_mouse(bench):
+    person = bench()
+    person.page.locator(".vip-example").nth(3).focus()
+    with person.new_result():
+        person.page.keyboard.press("Enter")
+    person.page.keyboard.press("e")
+    expect(person.text(0)).to_be_focused()
+    person.page.keyboard.press("Control+End")
+    person.page.keyboard.press("Enter")
+    person.page.keyboard.type("quiet lungs")
+    person.wait(lambda: person.scored("quiet lungs"))
+
+
+def test_layout_question_mark_opens_the_shortcuts(bench):
+    person = bench()
+    person.page.locator(".vip-stage").focus()
+    person.page.keyboard.press("?")
+    expect(person.page.locator(".vip-help")).to_be_visible()
+    person.page.keyboard.press("Escape")
+    expect(person.page.locator(".vip-help")).to_be_hidden()
+
+
+def test_layout_200_per_cent_zoom_loses_nothing(bench):
+    person = bench(width=720, height=450)  # 1440 x 900 at 200 %
+    person.choose_example(3)
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 720
+    assert all(right <= 720 for _, _, right, _ in boxes(person, ".vip-row textarea"))
+
+
+def test_layout_reduced_motion_has_no_transitions(bench):
+    person = bench(reduced_motion="reduce")
+    person.choose_example(3)
+    assert person.page.locator(".vip-fill").first.evaluate("node => getComputedStyle(node).transitionDuration") == "0s"
