@@ -15,7 +15,8 @@ COMMANDS = {
     "evaluate": "Measure a checkpoint on a split of a data set.",
     "score": "Score images with a checkpoint.",
     "generate": "Have a language model write visual symptoms.",
-    "pretrain": "Make vip-mini, the embedded backbone, from public data.",
+    "pretrain": "Make vip-mini, the embedded backbone, from public data; or devise-mini, from none.",
+    "backbone": "Save a backbone to a folder that opens without a network.",
     "experiments": "Run the paper's tables and figures on a data set.",
 }
 DEMO = "Serve the web page."

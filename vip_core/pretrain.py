@@ -1,6 +1,7 @@
 """python -m vip_core.pretrain: make vip-mini, the embedded backbone, from public data; resumable at every stage."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,10 @@ def pretrain(
     split: Annotated[Literal["val", "test"], Option(help="what to measure on; look at test once")] = "val",
     as_json: Annotated[bool, Option("--json", help="the measured figures as JSON on standard output")] = False,
 ) -> int:
-    """Make vip-mini, the embedded backbone, from public data. Resumable at every stage."""
+    """Make vip-mini, the embedded backbone, from public data. Resumable at every stage.
+
+    `pretrain devise [--out DIR]` builds devise-mini instead, which needs no data.
+    """
     from vip_core.models.backbone import Backbone
     from vip_core.pretraining.folds import cross_validate
     from vip_core.pretraining.run import evaluate
@@ -53,7 +57,32 @@ def pretrain(
     return 0
 
 
-main = command(pretrain, "pretrain")
+def devise(
+    out: Annotated[Path | None, Option(help="the folder to write", show_default="where --backbone finds it")] = None,
+) -> int:
+    """Build devise-mini, a CLIP of ImageNet classes and language, from two PyPI packages. Needs no data."""
+    from vip_core.models.backbone import DEVISE
+    from vip_core.pretraining.devise import build_devise_mini, pseudo_image_agreement
+    from vip_core.utils.console import console
+    from vip_core.utils.paths import cache_folder
+
+    folder = out or cache_folder() / DEVISE
+    built = build_devise_mini(folder)
+    share = pseudo_image_agreement(built)
+    console.print(f"The classifier's decision is kept for {share:.1%} of 1000 pseudo-images.", highlight=False)
+    name = DEVISE if out is None else f"local-dir:{folder}"
+    console.print(f"Written to {folder}; use it as --backbone {name}.", markup=False, soft_wrap=True)
+    return 0
+
+
+make_vip_mini = command(pretrain, "pretrain")
+make_devise_mini = command(devise, "python -m vip_core.pretrain devise")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `devise` where that is the first word, else the pretraining of vip-mini. Returns the exit status."""
+    return make_devise_mini(argv[1:]) if list(argv[:1]) == ["devise"] else make_vip_mini(argv)
+
 
 if __name__ == "__main__":
     run(main)

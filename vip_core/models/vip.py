@@ -189,6 +189,17 @@ class ViP(PromptLearner):
         present = torch.arange(padded.shape[1], device=text.device) < torch.tensor(counts, device=text.device)[:, None]
         return self.merge_prompt(padded, present)
 
+    @torch.no_grad()
+    def token_ratio(self) -> float:
+        """Norm of a class's token relative to that of its merged symptoms, the largest of all classes.
+
+        At the start of training it should be far below 1. Where a tower's text features are as small as the tokens,
+        the tokens can decide by themselves.
+        """
+        merged, _ = self.merge(self.encode_symptoms(), self.symptoms.counts)
+        tokens = self.merge_prompt.tokens
+        return (tokens.norm(dim=-1) / (merged - tokens).norm(dim=-1)).max().item()
+
     def forward(self, image_features: Tensor) -> Tensor:
         """Logits (B, C) of image features (B, D), which are normalised here; before the temperature."""
         merged, _ = self.merge(self.encode_symptoms(), self.symptoms.counts)

@@ -18,7 +18,10 @@ BY_DATA: Any = None  # stands for the symptom file that the project has for the 
 
 SHIPPED_SYMPTOMS = {"pneumonia": "pneumonia.json", "isic2017": "melanoma.json", "derm7pt": "melanoma.json"}
 
-PAPER = {"batch_size": 32, "rate": 2e-3, "crop": 0.08}
+PAPER = {"batch_size": 32, "rate": 2e-3, "crop": 0.08, "context_words": ""}
+BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+# Random vectors are unlike anything that a bidirectional tower has read; BiomedCoOp starts from these words, too.
+WORDS = {"context_words": "a photo of a"}
 # What differs from the paper's values by backbone. For the two large ones the difference is the paper's own. vip-mini
 # is a small tower tuned on whole images: crops down to 8 % move its features far from what it sees later
 # (docs/vip-mini.md).
@@ -28,6 +31,13 @@ BACKBONE_DEFAULTS: dict[str, dict[str, Any]] = {
     "ViT-L-14-336-quickgelu": {"batch_size": 16},
     "RN50x64": {"batch_size": 8, "rate": 1e-3},
     "RN50x64-quickgelu": {"batch_size": 8, "rate": 1e-3},
+    BIOMEDCLIP: WORDS,
+    "ViT-B-16-SigLIP": WORDS,
+    "ViT-B-16-SigLIP2": WORDS,
+    "ViT-L-16-SigLIP-384": {"batch_size": 16, **WORDS},
+    "ViT-L-16-SigLIP2-384": {"batch_size": 16, **WORDS},
+    "ViT-SO400M-14-SigLIP-384": {"batch_size": 16, **WORDS},
+    "ViT-SO400M-14-SigLIP2-378": {"batch_size": 16, **WORDS},
 }
 
 
@@ -47,7 +57,9 @@ class TrainConfig:
     symptoms: Annotated[
         str, Option(help="JSON file of classes and symptoms; pneumonia, isic2017 and derm7pt have their own")
     ] = BY_DATA
-    backbone: Annotated[str, Option(help="vip-mini, an open_clip name, hf-hub:org/name or local-dir:PATH")] = "vip-mini"
+    backbone: Annotated[
+        str, Option(help="vip-mini, devise-mini, an open_clip name, hf-hub:org/name or local-dir:PATH")
+    ] = "vip-mini"
     pretrained: Annotated[
         str | None,
         Option(help="open_clip's tag of the weights, a file (of OpenAI's: --backbone NAME-quickgelu), or random"),
@@ -74,6 +86,13 @@ class TrainConfig:
         5e-4
     )
     context_length: Annotated[int, Option(min=1, help="context vectors before a symptom")] = 4
+    context_words: Annotated[
+        str,
+        Option(
+            help='start the context from words such as "a photo of a" instead of random vectors',
+            show_default="the backbone's, else none",
+        ),
+    ] = BY_BACKBONE
     class_context: Annotated[bool, Option("--class-context", help="one context per class instead of one for all")] = (
         False
     )

@@ -29,7 +29,10 @@ from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
 from vip_core.training.loop import train_prompts
 from vip_core.training.state import STATE, TrainingState, check_same_run
+from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
+
+MAX_TOKEN_RATIO = 0.2  # of a class token's norm to that of its symptoms; CLIP starts at 0.05, vip-mini at 0.01
 
 
 @dataclass
@@ -136,9 +139,16 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> 
         train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
     torch.manual_seed(config.seed)
-    vip = ViP(backbone, symptoms, config.context_length, config.class_context)
+    vip = ViP(backbone, symptoms, config.context_length, config.class_context, config.context_words or None)
     vip.fast_training = fast_bf16(backbone.device)
-    vip.encode_symptoms()  # an over-long symptom is refused before the images are read
+    ratio = vip.token_ratio()  # an over-long symptom is refused here, before the images are read
+    if ratio > MAX_TOKEN_RATIO:
+        console.print(
+            f"Note: the class tokens start at {ratio:.0%} of the norm of this backbone's text features, so they may "
+            "decide without the symptoms; see the symptom reliance in the card.",
+            style="yellow",
+            highlight=False,
+        )
     return Run(config, out, vip, data, train_rows, val_rows, ood, positive, _digest(train_rows, val_rows))
 
 
@@ -204,7 +214,7 @@ def make_card(
         ),
         classes=list(data.classes),
         symptoms=vip.symptoms.to_dict(),
-        context=ContextInfo(length=config.context_length, per_class=config.class_context),
+        context=ContextInfo(length=vip.context_prompt.vectors.shape[-2], per_class=config.class_context),
         temperature=vip.temperature,
         domain_threshold=vip.reference.threshold,
         training={**settings, "kept_epoch": fitted.state.best_epoch, "seconds": seconds, "history": history},
