@@ -1,6 +1,7 @@
-"""The tables of the documents are those of the figures that lie beside the weights."""
+"""Generated documents are current: tables of figures, and the Python API."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,8 +12,12 @@ from vip_core.pretraining.labels import bank_sentences
 from vip_core.pretraining.phrases import load_phrases
 
 
-def test_every_table_of_figures_is_as_the_commands_left_it():
-    done = subprocess.run([sys.executable, "docs/figures.py", "--check"], cwd=PROJECT, capture_output=True, text=True)
+@pytest.mark.parametrize("script", ["docs/figures.py", "docs/python_api.py"])
+def test_generated_documents_are_current(script):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, script, "--check"], cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -1,7 +1,6 @@
 """The command `vip` and its subcommands; errors become one sentence and an exit status."""
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import NoReturn
@@ -50,7 +49,7 @@ def run(main: Main) -> NoReturn:
     sys.exit(status)
 
 
-def vip(argv: Sequence[str]) -> int:
+def vip(argv: list[str]) -> int:
     """Run one of the commands. Returns its exit status."""
     name, *rest = argv or ["--help"]
     if name in ("--help", "-h"):

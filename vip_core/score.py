@@ -37,7 +37,6 @@ def score(
 
     from vip_core.models.backbone import Backbone
     from vip_core.models.vip import ViP
-    from vip_core.scoring.files import score_files
     from vip_core.scoring.predictor import Predictor
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import progress
@@ -45,15 +44,12 @@ def score(
     edited = SymptomSet.load(symptoms) if symptoms else None
     loaded = Backbone.load(backbone) if backbone else None
     predictor = Predictor(ViP.from_pretrained(checkpoint, loaded))
-    if edited is not None:
-        predictor.vip.symptoms = edited.ordered(predictor.symptoms.classes)
-        predictor.vip.encode_symptoms()  # a line that cannot be a prompt is refused before any image is read
     paths = _expand(images)
     failed = False
     console = Console()
     with progress(disable=len(paths) < SILENT_UP_TO) as bar:
         task = bar.add_task("Images", total=len(paths))
-        for path, result in score_files(predictor, paths):
+        for path, result in zip(paths, predictor.score_many(paths, edited), strict=True):
             failed |= isinstance(result, ImageError)
             if as_json:
                 record = {"error": str(result)} if isinstance(result, ImageError) else result.to_dict()

@@ -3,7 +3,7 @@
 import inspect
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
@@ -16,7 +16,7 @@ from typer.models import OptionInfo
 
 from vip_core.errors import UsageError
 
-Main = Callable[[Sequence[str]], int]  # arguments -> exit status
+Main = Callable[[list[str]], int]  # arguments -> exit status
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export by its own name
 
 
@@ -51,13 +51,13 @@ def command(function: Callable[..., int], name: str) -> Main:
     """
 
     @wraps(function)
-    def main(argv: Sequence[str]) -> int:
+    def main(argv: list[str]) -> int:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(cls=Command)(_flat(function))
         called = typer.main.get_command(app)
         program = _program(name)
         try:
-            with called.make_context(program, list(argv)) as context:
+            with called.make_context(program, [*argv]) as context:
                 return called.invoke(context)
         except typer.Exit as leaving:  # after --help
             return leaving.exit_code
