@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vip_core.data.images import read_image
 from vip_core.data.viewing import dicom_facts, grey_values
-from vip_core.errors import BackboneError, SymptomError, UsageError, ViPError
+from vip_core.errors import SymptomError, UsageError, ViPError
 from vip_core.scoring import evidence
 
 from .dicom_check import mismatch
@@ -91,7 +91,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         if path is None:
             raise UsageError("The upload has expired. Choose the image again.")
         image = read_image(path)
-        features, cells = task.predictor.encode(image), encode_cells(task, image)
+        features, cells = task.predictor.encode_with_patches(image)
     except ViPError as error:
         return {"picture": {"choice": choice, "error": str(error)}}
     if choice != visit.choice:
@@ -109,14 +109,6 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         values = grey_values(path)
         shown |= {"facts": str(facts or ""), "raw": None if values is None else values.to_dict()}
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
-
-
-def encode_cells(task: Task, image: Image.Image) -> Tensor | None:
-    """Features (h, w, D) of the image's patches; None where the backbone has none."""
-    try:
-        return evidence.encode_cells(task.predictor, image)
-    except BackboneError:
-        return None
 
 
 def labels(first: str, second: str) -> list[str]:

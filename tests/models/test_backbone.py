@@ -218,8 +218,3 @@ def test_check_tag_gives_quick_gelu_to_openai_weights_only():
     """The weights cannot be downloaded here, so the decision is tested where it is made."""
     assert check_tag("ViT-B-16", "openai") is True
     assert check_tag("ViT-B-16", "laion2b_s34b_b88k") is False
-
-
-def test_patch_features_refuses_an_unsupported_tower():
-    with pytest.raises(BackboneError, match="ModifiedResNet"):
-        Backbone.load("RN50", "random").patch_features(torch.zeros(1, 3, 224, 224))

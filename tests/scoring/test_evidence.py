@@ -6,10 +6,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from vip_core.errors import BackboneError
-from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
-from vip_core.scoring.evidence import adds_up, contrast, encode_cells, evidence
+from vip_core.scoring.evidence import adds_up, contrast, evidence
 from vip_core.scoring.predictor import Predictor
 
 
@@ -26,14 +24,14 @@ def predictor(vip_mini, symptoms) -> Predictor:
     return Predictor(ViP(vip_mini, symptoms))
 
 
-def test_the_cells_sum_to_the_cosine_with_their_mean_exactly():
+def test_evidence_sums_to_the_cosine_with_the_mean_of_the_cells():
     torch.manual_seed(0)
     cells, text = torch.randn(5, 7, 16), torch.randn(3, 16) * torch.tensor([[0.1], [1.0], [30.0]])
     cosine = F.cosine_similarity(cells.mean((0, 1))[None], text)
     torch.testing.assert_close(evidence(cells, text).sum((1, 2)), cosine)
 
 
-def test_for_the_averaged_tower_they_sum_to_the_similarity_of_the_image(predictor, vip_mini, picture):
+def test_evidence_of_an_averaged_tower_sums_to_the_similarity_of_the_image(predictor, vip_mini, picture):
     pixels = vip_mini.preprocess(picture)[None]
     with torch.inference_mode():
         cells, image = vip_mini.patch_features(pixels)[0], vip_mini.encode_images(pixels)
@@ -43,8 +41,8 @@ def test_for_the_averaged_tower_they_sum_to_the_similarity_of_the_image(predicto
         )
 
 
-def test_what_the_page_keeps_of_the_cells_agrees_with_the_diagnosis(predictor, picture):
-    cells, features = encode_cells(predictor, picture), predictor.encode(picture)
+def test_evidence_of_the_kept_cells_agrees_with_the_diagnosis(predictor, picture):
+    features, cells = predictor.encode_with_patches(picture)
     assert cells.shape == (7, 7, predictor.vip.backbone.embed_dim) and cells.dtype == torch.float16
     assert adds_up(cells, features)
     with torch.inference_mode():
@@ -53,34 +51,44 @@ def test_what_the_page_keeps_of_the_cells_agrees_with_the_diagnosis(predictor, p
     torch.testing.assert_close(sums, similarity, atol=0.01, rtol=0)  # bfloat16, where the processor is fast at it
 
 
-def test_a_cells_place_is_its_place_in_the_image(predictor, picture):
+def test_evidence_of_a_cell_is_at_its_place_in_the_image(predictor, picture):
     """Another patch in one corner of the image changes the evidence there most."""
     changed = picture.copy()
     changed.paste((0, 0, 0), (0, 0, 60, 45))
     with torch.inference_mode():
         text = predictor.vip.encode_symptoms()
-        terms = [(encode_cells(predictor, image).float() @ text.T) for image in (picture, changed)]
+        terms = [(predictor.encode_with_patches(image)[1].float() @ text.T) for image in (picture, changed)]
     moved = (terms[0] - terms[1]).abs().sum(-1)  # (7, 7)
     row, column = divmod(int(moved.argmax()), 7)
     assert row <= 1 and column <= 1
 
 
-def test_swapping_cells_swaps_their_evidence():
+def test_evidence_follows_its_cell():
     torch.manual_seed(1)
     cells, text = torch.randn(4, 4, 8), torch.randn(2, 8)
     for terms in (evidence, contrast):
         torch.testing.assert_close(terms(cells.flip(1), text), terms(cells, text).flip(2))
 
 
-def test_the_cells_of_a_vit_do_not_add_up_and_their_contrast_averages_to_nothing(backbone, symptoms, picture):
+def test_contrast_of_a_vit_averages_to_0_and_its_cells_do_not_add_up(backbone, symptoms, picture):
     predictor = Predictor(ViP(backbone, symptoms))
-    cells, features = encode_cells(predictor, picture), predictor.encode(picture)
+    features, cells = predictor.encode_with_patches(picture)
     assert cells.shape == (4, 4, 8) and not adds_up(cells, features)
     with torch.inference_mode():
         map_ = contrast(cells, predictor.vip.encode_symptoms())
     torch.testing.assert_close(map_.mean((1, 2)), torch.zeros(len(map_)), atol=1e-6, rtol=0)
 
 
-def test_a_tower_without_cells_says_so(symptoms, picture):
-    with pytest.raises(BackboneError, match="take vip-mini or a ViT"):
-        encode_cells(Predictor(ViP(Backbone.load("RN50", "random"), symptoms)), picture)
+@pytest.mark.parametrize("tower", ["vip-mini", "vit"])
+def test_encode_with_patches_runs_the_image_tower_once_and_gives_the_bits_of_encode(
+    tower, vip_mini, backbone, symptoms, picture
+):
+    predictor = Predictor(ViP(vip_mini if tower == "vip-mini" else backbone, symptoms))
+    expected = predictor.encode(picture)
+    visual, passes = predictor.backbone.clip.visual, []
+    first = visual.trunk.conv_stem if tower == "vip-mini" else visual.conv1
+    handle = first.register_forward_hook(lambda *_: passes.append(1))
+    features, cells = predictor.encode_with_patches(picture)
+    handle.remove()
+    assert passes == [1]
+    assert torch.equal(features, expected) and cells.shape[-1] == len(features)

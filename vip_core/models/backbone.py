@@ -15,7 +15,7 @@ from torchvision import transforms
 
 from vip_core.errors import BackboneError, PromptTooLong, SymptomError
 from vip_core.models.loading import load_open_clip
-from vip_core.models.patches import patch_features
+from vip_core.models.patches import encode_with_patches
 from vip_core.models.towers.choice import text_tower
 from vip_core.models.towers.tokens import shorten
 from vip_core.utils.paths import cache_folder, checkpoint_folder
@@ -182,19 +182,31 @@ class Backbone(nn.Module):
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=autocast):
             return self.clip.encode_image(pixels.contiguous(memory_format=torch.channels_last)).float()
 
+    def encode_with_patches(self, pixels: Tensor, autocast: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Image features (B, D), as `encode_images` gives them, and patch features (B, h, w, D), from one pass.
+
+        The patches are in the space of the image features, float32, not normalised. For vip-mini and for ResNets their
+        mean is the image feature exactly; for a ViT they are a heuristic. See `vip_core.models.patches`. They are None
+        for an image tower of another kind.
+        """
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=autocast):
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            features, patches = encode_with_patches(self.clip.visual, pixels)
+        return features.float(), None if patches is None else patches.float()
+
     def patch_features(self, pixels: Tensor) -> Tensor:
-        """Features of image patches (B, h, w, D), float32, not normalised, in the space of the image features.
-
-        For an average-pooled timm tower with a linear head, as vip-mini's, they average to the image feature exactly;
-        for a ViT they are a heuristic. `vip_core.models.patches` says how both are had.
-
-        Args:
-            pixels: (B, 3, H, W) from `preprocess`.
+        """Patch features (B, h, w, D) alone, as `encode_with_patches` gives them.
 
         Raises:
-            BackboneError: if the image tower is of another kind.
+            BackboneError: if the image tower gives none.
         """
-        return patch_features(self.clip.visual, pixels, self.name)
+        _, patches = self.encode_with_patches(pixels)
+        if patches is None:
+            raise BackboneError(
+                f"Backbone {self.name} has an image tower of type {type(self.clip.visual).__name__}, whose patches "
+                "have no feature of their own; use vip-mini, a ViT or a ResNet to see where a symptom is."
+            )
+        return patches
 
     # ---- text
 

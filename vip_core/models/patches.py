@@ -1,63 +1,125 @@
-"""Features of the patches of an image, in the space of the image features: where in the image a symptom is seen."""
+"""Features of the patches of an image, in the space of the image features, from the same pass of the image tower.
 
+    tower                                   its patches                                            mean is the feature
+    timm CNN, average pooling (vip-mini)    the head on each cell alone                            exactly (linear head)
+    open_clip ResNet, attention pooling     each cell's share in the pooled value                  exactly
+    ViT, [CLS] or mean (open_clip, timm)    value path of the last block, norm, projection         no, a heuristic
+    timm ViT, attention pooling (SigLIP)    the pooling's value path, its MLP, projection          no, a heuristic
+
+The value path follows Zhou et al., "Extract Free Dense Labels from CLIP" (ECCV 2022): what a patch would give if all
+attention were on it, without that block's residual.
+"""
+
+import torch
+from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from open_clip.timm_model import TimmModel
-from open_clip.transformer import VisionTransformer
+from open_clip.transformer import ResidualAttentionBlock
+from open_clip.transformer import VisionTransformer as OpenClipViT
+from timm.layers import Attention, AttentionPoolLatent
+from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from vip_core.errors import BackboneError
 
+def encode_with_patches(visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Image features (B, D) and patch features (B, h, w, D) of an open_clip image tower, neither normalised.
 
-def patch_features(visual: nn.Module, pixels: Tensor, name: str) -> Tensor:
-    """Features of image patches (B, h, w, D), float32, not normalised.
-
-    For an average-pooled timm tower the head runs on each cell alone; where the head is linear, as in vip-mini,
-    the mean over the cells IS the image feature, so the evidence of the cells adds up exactly. For a ViT it is the
-    last block's value path through the final norm and projection (Zhou et al., "Extract Free Dense Labels from
-    CLIP", ECCV 2022), without that block's residual and MLP; this is a heuristic and adds up to nothing.
-
-    Args:
-        visual: the image tower of an open_clip model.
-        pixels: (B, 3, H, W) from the model's preprocessing.
-        name: of the backbone, for the error.
-
-    Raises:
-        BackboneError: if the image tower is of another kind.
+    The image features have the same bits as `visual(pixels)`. The patches are None for a tower of another kind.
     """
+    if isinstance(visual, TimmModel) and isinstance(visual.trunk, TimmViT):
+        return _timm_vit(visual, pixels)
     if isinstance(visual, TimmModel):
-        return _timm_cells(visual, pixels, name)
-    if isinstance(visual, VisionTransformer) and visual.attn_pool is None and not visual.final_ln_after_pool:
-        return _vit_values(visual, pixels)
-    raise BackboneError(
-        f"Backbone {name} has an image tower of type {type(visual).__name__}, whose patches have no feature of "
-        "their own here; take vip-mini or a ViT to see where a symptom is."
-    )
+        return _timm_cnn(visual, pixels)
+    if isinstance(visual, OpenClipViT) and visual.attn_pool is None:
+        return _open_clip_vit(visual, pixels)
+    if isinstance(visual, ModifiedResNet) and isinstance(visual.attnpool, AttentionPool2d):
+        return _resnet(visual, pixels)
+    return visual(pixels), None
 
 
-def _timm_cells(visual: TimmModel, pixels: Tensor, name: str) -> Tensor:
-    cells = visual.trunk.forward_features(pixels)  # (B, C, h, w)
-    if cells.ndim != 4 or cells.shape[1] != visual.trunk.num_features:  # a transformer's tokens, or channels last
-        raise BackboneError(
-            f"Backbone {name} does not average its cells, so a cell has no feature of its own; "
-            "take vip-mini or one of open_clip's ViTs to see where a symptom is."
-        )
-    batch, channels, height, width = cells.shape
-    alone = cells.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)  # each cell as an image of one cell
-    return visual.head(visual.trunk.forward_head(alone)).float().view(batch, height, width, -1)
+def _timm_cnn(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    trunk = visual.trunk
+    maps = trunk.forward_features(pixels)  # (B, C, h, w)
+    features = visual.head(trunk.forward_head(maps))
+    if maps.ndim != 4 or maps.shape[1] != trunk.num_features:  # another transformer's tokens, or channels last
+        return features, None
+    batch, channels, height, width = maps.shape
+    alone = maps.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)  # each cell as an image of one cell
+    return features, visual.head(trunk.forward_head(alone)).view(batch, height, width, -1)
 
 
-def _vit_values(visual: VisionTransformer, pixels: Tensor) -> Tensor:
-    tokens = visual._embeds(pixels)  # (B, 1 + h*w, width)
+def _timm_vit(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    trunk = visual.trunk
+    tokens = trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pixels))))  # (B, P + N, W)
+    for block in trunk.blocks[:-1]:
+        tokens = block(tokens)
+    last = trunk.blocks[-1]
+    states = trunk.norm(last(tokens))
+    features = visual.head(trunk.forward_head(states))
+    prefix = trunk.num_prefix_tokens
+    if isinstance(trunk.attn_pool, AttentionPoolLatent):
+        patches = _pooling_values(trunk.attn_pool, states[:, prefix:])
+    elif trunk.attn_pool is None and isinstance(getattr(last, "attn", None), Attention) and last.attn.gate is None:
+        attention = last.attn
+        values = attention.qkv(last.norm1(tokens[:, prefix:])).chunk(3, dim=-1)[2]
+        patches = trunk.norm(last.ls1(attention.proj(attention.norm(values))))
+    else:
+        return features, None
+    return features, _as_grid(visual.head(trunk.head(trunk.fc_norm(patches))), pixels)
+
+
+def _pooling_values(pool: AttentionPoolLatent, states: Tensor) -> Tensor:
+    """What attention pooling gives of each token (B, N, W) if all its attention is on that token."""
+    if pool.pos_embed is not None:
+        states = states + pool.pos_embed
+    pooled = pool.proj(pool.kv(states).chunk(2, dim=-1)[1])
+    return pooled if pool.mlp is None else pooled + pool.mlp(pool.norm(pooled))
+
+
+def _open_clip_vit(visual: OpenClipViT, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    tokens = visual._embeds(pixels)  # (B, P + N, W)
     blocks = visual.transformer.resblocks
     for block in blocks[:-1]:
         tokens = block(tokens)
     last = blocks[-1]
-    width = tokens.shape[-1]
-    attention = last.attn
-    values = nn.functional.linear(
-        last.ln_1(tokens[:, 1:]), attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-    )
-    patches = visual.ln_post(last.ls_1(attention.out_proj(values)))
+    pooled, _ = visual._pool(last(tokens))
+    features = pooled if visual.proj is None else pooled @ visual.proj
+    if not isinstance(last, ResidualAttentionBlock):
+        return features, None
+    count, width = visual.grid_size[0] * visual.grid_size[1], tokens.shape[-1]
+    weight, bias = last.attn.in_proj_weight[2 * width :], last.attn.in_proj_bias[2 * width :]
+    values = F.linear(last.ln_1(tokens[:, -count:]), weight, bias)
+    patches = visual.ln_post(last.ls_1(last.attn.out_proj(values)))
     if visual.proj is not None:
         patches = patches @ visual.proj
-    height, width = visual.grid_size
-    return patches.float().view(len(pixels), height, width, -1)
+    return features, _as_grid(patches, pixels)
+
+
+def _resnet(visual: ModifiedResNet, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """The pooled feature as a sum over cells: what each adds through its attention, times the number of cells.
+
+    The query is the mean of the cells, which is a token itself; its value is linear in them, so that its part is
+    shared out equally among them and nothing is left over.
+    """
+    maps = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(pixels)))))  # (B, C, h, w)
+    pool = visual.attnpool
+    features = pool(maps)
+    cells = maps.flatten(2).transpose(1, 2)  # (B, N, C)
+    count, heads = cells.shape[1], pool.num_heads
+    positions = pool.positional_embedding.to(cells.dtype)
+    mean = cells.mean(dim=1, keepdim=True) + positions[:1]
+    keys = torch.cat([mean, cells + positions[1:]], dim=1)  # (B, 1 + N, C)
+    query = pool.q_proj(mean).unflatten(-1, (heads, -1))[:, 0]  # (B, H, C/H)
+    scores = torch.einsum("bhd,bnhd->bhn", query, pool.k_proj(keys).unflatten(-1, (heads, -1)))
+    weights = (scores.float() / query.shape[-1] ** 0.5).softmax(-1).to(cells.dtype)  # (B, H, 1 + N)
+    own = pool.v_proj(cells + positions[1:]).unflatten(-1, (heads, -1))  # (B, N, H, C/H)
+    through_mean = pool.v_proj(cells + positions[:1]).unflatten(-1, (heads, -1)) / count
+    parts = torch.einsum("bhn,bnhd->bnhd", weights[..., 1:], own)
+    parts = parts + weights[:, None, :, 0, None] * through_mean
+    return features, _as_grid(pool.c_proj(count * parts.flatten(2)), pixels)
+
+
+def _as_grid(patches: Tensor, pixels: Tensor) -> Tensor:
+    """Patches (B, N, D) as (B, h, w, D), in the proportions of the pixels (B, 3, H, W)."""
+    height = round((patches.shape[1] * pixels.shape[2] / pixels.shape[3]) ** 0.5)
+    return patches.unflatten(1, (height, -1))

@@ -1,29 +1,9 @@
-"""Where a symptom's similarity comes from: one term for each cell of the image, for a tower that averages its cells."""
+"""Where a symptom's similarity comes from: one term per patch of the image, exact where the patches average to it."""
 
-import torch
-from PIL.Image import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vip_core.data.images import read_image
-from vip_core.scoring.predictor import Predictor
-from vip_core.utils.device import fast_bf16
-
-TOLERANCE = 0.1  # of |x|: a cell by itself in bfloat16 rounds otherwise; a ViT's values are off by about |x|
-
-
-@torch.inference_mode()
-def encode_cells(predictor: Predictor, image: Image) -> Tensor:
-    """Features of an image's cells (h, w, D), float16, on the CPU, not normalised; in the precision of `encode`.
-
-    Raises:
-        BackboneError: if the backbone's cells have no feature of their own.
-        ImageError: if the image cannot be read.
-    """
-    backbone = predictor.vip.backbone
-    pixels = backbone.preprocess(read_image(image)).unsqueeze(0).to(backbone.device)
-    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=fast_bf16(backbone.device)):
-        return backbone.patch_features(pixels)[0].half().cpu().clone()
+TOLERANCE = 0.1  # of |x|: a patch by itself is rounded differently in bfloat16; a ViT's values are off by about |x|
 
 
 def adds_up(cells: Tensor, features: Tensor) -> bool:
@@ -38,7 +18,7 @@ def evidence(cells: Tensor, text: Tensor) -> Tensor:
     image only where the image feature is that mean: see `adds_up`.
 
     Args:
-        cells: (h, w, D), as `encode_cells` gives them.
+        cells: patch features (h, w, D), as `Predictor.encode_with_patches` gives them.
         text: (n, D), need not be normalised.
     """
     cells = cells.float().to(text.device)
@@ -51,8 +31,8 @@ def evidence(cells: Tensor, text: Tensor) -> Tensor:
 def contrast(cells: Tensor, text: Tensor) -> Tensor:
     """How much more similar each cell is to each text than the image's cells are on average (n, h, w).
 
-    For a ViT, whose cells (the last block's value path) average to nothing of meaning: cosines, their mean taken off.
-    They add up to nothing, and tell the places of one image apart only.
+    For a ViT, whose patches (the last block's value path) have no meaningful average: cosines minus their mean. They do
+    not add up to the similarity, and only compare the places of one image.
     """
     cosines = F.normalize(cells.float().to(text.device), dim=-1) @ F.normalize(text, dim=-1).T  # (h, w, n)
     return (cosines - cosines.mean((0, 1))).permute(2, 0, 1)

@@ -92,9 +92,21 @@ class Predictor(Scorer):
     @torch.inference_mode()
     def encode(self, image: ImageSource) -> Tensor:
         """Image feature (D,) of an image, on the CPU, not normalised. Takes and raises what `set_image` does."""
-        backbone = self.vip.backbone
-        pixels = backbone.preprocess(read_image(to_readable(image))).unsqueeze(0).to(backbone.device)
-        return backbone.encode_images(pixels, fast_bf16(backbone.device))[0].cpu().clone()
+        return self.backbone.encode_images(self._pixels(image), fast_bf16(self.backbone.device))[0].cpu().clone()
+
+    @torch.inference_mode()
+    def encode_with_patches(self, image: ImageSource) -> tuple[Tensor, Tensor | None]:
+        """Image feature (D,), as `encode` gives it, and patch features (h, w, D), float16, from one pass of the tower.
+
+        Both are on the CPU, not normalised. The patches, which `evidence` takes, are None where the image tower gives
+        none. Raises ImageError.
+        """
+        features, patches = self.backbone.encode_with_patches(self._pixels(image), fast_bf16(self.backbone.device))
+        return features[0].cpu().clone(), None if patches is None else patches[0].half().cpu().clone()
+
+    def _pixels(self, image: ImageSource) -> Tensor:
+        """(1, 3, H, W), on the device."""
+        return self.backbone.preprocess(read_image(to_readable(image))).unsqueeze(0).to(self.backbone.device)
 
     def diagnose(self, features: Tensor, symptoms: Symptoms | None = None) -> Diagnosis:
         """Diagnosis of one image by its feature (D,). Raises SymptomError as `score` does."""
