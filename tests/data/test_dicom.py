@@ -225,6 +225,18 @@ def test_read_dicom_reads_jpeg_colours_by_the_markers_of_the_stream(tmp_path):
             assert np.abs(pixels_of(path).astype(int) - flat).max() <= 3
 
 
+def test_read_dicom_believes_a_header_of_rgb_where_the_jpeg_stream_says_nothing(tmp_path):
+    flat = np.full((16, 16, 3), (200, 40, 60), np.uint8)
+    jpeg = encoded(flat, "JPEG", quality=100, keep_rgb=True)
+    start = jpeg.index(b"\xff\xee")
+    bare = bytearray(jpeg[:start] + jpeg[start + 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big") :])
+    frame, scan = bare.index(b"\xff\xc0"), bare.index(b"\xff\xda")
+    for number in range(3):  # components 0, 1, 2 instead of R, G, B
+        bare[frame + 10 + 3 * number] = bare[scan + 5 + 2 * number] = number
+    path = dicom(tmp_path / "a.dcm", flat, uid.JPEGBaseline8Bit, encapsulate([bytes(bare)]))
+    assert np.abs(pixels_of(path).astype(int) - flat).max() <= 3
+
+
 def test_read_dicom_refuses_deflated_files_and_never_inflates_them(tmp_path):
     path = dicom(tmp_path / "bomb.dcm", np.zeros((4000, 4000), np.uint8), uid.DeflatedExplicitVRLittleEndian)
     assert path.stat().st_size < 100_000

@@ -1,13 +1,24 @@
 """Features are encoded once per image and view, whatever the order, and found again by content."""
 
+import hashlib
 import shutil
 
 import pytest
 import torch
 
-from vip_core.data import features
-from vip_core.data.features import encode_stream, fresh_views, image_features, worker_count
+from vip_core.data import feature_cache, features
+from vip_core.data.dataset import Row
+from vip_core.data.feature_cache import FeatureCache
+from vip_core.data.features import (
+    UnreadableImages,
+    encode_stream,
+    fresh_views,
+    image_features,
+    readable_rows,
+    worker_count,
+)
 from vip_core.data.images import read_image
+from vip_core.data.versions import reader_version
 from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
 
@@ -106,7 +117,9 @@ def test_image_features_count_unreadable_images_and_keep_the_others(backbone, pa
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     passes = count_encoded(backbone)
-    with pytest.raises(DataError, match=r"1 of 41 images cannot be read, the first because: bad\.png"):
+    with pytest.raises(
+        DataError, match=r"1 of 41 images cannot be read; --skip-unreadable leaves them out\. 1\. bad\.png is not a PNG"
+    ):
         image_features(backbone, [*paths, bad])
     image_features(backbone, paths)
     assert sum(passes) == 40
@@ -118,3 +131,80 @@ def test_image_features_encode_the_images_of_a_damaged_shard_again(backbone, pat
     (shard,) = (tmp_path / "own").rglob("*.safetensors")
     shard.write_bytes(shard.read_bytes()[:100])
     assert torch.equal(image_features(backbone, paths), before)
+
+
+def test_image_features_are_encoded_anew_when_reader_or_transform_changes(backbone, paths, monkeypatch):
+    passes = count_encoded(backbone)
+    before = image_features(backbone, paths[:4], views=1)
+    monkeypatch.setattr(features, "reader_version", lambda: "another")
+    image_features(backbone, paths[:4], views=1)
+    assert sum(passes) == 2 * 4 * 2
+    monkeypatch.setattr(backbone.__class__, "train_transform", lambda self, least: FlippedAndPrepared(self.preprocess))
+    after = image_features(backbone, paths[:4], views=1)
+    assert sum(passes) == 3 * 4 * 2
+    assert torch.equal(before[:, 0], after[:, 0]) and not torch.equal(before[:, 1], after[:, 1])
+
+
+class FlippedAndPrepared:
+    def __init__(self, prepare):
+        self.prepare = prepare
+
+    def __call__(self, image):
+        return self.prepare(image).flip(-1)
+
+
+def test_reader_version_names_the_libraries_that_make_the_pixels():
+    version = reader_version()
+    for name in ("torch ", "torchvision ", "pillow ", "pydicom "):
+        assert name in version
+    assert "pillow none" not in version
+
+
+def test_readable_rows_leaves_out_unreadable_images_and_says_why(backbone, paths, tmp_path):
+    bad = [tmp_path / f"bad{number}.png" for number in range(5)]
+    for path in bad:
+        path.write_text(f"not an image: {path.name}")
+    rows = [Row(path, 0, path.stem) for path in (*paths[:3], *bad, *paths[3:5])]
+    passes = count_encoded(backbone)
+    kept, errors = readable_rows(backbone, rows)
+    assert kept == [row for row in rows if row.path not in bad] and list(errors) == bad
+    assert image_features(backbone, [row.path for row in kept]).shape[0] == 5 and sum(passes) == 5
+    with pytest.raises(UnreadableImages, match=r"5 of 5 images .* 1\. bad0.* 2\. bad1.* 3\. bad2.* And 2 more\."):
+        image_features(backbone, bad)
+
+
+def rows_of(count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    digests = [hashlib.sha256(f"{seed}/{number}".encode()).hexdigest() for number in range(count)]
+    return dict(zip(digests, torch.randn(count, 2, 8, generator=generator), strict=True))
+
+
+def test_feature_cache_reads_back_what_was_written(tmp_path):
+    cache, one, other = FeatureCache(tmp_path), rows_of(20), rows_of(30, seed=1)
+    cache.write(one), cache.write(other)
+    for wanted in ([*one], [*other][:2], [*[*one][5:6], *other], ["00" * 32]):
+        found = cache.read(wanted)
+        assert found.keys() == set(wanted) & (one.keys() | other.keys())
+        assert all(torch.equal(values, (one | other)[digest]) for digest, values in found.items())
+
+
+def test_feature_cache_reads_no_more_than_the_images_asked_for(tmp_path, monkeypatch):
+    cache = FeatureCache(tmp_path)
+    for seed in range(8):
+        cache.write(rows_of(100, seed))
+    read = []
+    monkeypatch.setattr(feature_cache, "_checksum", lambda row, one=feature_cache._checksum: read.append(1) or one(row))
+    assert len(cache.read([*rows_of(100)][7:8])) == 1 and len(read) == 1
+
+
+def test_feature_cache_notices_a_flipped_bit(tmp_path):
+    cache, rows = FeatureCache(tmp_path), rows_of(3)
+    cache.write(rows)
+    (shard,) = tmp_path.iterdir()
+    data = bytearray(shard.read_bytes())
+    place = data.index(rows[[*rows][1]].numpy().tobytes())
+    data[place + 5] ^= 4
+    shard.write_bytes(data)
+    first, damaged, _ = rows
+    assert cache.read([first]).keys() == {first}  # the features of this image are whole
+    assert damaged not in cache.read(rows) and not shard.exists()

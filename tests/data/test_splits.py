@@ -104,6 +104,40 @@ def test_hold_out_takes_the_smallest_group_of_a_class_too_small_for_its_share():
     assert patients(row for row in hold_out(rows, 0.1, CLASSES)[1] if row.label == 1) == {"small"}
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_split_three_ways_serves_three_patients_with_any_numbers_of_images(seed):
+    rng = random.Random(seed)
+    rows = [
+        Row(Path(f"{label}{n}_{i}.png"), label, f"{label}{n}")
+        for label in (0, 1)
+        for n in range(3)
+        for i in range(rng.randint(1, 9))
+    ]
+    splits = split_three_ways(rows, CLASSES)
+    assert all({row.label for row in part} == {0, 1} for part in splits.values())
+    refuse_shared_patients(splits)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_split_three_ways_of_classes_that_share_patients_leaves_no_split_without_a_class(seed):
+    rng = random.Random(seed)
+    rows = [Row(Path(f"{i}.png"), rng.randint(0, 1), f"p{rng.randint(0, 7)}") for i in range(30)]
+    try:
+        splits = split_three_ways(rows, CLASSES)
+    except DataError:
+        return
+    assert all({row.label for row in part} == {0, 1} for part in splits.values())
+
+
+def test_hold_out_by_content_does_not_depend_on_how_paths_and_patients_are_spelt():
+    names = [f"{label}{number}" for label in (0, 1) for number in range(30)]
+    held = []
+    for spelling in ("data/{}.png", "/mnt/other/{}.JPG"):
+        rows = [Row(Path(spelling.format(n)), int(n[0]), spelling.format(n), digest=f"content of {n}") for n in names]
+        held.append({row.digest for row in hold_out(rows, 0.1, CLASSES)[1]})
+    assert held[0] == held[1] and len(held[0]) == 6
+
+
 def test_hold_out_refuses_a_class_of_one_patient():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(3)] + [Row(Path(f"b{n}.png"), 1, "b") for n in range(3)]
     with pytest.raises(DataError, match="The class 'ill' has images of 1 patient only, and 2 are needed"):

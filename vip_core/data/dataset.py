@@ -15,6 +15,7 @@ class Row:
     label: int  # index into the symptom set's classes
     patient: str  # never on both sides of a split
     details: Mapping[str, str] = field(default_factory=dict, hash=False)  # as in the file; an empty cell is unknown
+    digest: str = field(default="", compare=False)  # of the file's content, where the split depends on it
 
 
 @dataclass(frozen=True)

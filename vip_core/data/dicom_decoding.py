@@ -51,8 +51,7 @@ def decode_frame(dataset: Dataset, syntax: UID, name: str) -> tuple[np.ndarray, 
             return _coded(codes, bits, shift if 0 < shift <= dataset.BitsAllocated - bits else 0, signed)
         frame = b"" if syntax in WORDS else get_frame(dataset.PixelData, 0, number_of_frames=1)
         if syntax in JPEG and dataset.SamplesPerPixel == 3 and dataset.BitsAllocated == 8:
-            # Decoded by libjpeg's rule, which goes by the markers of the stream; headers often name the wrong colours.
-            return _checked(np.asarray(JpegImageFile(BytesIO(frame)).convert("RGB")), dataset, bits)
+            return _checked(_jpeg_colour(frame, dataset.PhotometricInterpretation), dataset, bits)
         deep_jpeg = syntax == syntaxes.JPEGExtended12Bit and dataset.BitsAllocated == 16
         pixels = _by_imagecodecs(frame, syntax) if deep_jpeg or syntax in JPEG_LOSSLESS | JPEG_LS else None
         if pixels is not None:
@@ -61,6 +60,19 @@ def decode_frame(dataset: Dataset, syntax: UID, name: str) -> tuple[np.ndarray, 
         codes = pixels.view(f"u{pixels.itemsize}")
         values = np.arange(256**codes.itemsize, dtype=codes.dtype).view(pixels.dtype)
         return codes, values.astype(np.int64)
+
+
+def _jpeg_colour(frame: bytes, photometric: str) -> np.ndarray:
+    """A frame of JPEG with three components as RGB, by libjpeg's rule: the markers of the stream tell its colours.
+
+    Headers often say RGB of YCbCr. They are believed where the stream has neither a marker nor the components 1, 2, 3
+    of JFIF, nor R, G, B: then it is RGB as some toolkits write it, and libjpeg would take it for YCbCr.
+    """
+    image = JpegImageFile(BytesIO(frame))
+    components = [component[0] for component in image.layer]
+    if photometric == "RGB" and "adobe_transform" not in image.info and components not in ([1, 2, 3], [*b"RGB"]):
+        image.draft("YCbCr", image.size)  # the components as they are
+    return np.asarray(image if image.mode == "YCbCr" else image.convert("RGB"))
 
 
 def _by_pydicom(dataset: Dataset, syntax: UID, label: str, name: str) -> np.ndarray:

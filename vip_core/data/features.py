@@ -3,8 +3,8 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vip_core.data.dataset import Row
-from vip_core.data.feature_cache import SHARD_IMAGES, read_shards, write_shard
+from vip_core.data.digests import file_digests
+from vip_core.data.feature_cache import SHARD_IMAGES, FeatureCache
 from vip_core.data.images import read_image
+from vip_core.data.versions import reader_version
 from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
@@ -23,6 +25,18 @@ from vip_core.utils.device import fast_bf16
 from vip_core.utils.paths import cache_folder
 
 LOG = logging.getLogger(__name__)  # by default its warnings are printed on standard error
+
+
+class UnreadableImages(DataError):
+    """Images that cannot be read: `errors` holds the reason of each path."""
+
+    def __init__(self, errors: Mapping[Path, ImageError], of: int, named: int = 3):
+        reasons = " ".join(f"{number}. {error}" for number, error in enumerate(list(errors.values())[:named], 1))
+        more = f" And {len(errors) - named} more." if len(errors) > named else ""
+        super().__init__(
+            f"{len(errors)} of {of} images cannot be read; --skip-unreadable leaves them out. {reasons}{more}"
+        )
+        self.errors = dict(errors)
 
 
 @dataclass(frozen=True)
@@ -122,8 +136,9 @@ def image_features(
 ) -> Tensor:
     """Features (n, 1 + views, D) of n images, float32: the evaluation view first, then the random views.
 
-    They are cached under the backbone's fingerprint, its transform, the number and crops of the views, the arithmetic
-    and the content of each file. An image that moved, or is in two data sets, is encoded once.
+    They are cached under the content of each file and all that the features depend on: the backbone's fingerprint, its
+    transforms, the number and crops of the views, the arithmetic, the code of the image reader and the versions of the
+    libraries. An image that moved, or is in two data sets, is encoded once.
 
     Args:
         backbone: on the device to run on.
@@ -134,19 +149,19 @@ def image_features(
         float32: exact arithmetic; see `encode_stream`.
 
     Raises:
-        DataError: images cannot be read; the message counts them and names the first.
+        UnreadableImages: a DataError with the paths and reasons; the message names the first few.
         StorageError: the cache cannot be written.
     """
-    with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(_digest, paths))
+    digests = file_digests(paths)
     bf16 = fast_bf16(backbone.device) and not float32
-    random = f"{views} crops from {crop}" if views else "plain"
-    key = f"{backbone.fingerprint}|{backbone.transform_id}|{random}|{'bf16' if bf16 else 'fp32'}"
-    folder = cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20]
-    known = read_shards(folder)
+    random = f"{views} crops from {crop} by {_described(backbone.train_transform(crop))}" if views else "plain"
+    transform = f"{backbone.transform_id} {_described(backbone.preprocess)}"
+    key = "|".join((backbone.fingerprint, transform, random, "bf16" if bf16 else "fp32", reader_version()))
+    cache = FeatureCache(cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20])
+    known = cache.read(digests)
     missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
     if missing:
-        known |= _encode_missing(backbone, missing, views, crop, folder, what, float32)
+        known |= _encode_missing(backbone, missing, views, crop, cache, what, float32)
     return torch.stack([known[digest] for digest in digests])
 
 
@@ -165,37 +180,35 @@ def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: in
 
 
 def _encode_missing(
-    backbone: Backbone, missing: dict[str, Path], views: int, crop: float, folder: Path, what: str, float32: bool
+    backbone: Backbone, missing: dict[str, Path], views: int, crop: float, cache: FeatureCache, what: str, float32: bool
 ) -> dict[str, Tensor]:
     digests, paths = list(missing), list(missing.values())
     known: dict[str, Tensor] = {}
     shard: dict[str, Tensor] = {}
-    errors: list[ImageError] = []
+    errors: dict[Path, ImageError] = {}
     with progress() as bar:
         task = bar.add_task(f"{what} through the image tower", total=len(paths))
         stream = encode_stream(backbone, paths, views, seeds=digests, crop=crop, float32=float32)
-        for digest, features in zip(digests, stream, strict=True):
+        for digest, path, features in zip(digests, paths, stream, strict=True):
             bar.advance(task)
             if isinstance(features, ImageError):
-                errors.append(features)
+                errors[path] = features
                 continue
             shard[digest] = features.clone()
             if len(shard) == SHARD_IMAGES:
-                write_shard(folder, shard)
+                cache.write(shard)
                 known |= shard
                 shard = {}
     if shard:
-        write_shard(folder, shard)
+        cache.write(shard)
     if errors:
-        raise DataError(f"{len(errors)} of {len(paths)} images cannot be read, the first because: {errors[0]}")
+        raise UnreadableImages(errors, len(paths))
     return known | shard
 
 
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+def _described(transform: object) -> str:
+    """A transform in words, without the addresses of its functions in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(transform))
 
 
 def _uncollated(items: list[Tensor | ImageError]) -> list[Tensor | ImageError]:
@@ -206,3 +219,23 @@ def encode_split(backbone: Backbone, rows: Sequence[Row], what: str) -> FeatureS
     """Float32 features of the evaluation view, and labels of the rows. Raises DataError and StorageError."""
     features = image_features(backbone, [row.path for row in rows], what=what, float32=True)[:, 0]
     return FeatureSplit(features, torch.tensor([row.label for row in rows]))
+
+
+def readable_rows(
+    backbone: Backbone,
+    rows: Sequence[Row],
+    views: int = 0,
+    crop: float = 1.0,
+    what: str = "Images",
+    float32: bool = False,
+) -> tuple[list[Row], dict[Path, ImageError]]:
+    """The rows whose images can be read, and why each of the others cannot. Encodes them into the cache on the way.
+
+    Arguments and errors as those of `image_features`.
+    """
+    try:
+        image_features(backbone, [row.path for row in rows], views, crop, what, float32)
+    except UnreadableImages as unreadable:
+        errors = {row.path: unreadable.errors[row.path] for row in rows if row.path in unreadable.errors}
+        return [row for row in rows if row.path not in errors], errors
+    return list(rows), {}

@@ -24,51 +24,71 @@ def hold_out(
     classes: Sequence[str],
     group: Callable[[Row], str] = _patient,
     stratum: Callable[[Row], str] = _label,
+    keep: int = 1,
 ) -> tuple[list[Row], list[Row]]:
     """Split rows into (kept, held out). Deterministic: by the names of the groups, not by a seed or the order of rows.
 
-    Groups are visited in the order of the SHA-256 of their names. A group is held out if that brings the strata nearer
-    to `fraction` of their rows. A class of which nothing was taken then gives its smallest group.
+    Groups are visited in the order of a hash of their content, or of their names where that is not known. A group is
+    held out if that brings the strata nearer to `fraction` of their rows. A class of which nothing was taken then gives
+    its smallest group.
 
     Args:
         fraction: share of the rows to hold out, at most a half.
         classes: names of the labels, for the error.
         group: rows of the same group stay together.
         stratum: rows of each stratum are held out in the same share.
+        keep: the least number of groups with each class that is not held out.
 
     Raises:
-        DataError: a class has one group only.
+        DataError: a class has no more groups than must be kept.
     """
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[group(row)].append(row)
-    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+    labels = {name: {row.label for row in members} for name, members in groups.items()}
+    remaining = Counter(label for found in labels.values() for label in found)  # groups with each class, not held out
+    order = sorted(groups, key=lambda name: _place(name, groups[name]))
     wanted = {name: fraction * count for name, count in Counter(map(stratum, rows)).items()}
     taken: Counter[str] = Counter()
     held: set[str] = set()
+
+    def hold(name: str) -> None:
+        held.add(name)
+        remaining.subtract(labels[name])
+        taken.update(map(stratum, groups[name]))
+
+    def may_go(name: str) -> bool:
+        return name not in held and all(remaining[label] > keep for label in labels[name])
+
     for name in order:
         counts = Counter(map(stratum, groups[name]))
         gain = sum(abs(wanted[s] - taken[s]) - abs(wanted[s] - taken[s] - count) for s, count in counts.items())
-        if gain > 0:
-            held.add(name)
-            taken.update(counts)
+        if gain > 0 and may_go(name):
+            hold(name)
     for label in sorted({row.label for row in rows}):
-        names = [name for name in order if any(row.label == label for row in groups[name])]
-        _require_patients(len(names), 2, classes[label])
+        names = [name for name in order if label in labels[name]]
+        _require_patients(len(names), keep + 1, classes[label])
         if held.isdisjoint(names):
-            held.add(min(names, key=lambda name: len(groups[name])))
+            free = [name for name in names if may_go(name)]
+            if not free:
+                raise DataError(
+                    f"The class {classes[label]!r} shares its few patients with other classes, so that none can be "
+                    "held out; add images of others, or give the splits yourself."
+                )
+            hold(min(free, key=lambda name: len(groups[name])))
     kept = [row for row in rows if group(row) not in held]
     return kept, [row for row in rows if group(row) in held]
 
 
+def _place(name: str, rows: Sequence[Row]) -> bytes:
+    """The place of a group in the order: by the content of its files where that is known, else by its name."""
+    text = min(row.digest for row in rows) if all(row.digest for row in rows) else name
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
 def split_three_ways(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, list[Row]]:
     """70 % train, 10 % val and 20 % test, by patient. Raises DataError where a class has fewer than 3 patients."""
-    patients: dict[int, set[str]] = defaultdict(set)
-    for row in rows:
-        patients[row.label].add(row.patient)
-    for label in sorted(patients):
-        _require_patients(len(patients[label]), 3, classes[label])
-    rest, test = hold_out(rows, 0.2, classes)
+    rest, test = hold_out(rows, 0.2, classes, keep=2)  # one for train and one for val
     train, val = hold_out(rest, 0.1 / 0.8, classes)
     return {"train": train, "val": val, "test": test}
 

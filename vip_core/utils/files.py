@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,11 +52,12 @@ def _beside(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.parent / f".{path.name[:200]}-{secrets.token_hex(8)}"
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes away
         yield temporary
-    except (OSError, RuntimeError) as error:  # torch.save wraps the system's error in its own
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise  # torch.save wraps the system's error in its own; others, such as out of memory, are not about files
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         raise StorageError(
             f"{path} could not be written ({reason}); free some space or choose another folder, then run it again."
@@ -68,10 +69,9 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _settle(temporary: Path) -> None:
-    """Have a file on the disk itself, readable by all: mkstemp makes it the owner's alone."""
+    """Have a file on the disk itself, not in the system's memory alone."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    temporary.chmod(0o644)
 
 
 def json_bytes(value: Any) -> bytes:  # noqa: ANN401

@@ -1,0 +1,32 @@
+"""The content of a file as a digest: what an image is known by, wherever it is and whatever it is called."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from vip_core.errors import DataError
+
+
+def file_digests(paths: Sequence[Path]) -> list[str]:
+    """SHA-256 of each file, in hex. A file is read once per process while it stays as it is. Raises DataError."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_file_digest, paths))
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        status = path.stat()
+        return _digest(str(path.absolute()), status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+@lru_cache(maxsize=2**18)
+def _digest(path: str, modified: int, size: int) -> str:
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
