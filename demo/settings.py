@@ -39,7 +39,7 @@ def megabytes(text: str) -> int:
     return int(text) * MEGABYTE
 
 
-def folder(text: str) -> str:
+def existing_folder(text: str) -> str:
     """An existing folder."""
     if not Path(text).expanduser().is_dir():
         raise BadParameter(f"there is no folder {text}; give the one that holds the checkpoints")
@@ -117,7 +117,7 @@ class Settings:
         str | None,
         Option(
             envvar="VIP_CHECKPOINTS",
-            parser=folder,
+            parser=existing_folder,
             metavar="FOLDER",
             help="folder in which the names of checkpoints are looked up first",
             show_default="the project's own",

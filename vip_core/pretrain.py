@@ -33,7 +33,7 @@ def pretrain(
     """
     from vip_core.models.backbone import Backbone
     from vip_core.pretraining.folds import cross_validate
-    from vip_core.pretraining.run import evaluate
+    from vip_core.pretraining.run import evaluate_backbone
     from vip_core.pretraining.run import pretrain as make
     from vip_core.pretraining.tables import print_alignment, rankings_table
     from vip_core.utils.console import console
@@ -49,7 +49,7 @@ def pretrain(
     if not evaluate_only:
         make(root, out, seed)
         return 0
-    alignment = evaluate(Backbone.load(backbone, pretrained).to(best_device()), root, split)
+    alignment = evaluate_backbone(Backbone.load(backbone, pretrained).to(best_device()), root, split)
     if as_json:
         print(json.dumps(alignment.to_dict()))
     else:

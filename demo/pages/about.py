@@ -83,10 +83,10 @@ def counts(images: object) -> str:
 
 def figures_table(label: str, card: Card, splits: list[str]) -> str:
     """One row per figure and one column per split; the cell of a figure that a split lacks is empty."""
-    columns = {split: dict(figures(card.figures[split], card.classes)) for split in splits}
+    columns = {split: dict(metric_rows(card.figures[split], card.classes)) for split in splits}
     single = {name: value for name, value in card.figures.items() if name not in splits}
     if single:
-        columns["all"] = dict(figures(single, card.classes))
+        columns["all"] = dict(metric_rows(single, card.classes))
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
     if not names:
         return "<p>No figures were measured.</p>"
@@ -111,7 +111,7 @@ def sample(figures: object) -> str:
     return f"n = {figures['n']}" if isinstance(figures, Mapping) and "n" in figures else ""
 
 
-def figures(values: Mapping[str, Any], classes: list[str], within: str = "") -> Iterator[tuple[str, str]]:
+def metric_rows(values: Mapping[str, Any], classes: list[str], within: str = "") -> Iterator[tuple[str, str]]:
     """Names and texts of all the figures in a (nested) object, known or not. within: what they are of."""
     intervals, part = _object(values.get("intervals")), f" (n = {values['n']})" if within and "n" in values else ""
     for key, value in values.items():
@@ -119,14 +119,14 @@ def figures(values: Mapping[str, Any], classes: list[str], within: str = "") -> 
         if key in BESIDE:
             continue
         if isinstance(value, Mapping) and "value" in value:
-            yield name, number(value["value"]) + interval(value.get("interval")) + part
+            yield name, format_value(value["value"]) + interval(value.get("interval")) + part
         elif isinstance(value, Mapping):
             above = {inner: intervals.get(f"{key} of {inner}") for inner in value}  # as recall's stand there
-            yield from figures({**value, "intervals": {**above, **_object(value.get("intervals"))}}, classes, name)
+            yield from metric_rows({**value, "intervals": {**above, **_object(value.get("intervals"))}}, classes, name)
         elif key in COUNTS and "n" in values:
-            yield name, f"{number(value)} of {number(values['n'])}"
+            yield name, f"{format_value(value)} of {format_value(values['n'])}"
         else:
-            yield name, number(value) + interval(intervals.get(key)) + part
+            yield name, format_value(value) + interval(intervals.get(key)) + part
     for name, row in zip(classes, values.get("confusion", ()), strict=False):
         found = ", ".join(f"{count} predicted as {other}" for other, count in zip(classes, row, strict=False))
         yield f"{within + ': ' if within else ''}True {name}", found
@@ -137,7 +137,7 @@ def words(key: str) -> str:
     return NAMES.get(key, key.replace("_", " ")[:1].upper() + key.replace("_", " ")[1:])
 
 
-def number(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"

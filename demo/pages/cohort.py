@@ -250,13 +250,13 @@ def show(
     try:
         symptoms = parse_boxes(task.predictor.symptoms, texts)
         if cohort is None:
-            return {**no_results(), "list note": message()}
+            return {**cleared_cohort(), "list note": message()}
         results = score_cohort(task, cohort, labels, symptoms, before)
     except SymptomError as error:
         note = {"list note": message(str(error))}
         if before is not None and before.cohort is cohort:
             return note
-        return {**no_results(INVITATION if cohort is None else FIX_LISTS), **note}
+        return {**cleared_cohort(INVITATION if cohort is None else FIX_LISTS), **note}
     positive = finding(task)
     return {
         "results": results,
@@ -268,7 +268,7 @@ def show(
     }
 
 
-def no_results(sentence: str = INVITATION) -> Updates:
+def cleared_cohort(sentence: str = INVITATION) -> Updates:
     """A sentence, and nothing else."""
     empty = {"charts": charts_card(), "table": None, "count": "", "link": ""}
     return {"results": None, "summary": invitation(sentence), **empty}
@@ -290,6 +290,6 @@ def switch_task(tasks: Tasks, key: str) -> Updates:
         "which": gr.update(choices=kinds(task), value=ALL),
         "order": gr.update(choices=orders(task), value=UPLOADED),
         **boxes_named([gr.update(**box) for box in boxes_of(task, most_classes(tasks))]),
-        **no_results(),
+        **cleared_cohort(),
         "list note": message(),
     }

@@ -29,7 +29,7 @@ MARGIN, BAR = 4, 9  # pixels
 
 
 @dataclass(frozen=True)
-class Row:
+class BarRow:
     """One bar. before: where it ended with the original lists; None where it ends the same or is new."""
 
     name: str
@@ -87,7 +87,7 @@ def symptom_row(
     separation: float | None,
     shown: str,
     is_edit: bool = False,
-) -> Row:
+) -> BarRow:
     """The bar of a symptom."""
     value = value_of(diagnosis, score, shown)
     old = None if before is None else value_of(diagnosis, before, shown)
@@ -99,17 +99,17 @@ def symptom_row(
     note, weak = separation_in_words(separation)
     if is_edit and before is None:
         note = f"New: {note if note.startswith('AUROC') else note[:1].lower() + note[1:]}" if note else "New"
-    return Row(score.symptom, value, old, words, note, weak)
+    return BarRow(score.symptom, value, old, words, note, weak)
 
 
-def term_row(diagnosis: Diagnosis, name: str, before: float | None) -> Row:
+def term_row(diagnosis: Diagnosis, name: str, before: float | None) -> BarRow:
     """The bar of a class term."""
     value = signed_term(diagnosis, name, diagnosis.class_terms[name])
     old = None if before is None else signed_term(diagnosis, name, before)
     if old is not None and number(old) == number(value):
         old = None
     words = contribution_in_words(diagnosis, name, value, old)
-    return Row("Class term (not explained by any symptom)", value, old, words)
+    return BarRow("Class term (not explained by any symptom)", value, old, words)
 
 
 def value_of(diagnosis: Diagnosis, score: SymptomScore, shown: str) -> float:
@@ -168,7 +168,7 @@ def separation_in_words(separation: float | None) -> tuple[str, bool]:
 # ---- layout
 
 
-def _draw(row: Row, y: float, axis: tuple[float, float], colour: str, boxes: list[Box], words: list[Words]) -> float:
+def _draw(row: BarRow, y: float, axis: tuple[float, float], colour: str, boxes: list[Box], words: list[Words]) -> float:
     """Add a row that begins at y; returns where the next one does."""
     room = WIDTH - 2 * MARGIN
     for line in wrap(row.name, room, BODY):

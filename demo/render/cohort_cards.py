@@ -9,7 +9,7 @@ from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.metrics import Metrics
 
 from ..render.charts import svg
-from ..render.cohort_charts import MAX_CLASSES, WIDTH, confusion_matrix, roc_curves
+from ..render.cohort_charts import COHORT_WIDTH, MAX_CLASSES, confusion_matrix, roc_curves
 from ..state.cohort import Results, as_csv
 
 INVITATION = "Upload images, or take the reference images: what the model makes of all of them stands here."
@@ -143,7 +143,8 @@ def charts_card(results: Results | None = None, positive: int = 0) -> str:
 def _figure(title: str, figure: Figure, words: str) -> str:
     picture = base64.b64encode(svg(figure)).decode()
     return (
-        f'<figure><figcaption>{title}</figcaption><img width="{WIDTH}" height="{figure.get_figheight() * 72:.0f}" '
+        f"<figure><figcaption>{title}</figcaption>"
+        f'<img width="{COHORT_WIDTH}" height="{figure.get_figheight() * 72:.0f}" '
         f'decoding="sync" src="data:image/svg+xml;base64,{picture}" alt="{escape(words)}"></figure>'
     )
 

@@ -6,9 +6,9 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_curve
 
 from ..render.charts import COLOURS, INK, MUTED, TRACK, wrap
-from ..state.cohort import Results, Row
+from ..state.cohort import CohortRow, Results
 
-WIDTH = 330  # pixels; shown at this size, so that the smallest text has 13 on the screen
+COHORT_WIDTH = 330  # pixels; shown at this size, so that the smallest text has 13 on the screen
 BODY, SMALL = 14.0, 13.0  # pixels
 BLUE = (0, 114, 178)  # the ground of a full cell; white text stands on it
 MAX_CLASSES = 6  # whose names and counts still fit
@@ -18,7 +18,7 @@ def confusion_matrix(results: Results) -> Figure:
     """Counts, a row a label given and a column a predicted class; shaded by the share of the row."""
     assert results.figures is not None
     counts, names = results.figures.confusion, results.classes
-    size, left, top = min(100.0, (WIDTH - 112) / len(names)), 108.0, 66.0
+    size, left, top = min(100.0, (COHORT_WIDTH - 112) / len(names)), 108.0, 66.0
     height = top + size * len(names) + 4
     figure, axes = _sheet(height)
     _text(axes, left, 16, "Predicted class", SMALL, MUTED)
@@ -54,7 +54,7 @@ def roc_curves(results: Results, positive: int) -> Figure:
     rows = [row for row in results.rows if row.label is not None and row.probabilities]
     shown = [positive] if len(results.classes) == 2 else list(range(len(results.classes)))
     shown = [c for c in shown if 0 < sum(row.label == c for row in rows) < len(rows)]
-    left, top, side = 46.0, 12.0, WIDTH - 62.0
+    left, top, side = 46.0, 12.0, COHORT_WIDTH - 62.0
     figure, axes = _sheet(top + side + 46 + 19 * len(shown))
     axes.add_patch(Rectangle((left, top), side, side, facecolor="none", edgecolor=TRACK, lw=1))
     axes.plot([left, left + side], [top + side, top], color=MUTED, lw=1, ls=(0, (4, 4)))
@@ -65,7 +65,7 @@ def roc_curves(results: Results, positive: int) -> Figure:
         x, y = decision(rows, c)
         axes.plot([left + side * x], [top + side - side * y], "o", color=colour, ms=8)
         legend = f"● {results.classes[c]}: as the model decides"
-        _text(axes, left, top + side + 60 + 19 * i, wrap(legend, WIDTH - left, SMALL, most=1)[0], SMALL, colour)
+        _text(axes, left, top + side + 60 + 19 * i, wrap(legend, COHORT_WIDTH - left, SMALL, most=1)[0], SMALL, colour)
     for value, word in ((0.0, "0"), (0.5, "½"), (1.0, "1")):
         _text(axes, left + side * value, top + side + 17, word, SMALL, MUTED, "center")
         _text(axes, left - 8, top + side - side * value + 5, word, SMALL, MUTED, "right")
@@ -74,13 +74,13 @@ def roc_curves(results: Results, positive: int) -> Figure:
     return figure
 
 
-def points(rows: list[Row], c: int) -> tuple[list[float], list[float]]:
+def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
     """Share of false alarms and sensitivity along the ROC curve of class `c`."""
     alarms, found, _ = roc_curve([row.label == c for row in rows], [row.probabilities[c] for row in rows])
     return alarms.tolist(), found.tolist()
 
 
-def decision(rows: list[Row], c: int) -> tuple[float, float]:
+def decision(rows: list[CohortRow], c: int) -> tuple[float, float]:
     """The same where the most probable class is taken."""
     own, others = [row for row in rows if row.label == c], [row for row in rows if row.label != c]
     shares = [sum(row.prediction == c for row in group) / len(group) for group in (others, own)]
@@ -88,8 +88,8 @@ def decision(rows: list[Row], c: int) -> tuple[float, float]:
 
 
 def _sheet(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, facecolor="none")  # at 72 dpi a point is a pixel
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
+    figure = Figure(figsize=(COHORT_WIDTH / 72, height / 72), dpi=72, facecolor="none")  # at 72 dpi a point is a pixel
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, COHORT_WIDTH), ylim=(height, 0))
     axes.axis("off")
     return figure, axes
 

@@ -20,7 +20,7 @@ def diagnose_endpoint(tasks: Tasks) -> None:
         gr.JSON(visible=False, label="symptoms"),
     ]
     gr.Button(visible=False).click(
-        partial(answer, tasks),
+        partial(answer_call, tasks),
         inputs,
         gr.JSON(visible=False),
         api_name="diagnose",
@@ -31,7 +31,7 @@ def diagnose_endpoint(tasks: Tasks) -> None:
     )
 
 
-def answer(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str, list[str]] | None = None) -> Json:
+def answer_call(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str, list[str]] | None = None) -> Json:
     """Diagnose one image: class, probabilities, a score for each symptom, and the domain check.
 
     image: a PNG, JPEG, WebP, TIFF, BMP or DICOM file; task: "pneumonia" or "melanoma"; symptoms: {class: [symptom, …]}

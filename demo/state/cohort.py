@@ -55,7 +55,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Row:
+class CohortRow:
     """One image. label: index into the classes, None without one; probabilities: (C,), empty where it has an error."""
 
     image: str
@@ -89,7 +89,7 @@ class Results:
     cohort: Cohort
     labels: Labels | None
     classes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[CohortRow, ...]
     figures: Metrics | None
     notes: tuple[str, ...] = ()
     original: "Results | None" = field(default=None, repr=False)
@@ -206,13 +206,13 @@ def _score(
     rows = []
     for name, error, label in zip(cohort.names, cohort.errors, given, strict=True):
         if error is not None:
-            rows.append(Row(name, label, error))
+            rows.append(CohortRow(name, label, error))
             continue
         diagnosis = next(diagnoses)
         known, distance = None, None
         if diagnosis.domain is not None:
             known, distance = diagnosis.domain.in_domain, diagnosis.domain.score
-        rows.append(Row(name, label, None, tuple(diagnosis.probabilities.values()), known, distance))
+        rows.append(CohortRow(name, label, None, tuple(diagnosis.probabilities.values()), known, distance))
     counted = [row for row in rows if row.label is not None and row.probabilities]
     measured = None
     if counted:
@@ -246,7 +246,7 @@ def table_rows(
     return [_cells(row, results.classes) for row in rows]
 
 
-def _place(row: Row, order: str, positive: int) -> float:
+def _place(row: CohortRow, order: str, positive: int) -> float:
     """What sorts a row; those that could not be read come last."""
     if not row.probabilities:
         return float("inf")
@@ -255,7 +255,7 @@ def _place(row: Row, order: str, positive: int) -> float:
     return max(row.probabilities) if order == UNSURE else -row.probabilities[positive]
 
 
-def _is_of(row: Row, which: str) -> bool:
+def _is_of(row: CohortRow, which: str) -> bool:
     if which.startswith(OF_CLASS):
         return row.prediction is not None and f"{OF_CLASS}{row.prediction}" == which
     return {
@@ -266,7 +266,7 @@ def _is_of(row: Row, which: str) -> bool:
     }.get(which, True)
 
 
-def _cells(row: Row, classes: tuple[str, ...]) -> list[str | float | None]:
+def _cells(row: CohortRow, classes: tuple[str, ...]) -> list[str | float | None]:
     prediction = row.prediction
     return [
         row.image,

@@ -57,7 +57,7 @@ TURNS = Turns()
 
 
 @dataclass(frozen=True)
-class Step:
+class LoadingStep:
     """How far a cohort is. cohort: what has been read, None while others are before it."""
 
     cohort: Cohort | None
@@ -68,7 +68,7 @@ class Step:
 
 def read_cohort(
     backbone: Backbone, files: Sequence[tuple[Path, str]], visitor: str, turns: Turns = TURNS
-) -> Iterator[Step]:
+) -> Iterator[LoadingStep]:
     """Read uploaded files step by step, until `turns.leave` stops it; what was read until then is kept.
 
     files: where each lies, and what the visitor calls it. An image that cannot be read has its error; the rest go on.
@@ -84,12 +84,12 @@ def read_cohort(
     try:
         with open_upload(files) as (entries, notes):
             while before := turns.before(visitor):
-                yield Step(None, 0, len(entries), _waiting(before))
+                yield LoadingStep(None, 0, len(entries), _waiting(before))
                 time.sleep(ASK_EVERY)
                 renewed = _renew(files, renewed)
             start = time.monotonic()
             if before is not None:
-                yield Step(None, 0, len(entries), f"Reading {_count(len(entries))} …")
+                yield LoadingStep(None, 0, len(entries), f"Reading {_count(len(entries))} …")
             for items in encode_batches(backbone, entries) if before is not None else ():
                 errors += [str(item) if isinstance(item, ImageError) else None for item in items]
                 features += [item for item in items if isinstance(item, Tensor)]
@@ -100,12 +100,14 @@ def read_cohort(
                     torch.stack(features) if features else torch.empty(0, backbone.embed_dim),
                     tuple(notes),
                 )
-                yield Step(cohort, done, len(entries), _sentence(done, len(entries), time.monotonic() - start))
+                yield LoadingStep(cohort, done, len(entries), _sentence(done, len(entries), time.monotonic() - start))
                 if done < len(entries) and turns.before(visitor) is None:
                     break
                 renewed = _renew(files, renewed)
             if len(errors) < len(entries):
-                yield Step(cohort, len(errors), len(entries), f"Stopped after {len(errors)} of {_count(len(entries))}.")
+                yield LoadingStep(
+                    cohort, len(errors), len(entries), f"Stopped after {len(errors)} of {_count(len(entries))}."
+                )
     finally:
         turns.leave(visitor)
 

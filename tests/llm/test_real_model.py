@@ -14,7 +14,7 @@ from tests.conftest import PROJECT
 from tests.llm.conftest import MODEL
 from tests.llm_server import VARIABLES
 from vip_core.symptoms import SymptomSet
-from vip_core.vsg.parsing import normalise
+from vip_core.vsg.parsing import clean_line
 
 pytestmark = pytest.mark.llm
 
@@ -103,7 +103,7 @@ def test_every_line_of_the_reply_is_taken_or_dropped_with_its_reason(plain):
         taken = plain.symptoms.symptoms[CLASSES.index(name)]
         for line in lines:
             begins = "".join(character if character.isprintable() else "?" for character in line[:200])
-            assert normalise(line) in taken or f"dropped from {name}: “{begins}” (" in plain.err
+            assert clean_line(line) in taken or f"dropped from {name}: “{begins}” (" in plain.err
 
 
 def test_a_reply_in_one_piece_comes_with_its_tokens(llm_url, tmp_path, vip_mini):
@@ -118,7 +118,7 @@ def test_more_requests_end_in_a_file_within_the_limits_or_in_one_sentence(llm_ur
     run = generate(llm_url, tmp_path / "x", "--seed", 1, "--timeout", 600, *more)
     if run.status == 0:
         limits_hold(run, 3, vip_mini)
-        written = {normalise(line) for line in re.findall(r'"((?:[^"\\]|\\.)*)"', " ".join(run.replies))}
+        written = {clean_line(line) for line in re.findall(r'"((?:[^"\\]|\\.)*)"', " ".join(run.replies))}
         assert set(run.symptoms.texts) <= written
     else:
         assert run.status == 2 and list(run.folder.iterdir()) == []

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vip_core.errors import CheckpointError, StorageError
-from vip_core.models.card import FILES
+from vip_core.models.card import CHECKPOINT_FILES
 from vip_core.models.checkpoint import find_checkpoint
 from vip_core.models.vip import ViP
 from vip_core.training.config import TrainConfig
@@ -34,7 +34,10 @@ def resign(folder):
     """Make the card's digests those of the tensor files, as a person would who edits both."""
     import hashlib
 
-    edit_card(folder, digests={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[:2]})
+    edit_card(
+        folder,
+        digests={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in CHECKPOINT_FILES[:2]},
+    )
 
 
 def test_save_pretrained_and_from_pretrained_are_inverse(trained, tmp_path):
@@ -45,7 +48,7 @@ def test_save_pretrained_and_from_pretrained_are_inverse(trained, tmp_path):
     assert torch.equal(vip(images), again(images))
     assert (vip.temperature, vip.symptoms, vip.card) == (again.temperature, again.symptoms, again.card)
     assert vip.reference.check(images) == again.reference.check(images)
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(CHECKPOINT_FILES)
 
 
 def test_find_checkpoint_looks_up_a_name_from_any_folder(trained, monkeypatch, tmp_path):
@@ -74,14 +77,14 @@ def test_find_checkpoint_says_which_of_two_namesakes_it_uses(trained, namesake, 
     assert "The folder of that name here is ./trained" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", CHECKPOINT_FILES)
 def test_from_pretrained_names_a_missing_file(copy, name):
     (copy / name).unlink()
     with pytest.raises(CheckpointError, match="no card.json" if name == "card.json" else f"{name} cannot be read"):
         ViP.from_pretrained(copy)
 
 
-@pytest.mark.parametrize("name", FILES[:2])
+@pytest.mark.parametrize("name", CHECKPOINT_FILES[:2])
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_from_pretrained_refuses_damaged_tensors(copy, name, damage):
     data = bytearray((copy / name).read_bytes())
@@ -113,7 +116,7 @@ def test_from_pretrained_refuses_another_class_order(copy):
 
 
 def test_from_pretrained_names_missing_foreign_and_misshapen_tensors(copy):
-    path = copy / FILES[0]
+    path = copy / CHECKPOINT_FILES[0]
     state, metadata = load_file(path), {"classes": '["dark", "white"]'}
     tokens = state.pop("merge_prompt.tokens")
     save_file(state, path, metadata)
@@ -148,8 +151,8 @@ BANKS = {
 
 @pytest.mark.parametrize("change", BANKS)
 def test_from_pretrained_checks_the_reference_bank(copy, change):
-    bank = load_file(copy / FILES[1])
-    save_file(BANKS[change](bank["features"], bank["labels"]), copy / FILES[1])
+    bank = load_file(copy / CHECKPOINT_FILES[1])
+    save_file(BANKS[change](bank["features"], bank["labels"]), copy / CHECKPOINT_FILES[1])
     resign(copy)
     with pytest.raises(CheckpointError, match=r"has (features|labels|reference features)") as caught:
         ViP.from_pretrained(copy)
@@ -183,7 +186,7 @@ def test_save_pretrained_on_a_full_disk_keeps_the_former_version(trained, small_
     vip = ViP.from_pretrained(trained)
     folder = small_disk / "checkpoint"
     vip.save_pretrained(folder)
-    before = {name: (folder / name).read_bytes() for name in FILES}
+    before = {name: (folder / name).read_bytes() for name in CHECKPOINT_FILES}
     (small_disk / "filler").write_bytes(b"0" * (shutil.disk_usage(small_disk).free - 8192))
     vip.merge_prompt.tokens.add_(1)
     vip.card = vip.card.without_figures()
@@ -196,7 +199,7 @@ def test_save_pretrained_keeps_the_former_version_when_the_second_file_fails(tra
     """A network disk says at fsync only that it is full."""
     vip = ViP.from_pretrained(trained)
     vip.save_pretrained(tmp_path)
-    before = {name: (tmp_path / name).read_bytes() for name in FILES}
+    before = {name: (tmp_path / name).read_bytes() for name in CHECKPOINT_FILES}
     calls = []
 
     def fails(handle: int) -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vip_core.errors import DataError
 from vip_core.models.backbone import Backbone
-from vip_core.pretraining.corpus import FILES, read_corpus
+from vip_core.pretraining.corpus import TEXT_FILES, read_corpus
 from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import WORDS
 from vip_core.pretraining.labels import (
@@ -167,8 +167,8 @@ def test_sentence_loss_ignores_undecided_images():
 def test_read_corpus_cuts_fragments_and_holds_out_lines(tmp_path):
     (tmp_path / "text").mkdir()
     lines = [f"The left lung is clear number {i}, the right lung shows haze, and nothing else." for i in range(400)]
-    (tmp_path / "text" / FILES[0]).write_text("\n".join(lines))
-    (tmp_path / "text" / FILES[1]).write_text("Un épanchement pleurâl à gâuche été vérifié là-bas\n")
+    (tmp_path / "text" / TEXT_FILES[0]).write_text("\n".join(lines))
+    (tmp_path / "text" / TEXT_FILES[1]).write_text("Un épanchement pleurâl à gâuche été vérifié là-bas\n")
     train, dev = read_corpus(tmp_path)
     assert "the right lung shows haze" in train and "lung" in train and any(text.startswith("no ") for text in train)
     assert not any("épanchement" in text for text in train)

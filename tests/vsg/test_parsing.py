@@ -10,7 +10,7 @@ from tests.llm_server import GOOD
 from tests.vsg.conftest import CLASSES, reasons
 from vip_core.vsg import GenerationRequest
 from vip_core.vsg.filtering import LineFilter
-from vip_core.vsg.parsing import MAX_CHARACTERS, UnusableReply, normalise, read_reply
+from vip_core.vsg.parsing import MAX_CHARACTERS, UnusableReply, clean_line, read_reply
 
 pytestmark = pytest.mark.usefixtures("no_setup")
 
@@ -95,7 +95,7 @@ def read_and_filter(text: str) -> None:
     """All that happens to a reply and to its lines."""
     with contextlib.suppress(UnusableReply):
         read_reply(text, CLASSES)
-    normalise(text)
+    clean_line(text)
     LineFilter(CLASSES, 12, lambda line: None)._fault(text[1:] if text[0] == "\n" else text)
 
 

@@ -48,7 +48,7 @@ class LinearProbe(PromptLearner):
 
         def accuracy(inverse: float) -> float:
             if inverse not in tried:
-                fitted = fit(*self._train, inverse)
+                fitted = fit_probe(*self._train, inverse)
                 tried[inverse] = float(np.mean(fitted.predict(x) == y)), fitted
             return tried[inverse][0]
 
@@ -79,6 +79,6 @@ class LinearProbe(PromptLearner):
         return images @ self.weight.T + self.bias
 
 
-def fit(x: NDArray, y: NDArray, inverse: float) -> LogisticRegression:
+def fit_probe(x: NDArray, y: NDArray, inverse: float) -> LogisticRegression:
     """L2 logistic regression by L-BFGS."""
     return LogisticRegression(C=inverse, max_iter=MAX_ITERATIONS).fit(x, y)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vip_core.errors import CheckpointError, SymptomError
 from vip_core.symptoms import SymptomSet
 
-FILES = ("model.safetensors", "reference.safetensors", "card.json")
+CHECKPOINT_FILES = ("model.safetensors", "reference.safetensors", "card.json")
 SCHEMA = 1  # raised only when an older vip_core could no longer read the card
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -110,7 +110,7 @@ def read_card(folder: Path) -> Card:
         raise CheckpointError(f"{path} is not the card of a ViP checkpoint: {_reason(error)}.") from error
     except SymptomError as error:
         raise CheckpointError(f"{path} has an invalid symptom set: {error}") from error
-    if missing := [name for name in FILES[:2] if name not in card.digests]:
+    if missing := [name for name in CHECKPOINT_FILES[:2] if name not in card.digests]:
         raise CheckpointError(f"{path} lacks the digest of {' and '.join(missing)}; copy the checkpoint again.")
     if classes != card.classes:
         raise CheckpointError(

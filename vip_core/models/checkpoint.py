@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vip_core.errors import CheckpointError
-from vip_core.models.card import FILES, Card, read_card
+from vip_core.models.card import CHECKPOINT_FILES, Card, read_card
 from vip_core.models.reference import ReferenceBank
 from vip_core.utils.console import console
 from vip_core.utils.files import atomic_together, json_bytes, tensor_bytes
@@ -37,24 +37,29 @@ class Checkpoint:
     def read(cls, folder: Path) -> "Checkpoint":
         """Read the three files. Raises CheckpointError if one is missing, damaged or of another training."""
         card = read_card(folder)
-        state, metadata = _read_tensors(folder / FILES[0], card)
-        bank, _ = _read_tensors(folder / FILES[1], card)
+        state, metadata = _read_tensors(folder / CHECKPOINT_FILES[0], card)
+        bank, _ = _read_tensors(folder / CHECKPOINT_FILES[1], card)
         trained = json.loads(metadata.get("classes", "null"))
         if trained != card.classes:
             raise CheckpointError(
                 f"{folder} is inconsistent: its card names the classes {card.classes}, its tensors were trained for "
                 f"{trained}; names and order must be the same."
             )
-        reference = ReferenceBank.from_tensors(bank, card.domain_threshold, len(card.classes), folder / FILES[1])
+        reference = ReferenceBank.from_tensors(
+            bank, card.domain_threshold, len(card.classes), folder / CHECKPOINT_FILES[1]
+        )
         return cls(card, state, reference)
 
     def write(self, folder: Path) -> None:
         """Write all three files or, if there is no room, none of them. Raises StorageError."""
         model = tensor_bytes(self.state, {"classes": json.dumps(self.card.classes)})
         reference = tensor_bytes({"features": self.reference.features, "labels": self.reference.labels})
-        digests = {FILES[0]: hashlib.sha256(model).hexdigest(), FILES[1]: hashlib.sha256(reference).hexdigest()}
+        digests = {
+            CHECKPOINT_FILES[0]: hashlib.sha256(model).hexdigest(),
+            CHECKPOINT_FILES[1]: hashlib.sha256(reference).hexdigest(),
+        }
         card = json_bytes({**self.card.model_dump(), "digests": digests})
-        atomic_together(folder, dict(zip(FILES, (model, reference, card), strict=True)))
+        atomic_together(folder, dict(zip(CHECKPOINT_FILES, (model, reference, card), strict=True)))
 
     def push(self, repo_id: str, private: bool = False) -> str:
         """Upload the three files to the Hugging Face Hub; returns the address.
@@ -112,7 +117,7 @@ def find_checkpoint(name: str | Path) -> Path:
         )
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")) and not str(name).endswith("/"):
         try:
-            return Path(snapshot_download(str(name), allow_patterns=list(FILES)))
+            return Path(snapshot_download(str(name), allow_patterns=list(CHECKPOINT_FILES)))
         except Exception as error:  # as in push
             raise CheckpointError(
                 f"Unknown checkpoint {name}: there is no such folder, and the Hugging Face Hub did not provide it "
@@ -146,13 +151,13 @@ def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, 
 def check_state(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     """Compare the tensors of a checkpoint with a model's. Raises CheckpointError naming the first difference."""
     if missing := sorted(wanted.keys() - found.keys()):
-        raise CheckpointError(f"{FILES[0]} lacks {', '.join(missing)}; it is not of this model.")
+        raise CheckpointError(f"{CHECKPOINT_FILES[0]} lacks {', '.join(missing)}; it is not of this model.")
     if extra := sorted(found.keys() - wanted.keys()):
-        raise CheckpointError(f"{FILES[0]} has {', '.join(extra)}, which this model does not have.")
+        raise CheckpointError(f"{CHECKPOINT_FILES[0]} has {', '.join(extra)}, which this model does not have.")
     for key, value in found.items():
         if value.shape != wanted[key].shape:
             raise CheckpointError(
-                f"{FILES[0]} has {key} of shape {tuple(value.shape)}; {tuple(wanted[key].shape)} is needed."
+                f"{CHECKPOINT_FILES[0]} has {key} of shape {tuple(value.shape)}; {tuple(wanted[key].shape)} is needed."
             )
         if not (value.is_floating_point() and value.isfinite().all()):
-            raise CheckpointError(f"{FILES[0]} has {key} with values that are not finite numbers.")
+            raise CheckpointError(f"{CHECKPOINT_FILES[0]} has {key} with values that are not finite numbers.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vip_core.errors import DataError
 
-FILES = ("medquad_sentences.txt", "roco_captions.txt")
+TEXT_FILES = ("medquad_sentences.txt", "roco_captions.txt")
 MAX_WORDS = 32  # nobody writes a longer symptom, and short text is quick to learn
 WORD = re.compile(r"[a-z][a-z'-]{2,}")
 FRAMES = (
@@ -41,7 +41,7 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
     word pairs stand alone, also denied: without them a single word ("opacity") would be far from anything trained on.
 
     Args:
-        root: a folder that holds `text/` with the files of `FILES`, one sentence a line.
+        root: a folder that holds `text/` with the files of `TEXT_FILES`, one sentence a line.
         dev_every: one line in so many is kept out of training, with all that is cut from it.
 
     Raises:
@@ -52,10 +52,10 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
     words: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     number = 0
-    for name in FILES:
+    for name in TEXT_FILES:
         path = root / "text" / name
         if not path.is_file():
-            raise DataError(f"{path} is missing; --root must hold text/ with {' and '.join(FILES)}.")
+            raise DataError(f"{path} is missing; --root must hold text/ with {' and '.join(TEXT_FILES)}.")
         for line in path.read_text(encoding="utf-8").splitlines():
             line = line.strip()
             number += 1

@@ -67,14 +67,14 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     _set_magnitudes(backbone, text)
     save_backbone(backbone, out)
     backbone = Backbone.load(f"local-dir:{out}").to(device)
-    alignment = evaluate(backbone, root, "val")
+    alignment = evaluate_backbone(backbone, root, "val")
     print_alignment(alignment)
     write_json(out / "figures.json", {"seed": seed, **alignment.to_dict()})
     console.print(f"Written to {out}.")
     return backbone
 
 
-def evaluate(backbone: Backbone, root: Path, split: str) -> Alignment:
+def evaluate_backbone(backbone: Backbone, root: Path, split: str) -> Alignment:
     """Measure a backbone's alignment on "val" or "test" and, where the sentence encoder is there, its text.
 
     Raises:

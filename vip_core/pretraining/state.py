@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from vip_core.errors import DataError
-from vip_core.pretraining.corpus import FILES
+from vip_core.pretraining.corpus import TEXT_FILES
 from vip_core.pretraining.labels import LabelledImage, labelled_sentences
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.utils.files import atomic, write_json
@@ -22,7 +22,7 @@ Part = nn.Module | Optimizer | LRScheduler
 def check_same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
     """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
-    texts = [(root / "text" / name).stat().st_size for name in FILES if (root / "text" / name).is_file()]
+    texts = [(root / "text" / name).stat().st_size for name in TEXT_FILES if (root / "text" / name).is_file()]
     bank = load_phrases()
     said = labelled_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
     digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()

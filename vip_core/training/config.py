@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from typer import Option
 
 from vip_core.errors import UsageError
-from vip_core.utils.options import check_ranges, not_negative, share
+from vip_core.utils.options import check_ranges, fraction, not_negative
 from vip_core.utils.paths import PROJECT
 
 DataName = Literal["pneumonia", "isic2017", "derm7pt", "folder", "csv"]
@@ -102,7 +102,7 @@ class TrainConfig:
     crop: Annotated[
         float,
         Option(
-            parser=share,
+            parser=fraction,
             metavar="SHARE",
             help="smallest share of an image in a random view",
             show_default="0.6 for vip-mini, else the paper's 0.08",
@@ -115,7 +115,7 @@ class TrainConfig:
     ] = None
     sensitivity: Annotated[
         float,
-        Option(parser=share, metavar="SHARE", help="share of its validation images that the threshold finds"),
+        Option(parser=fraction, metavar="SHARE", help="share of its validation images that the threshold finds"),
     ] = 0.95
 
     def __post_init__(self) -> None:

@@ -5,19 +5,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
-class LRU(Generic[Key, Value]):
+class LRU(Generic[_Key, _Value]):
     """Values by key; beyond `size` of them, the least recently used is dropped."""
 
     def __init__(self, size: int):
         self.size = size
-        self._values: OrderedDict[Key, Value] = OrderedDict()  # least recently used first
+        self._values: OrderedDict[_Key, _Value] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()
 
-    def get(self, keys: Sequence[Key], compute: Callable[[list[Key]], Sequence[Value]]) -> list[Value]:
+    def get(self, keys: Sequence[_Key], compute: Callable[[list[_Key]], Sequence[_Value]]) -> list[_Value]:
         """The values of `keys`. compute: called once with the distinct unknown keys, if there are any."""
         with self._lock:
             known = {key: self._values[key] for key in keys if key in self._values}

@@ -148,7 +148,7 @@ def above_zero(text: str) -> float:
     return _number(text, lambda number: number > 0, "a number above 0")
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """A share of a whole, above 0 and at most 1."""
     return _number(text, lambda number: 0 < number <= 1, "a share of a whole, above 0 and at most 1")
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from vip_core.vsg.filtering import Dropped
     from vip_core.vsg.generator import generate
     from vip_core.vsg.grounding import GroundedLine, ground, select_best
-    from vip_core.vsg.request import Generated, GenerationRequest, Progress, Tokens
+    from vip_core.vsg.request import Generated, GenerationRequest, Progress, TokenUsage
     from vip_core.vsg.server import NOT_SET_UP, Server, is_local, server_from_environment
     from vip_core.vsg.templates import KINDS, Kind
 
@@ -18,7 +18,7 @@ _MODULES = {
     "filtering": ("Dropped",),
     "generator": ("generate",),
     "grounding": ("GroundedLine", "ground", "select_best"),
-    "request": ("Generated", "GenerationRequest", "Progress", "Tokens"),
+    "request": ("Generated", "GenerationRequest", "Progress", "TokenUsage"),
     "server": ("NOT_SET_UP", "Server", "is_local", "server_from_environment"),
     "templates": ("KINDS", "Kind"),
 }
@@ -34,7 +34,7 @@ __all__ = [
     "Kind",
     "Progress",
     "Server",
-    "Tokens",
+    "TokenUsage",
     "generate",
     "ground",
     "is_local",

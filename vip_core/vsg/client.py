@@ -9,7 +9,7 @@ from typing import Any
 from vip_core.errors import GenerationError
 from vip_core.vsg.parsing import MAX_CHARACTERS, schema
 from vip_core.vsg.prompts import Message
-from vip_core.vsg.request import Tokens
+from vip_core.vsg.request import TokenUsage
 from vip_core.vsg.server import OPENAI, Server
 
 # From the strictest form of reply to none; a server that refuses one is asked for the next, and the one that it accepts
@@ -41,7 +41,7 @@ class Client:
 
     server: Server
     form: int = 0  # index into FORMS; the strictest that the server has not refused
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: TokenUsage = field(default_factory=TokenUsage)
     replies: list[str] = field(default_factory=list)
 
     def __enter__(self) -> "Client":
@@ -160,9 +160,9 @@ class Client:
         sent, received = usage.get("prompt_tokens"), usage.get("completion_tokens")
         before = self.tokens
         if isinstance(sent, int) and isinstance(received, int) and (before.requests == 0 or before.sent is not None):
-            self.tokens = Tokens(before.requests + 1, (before.sent or 0) + sent, (before.received or 0) + received)
+            self.tokens = TokenUsage(before.requests + 1, (before.sent or 0) + sent, (before.received or 0) + received)
         else:
-            self.tokens = Tokens(before.requests + 1)
+            self.tokens = TokenUsage(before.requests + 1)
 
 
 def _response_format(form: int, classes: Sequence[str], limits: tuple[int, int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from vip_core.errors import GenerationCancelled, GenerationError
 from vip_core.vsg.client import Client
 from vip_core.vsg.duplicates import Merged
 from vip_core.vsg.filtering import Dropped, LineFilter, Lists
-from vip_core.vsg.parsing import UnusableReply, normalise, read_reply
+from vip_core.vsg.parsing import UnusableReply, clean_line, read_reply
 from vip_core.vsg.prompts import Message, ask, ask_again, ask_critique
 from vip_core.vsg.request import GenerationRequest, Progress
 from vip_core.vsg.templates import KINDS
@@ -60,7 +60,7 @@ class Conversation:
         def take(reply: str) -> dict[str, list[Merged]]:
             kept = {}
             for name, lines in read_reply(reply, request.classes).items():
-                left = {normalise(line).casefold() for line in lines if isinstance(line, str)}
+                left = {clean_line(line).casefold() for line in lines if isinstance(line, str)}
                 kept[name] = [group for group in merged[name] if group.line.casefold() in left]
                 if not kept[name]:
                     raise UnusableReply(f"It keeps no line of “{name}” unchanged.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vip_core.errors import SymptomError
 from vip_core.symptoms import MAX_SYMPTOMS
-from vip_core.vsg.parsing import normalise
+from vip_core.vsg.parsing import clean_line
 
 MAX_SHOWN = 200  # characters of a dropped line that are kept
 MAX_LINE = 2000  # characters; no symptom is as long, whatever its words and tokens
@@ -59,7 +59,7 @@ class LineFilter:
         for name, lines in lists.items():
             kept: list[str] = []
             for raw in lines:
-                line = normalise(raw) if isinstance(raw, str) else ""
+                line = clean_line(raw) if isinstance(raw, str) else ""
                 if len(kept) == MAX_SYMPTOMS:  # first, so that the ten-thousandth line costs nothing
                     reason: str | None = f"over the limit of {MAX_SYMPTOMS} per class"
                 elif not isinstance(raw, str):

@@ -14,7 +14,7 @@ from vip_core.vsg.conversation import Conversation
 from vip_core.vsg.duplicates import Merged, merge_samples, sentence_tower
 from vip_core.vsg.filtering import Dropped, LineFilter, prompt_fault
 from vip_core.vsg.prompts import without_model
-from vip_core.vsg.request import Generated, GenerationRequest, Progress, Tokens
+from vip_core.vsg.request import Generated, GenerationRequest, Progress, TokenUsage
 from vip_core.vsg.server import NOT_SET_UP, Server
 from vip_core.vsg.templates import KINDS, VERSION, Kind
 
@@ -88,7 +88,7 @@ def _without_model(request: GenerationRequest, kind: Kind, line_filter: LineFilt
     lines = tuple(tuple(lists[name]) for name in request.classes)
     source = {"model": None, "server": None, **_source(request, kind)}
     symptoms = SymptomSet(request.classes, lines, request.modality, source)
-    return Generated(symptoms, tuple(dropped), tuple((1,) * len(group) for group in lines), Tokens(), ())
+    return Generated(symptoms, tuple(dropped), tuple((1,) * len(group) for group in lines), TokenUsage(), ())
 
 
 def _source(request: GenerationRequest, kind: Kind) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _from_plain(text: str, classes: Sequence[str]) -> dict[str, list[str]]:
     return lists
 
 
-def normalise(line: str) -> str:
+def clean_line(line: str) -> str:
     """A line without the bullet, quotation marks, spaces and full stop around it."""
     line = re.sub(r"[ \t\r\n]+", " ", BULLET.sub("", line)).strip()
     for left, right in ('""', "''", "“”", "**"):

@@ -73,7 +73,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenUsage:
     """What a generation cost. sent and received are None if the server did not report them."""
 
     requests: int = 0
@@ -102,5 +102,5 @@ class Generated:
     symptoms: SymptomSet
     dropped: tuple[Dropped, ...]
     agreement: tuple[tuple[int, ...], ...]
-    tokens: Tokens
+    tokens: TokenUsage
     replies: tuple[str, ...]

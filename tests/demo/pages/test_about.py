@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from demo.pages.about import backbone_page, figures, model_card, section
+from demo.pages.about import backbone_page, metric_rows, model_card, section
 from vip_core.models.card import read_card
 from vip_core.utils.paths import PROJECT
 
@@ -58,7 +58,7 @@ def test_unknown_figures_are_shown_with_readable_names():
         "good": True,
         "missing": None,
     }
-    assert dict(figures(values, [])) == {
+    assert dict(metric_rows(values, [])) == {
         "Sensitivity": "0.900 (0.800 to 0.950)",
         "Some new thing": "0.250",
         "Subtypes: Viral: Accuracy": "0.500 (n = 7)",

@@ -1,0 +1,110 @@
+"""The shape of the code: the size of files, and public names that are alike with different meanings."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+from tests.conftest import PROJECT
+
+FILES = sorted([PROJECT / "app.py", *PROJECT.glob("vip_core/**/*.py"), *PROJECT.glob("demo/**/*.py")])
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+MAX_LINES, MAX_MEDIAN = 320, 150
+# Names that several modules define with one meaning. Rename everything else.
+SAME_MEANING = {
+    "main": "the entry point of a command",
+    "train": "the library's function and the command that calls it",
+    "generate": "the library's function and the command that calls it",
+    "pretrain": "the library's function and the command that calls it",
+    "save_state": "write the state of an interrupted run, of training or of pretraining",
+    "load_state": "read that state",
+    "check_same_run": "refuse a state of another run",
+    "switch_task": "what a page shows after a change of the task",
+    "Json": "a JSON object",
+    "Tasks": "the tasks of the page by name",
+}
+
+
+def lines(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def definitions(tree: ast.Module) -> set[tuple[str, str]]:
+    """(kind, name) of the classes, functions and constants that a module defines at its top level."""
+    found: set[tuple[str, str]] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found.add(("class", node.name))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(("function", node.name))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+            found |= {("constant" if name.isupper() else "class", name) for name in names}
+    return {(kind, name) for kind, name in found if not name.startswith("_")}
+
+
+def module(path: Path) -> tuple[str, ...]:
+    """The parts of a module's dotted name; those of the package for `__init__.py`."""
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imported() -> set[tuple[tuple[str, ...], str]]:
+    """(module, name) of what the project's modules import from each other."""
+    found = set()
+    for path, tree in TREES.items():
+        for node in (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
+            package = path.parent.relative_to(PROJECT).parts
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            source = (*base, *(node.module.split(".") if node.module else ()))
+            found |= {(source, name.name) for name in node.names}
+    return found
+
+
+def alike(name: str) -> str:
+    """The same for names that a reader confuses: underscores, case and a plural make no difference."""
+    return name.replace("_", "").casefold().removesuffix("s")
+
+
+def shared_names() -> dict[str, list[str]]:
+    """Classes, functions, and constants used beyond their module, that are alike in several modules."""
+    used = imported()
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, tree in TREES.items():
+        for kind, name in definitions(tree) - {(kind, name) for kind in ("function", "class") for name in SAME_MEANING}:
+            if kind != "constant" or (module(path), name) in used:
+                places[kind, alike(name)].append(f"{path.relative_to(PROJECT)}: {name}")
+    return {
+        f"{kind} {name}": found
+        for (kind, name), found in sorted(places.items())
+        if len({place.split(":")[0] for place in found}) > 1
+    }
+
+
+def test_public_names_alike_have_one_meaning():
+    assert shared_names() == {}
+
+
+def test_alike_finds_what_a_reader_confuses():
+    assert alike("Finding") == alike("Findings") == alike("find_ing") != alike("found")
+
+
+def test_definitions_are_found_in_every_form():
+    tree = ast.parse("class A: ...\ndef b(): ...\nC = D = 1\nE: int = 2\nFoo = dict[str, int]\n_g = 3\n")
+    assert definitions(tree) == {
+        ("class", "A"),
+        ("function", "b"),
+        ("constant", "C"),
+        ("constant", "D"),
+        ("constant", "E"),
+        ("class", "Foo"),
+    }
+
+
+def test_no_file_is_longer_than_the_limit():
+    assert [f"{path.relative_to(PROJECT)}: {lines(path)}" for path in FILES if lines(path) > MAX_LINES] == []
+
+
+def test_median_file_is_short():
+    assert median(lines(path) for path in FILES if path.name != "__init__.py") <= MAX_MEDIAN
