@@ -20,6 +20,11 @@ SAME_MEANING = {
     "load_state": "read that state",
     "check_same_run": "refuse a state of another run",
     "switch_task": "what a page shows after a change of the task",
+    "clear": "empty a visitor's page: the handler and what it computes",
+    "read": "take a visitor's image: the handler and what it computes",
+    "rescore": "score a visitor's image again: the handler and what it computes",
+    **{f"figure{number}": "a figure of the paper: its command, its plan and its drawing" for number in range(1, 6)},
+    **{f"table{number}": "a table of the paper: its command and its plan" for number in range(1, 4)},
     "Json": "a JSON object",
     "Tasks": "the tasks of the page by name",
 }
@@ -62,9 +67,9 @@ def imported() -> set[tuple[tuple[str, ...], str]]:
     return found
 
 
-def alike(name: str) -> str:
-    """The same for names that a reader confuses: underscores, case and a plural make no difference."""
-    return name.replace("_", "").casefold().removesuffix("s")
+def alike(kind: str, name: str) -> str:
+    """The same for names that a reader confuses: case, underscores and the plural of a class do not count."""
+    return name.replace("_", "").casefold().removesuffix("s" if kind == "class" else "")
 
 
 def shared_names() -> dict[str, list[str]]:
@@ -74,7 +79,7 @@ def shared_names() -> dict[str, list[str]]:
     for path, tree in TREES.items():
         for kind, name in definitions(tree) - {(kind, name) for kind in ("function", "class") for name in SAME_MEANING}:
             if kind != "constant" or (module(path), name) in used:
-                places[kind, alike(name)].append(f"{path.relative_to(PROJECT)}: {name}")
+                places[kind, alike(kind, name)].append(f"{path.relative_to(PROJECT)}: {name}")
     return {
         f"{kind} {name}": found
         for (kind, name), found in sorted(places.items())
@@ -87,7 +92,8 @@ def test_public_names_alike_have_one_meaning():
 
 
 def test_alike_finds_what_a_reader_confuses():
-    assert alike("Finding") == alike("Findings") == alike("find_ing") != alike("found")
+    assert alike("class", "Finding") == alike("class", "Findings") != alike("class", "Found")
+    assert alike("function", "read_row") == alike("function", "readrow") != alike("function", "read_rows")
 
 
 def test_definitions_are_found_in_every_form():

@@ -62,7 +62,7 @@ def roc_curves(results: Results, positive: int) -> Figure:
         colour = COLOURS[c % len(COLOURS)]
         alarms, found = points(rows, c)
         axes.plot([left + side * x for x in alarms], [top + side - side * y for y in found], color=colour, lw=2)
-        x, y = decision(rows, c)
+        x, y = operating_point(rows, c)
         axes.plot([left + side * x], [top + side - side * y], "o", color=colour, ms=8)
         legend = f"● {results.classes[c]}: as the model decides"
         _text(axes, left, top + side + 60 + 19 * i, wrap(legend, COHORT_WIDTH - left, SMALL, most=1)[0], SMALL, colour)
@@ -80,7 +80,7 @@ def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
     return alarms.tolist(), found.tolist()
 
 
-def decision(rows: list[CohortRow], c: int) -> tuple[float, float]:
+def operating_point(rows: list[CohortRow], c: int) -> tuple[float, float]:
     """The same where the most probable class is taken."""
     own, others = [row for row in rows if row.label == c], [row for row in rows if row.label != c]
     shares = [sum(row.prediction == c for row in group) / len(group) for group in (others, own)]

@@ -14,7 +14,7 @@ from vip_core.scoring.diagnosis import SymptomScore
 
 from .. import DISCLAIMER
 from ..render.charts import COLOURS
-from ..state.report_data import Report
+from ..state.report_data import DiagnosisReport
 from .cards import OUT_OF_DISTRIBUTION, forced_choice, how_far_to_trust
 from .numbers import axis_end, number, per_cent
 
@@ -37,7 +37,7 @@ INK, MUTED, TRACK, WARNING = "#1b1f24", "#4b5563", "#d8dce2", "#b42318"
 _WRITING = threading.Lock()  # fontTools promises nothing about threads
 
 
-def report_pdf(report: Report) -> bytes:
+def report_pdf(report: DiagnosisReport) -> bytes:
     """The report as a PDF: one page for usual lists, further pages for long ones."""
     with _WRITING:
         page = _Page(report)
@@ -51,7 +51,7 @@ def report_pdf(report: Report) -> bytes:
 class _Page(FPDF):
     """A4 pages, each with a footer that names what made the numbers."""
 
-    def __init__(self, report: Report):
+    def __init__(self, report: DiagnosisReport):
         super().__init__("P", "mm", "A4")
         for style, file in FACES.items():
             self.add_font("text", style, FONTS / file)
@@ -109,7 +109,7 @@ def _characters(style: str) -> frozenset[int]:
     return frozenset(TTFont(FONTS / FACES[style], lazy=True).getBestCmap() or ())
 
 
-def _foot(report: Report) -> str:
+def _foot(report: DiagnosisReport) -> str:
     made = report.versions
     trained = f", trained {made['checkpoint_date'][:10]}" if made["checkpoint_date"] else ""
     backbone = " ".join(filter(None, (made["backbone"], made["backbone_pretrained"])))
@@ -119,7 +119,7 @@ def _foot(report: Report) -> str:
     )
 
 
-def _top(page: _Page, report: Report) -> None:
+def _top(page: _Page, report: DiagnosisReport) -> None:
     """Title and date; the picture, and beside it the prediction."""
     page.write_text("Report of visual symptoms", 16, style="B")
     page.write_text(f"{report.date}.  {DISCLAIMER}", 9, MUTED, "B")
@@ -161,7 +161,7 @@ def _top(page: _Page, report: Report) -> None:
     page.set_y(max(page.get_y(), bottom) + 4)
 
 
-def _domain(report: Report) -> str:
+def _domain(report: DiagnosisReport) -> str:
     domain = report.view.diagnosis.domain
     if domain is None:
         return "Domain check: none, as the model has no reference images."
@@ -179,7 +179,7 @@ def _note(page: _Page, note: str) -> None:
         page.ln(3)
 
 
-def _table(page: _Page, report: Report) -> None:
+def _table(page: _Page, report: DiagnosisReport) -> None:
     """One row per symptom, class after class; the column names are repeated on each page."""
     view = report.view
     diagnosis, axis = view.diagnosis, view.task.similarity_axis(view.mode)
@@ -209,7 +209,7 @@ def _table(page: _Page, report: Report) -> None:
         )
 
 
-def _remarks(report: Report) -> list[str]:
+def _remarks(report: DiagnosisReport) -> list[str]:
     """What is printed below each symptom: its text before the edit, and the reader's own finding."""
     findings = report.view.findings or (None,) * len(report.was)
     said = {"seen": "your finding: seen", "absent": "your finding: not seen", None: ""}
@@ -242,7 +242,7 @@ def _row(
     page.set_y(below)
 
 
-def _lists(report: Report) -> str:
+def _lists(report: DiagnosisReport) -> str:
     if None in report.edits:
         return "The class names alone, without symptoms."
     if report.view.edited:
@@ -250,7 +250,7 @@ def _lists(report: Report) -> str:
     return "The original symptom lists."
 
 
-def _removed(page: _Page, report: Report) -> None:
+def _removed(page: _Page, report: DiagnosisReport) -> None:
     """The lines that were removed from the original lists."""
     if report.removed:
         page.ln(2)

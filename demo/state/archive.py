@@ -28,7 +28,7 @@ MAX_NAME = 120  # characters shown
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One image to be read. name: for people, without folders; member: where it lies in a ZIP."""
 
     name: str
@@ -60,20 +60,20 @@ def _unpack(archive: ZipFile, member: ZipInfo) -> bytes:
 
 
 @contextmanager
-def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[Entry], list[str]]]:
+def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[ArchiveEntry], list[str]]]:
     """The images of uploaded files, and a sentence for each kind of thing left out; ZIP files stay open meanwhile.
 
     files: where each lies, and what the visitor calls it.
 
     Raises DataError: no image, too many, too large, a ZIP that is none, is encrypted, or is made to burst.
     """
-    entries: list[Entry] = []
+    entries: list[ArchiveEntry] = []
     others = outside = 0
     with ExitStack() as stack:
         for path, called in files:
             name = shown_name(called)
             if not _is_zip(path, name):
-                entries.append(Entry(name, path))
+                entries.append(ArchiveEntry(name, path))
                 continue
             archive = stack.enter_context(_open_zip(path, name))
             found, more_others, more_outside = _images_in(archive, path, name)
@@ -135,12 +135,12 @@ def _open_zip(path: Path, name: str) -> Iterator[ZipFile]:
             archive = stack.enter_context(ZipFile(stack.enter_context(_Guarded(path))))
         except DataError:
             raise
-        except Exception:  # see Entry._bytes
+        except Exception:  # see ArchiveEntry._bytes
             raise DataError(f"{name} is not a ZIP file, or is damaged; pack the images again.") from None
         yield archive
 
 
-def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[Entry], int, int]:
+def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEntry], int, int]:
     """The images of a ZIP, the number of other files, and that of links and of names that point out of it."""
     members = archive.infolist()
     if len(members) > MAX_ENTRIES:
@@ -152,7 +152,7 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[Entry], in
         if _points_out(member):
             outside += 1
         elif _is_image(archive, member):
-            entries.append(Entry(shown_name(member.filename), path, archive, member))
+            entries.append(ArchiveEntry(shown_name(member.filename), path, archive, member))
         else:
             others += 1
     chosen = [entry.member for entry in entries if entry.member is not None]
@@ -187,5 +187,5 @@ def _is_image(archive: ZipFile, member: ZipInfo) -> bool:
     try:
         with archive.open(member) as file:
             return file.read(132)[128:] == b"DICM"
-    except Exception:  # see Entry._bytes
+    except Exception:  # see ArchiveEntry._bytes
         return False

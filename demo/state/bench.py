@@ -16,7 +16,7 @@ from vip_core.scoring import evidence
 
 from .dicom_check import mismatch
 from .request import Json, read_request
-from .rows import score
+from .rows import score_rows
 from .task_view import axis_of, descriptions
 from .tasks import Task
 from .visit import Visit
@@ -36,7 +36,7 @@ def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | No
 def answer(task: Task, visit: Visit, request: Json) -> Json:
     """Scores, or the sentence that says why there are none."""
     try:
-        found = score(task, visit, request)
+        found = score_rows(task, visit, request)
     except SymptomError as error:
         return {"choice": visit.choice, "id": request.get("id", 0), "error": str(error)}
     found["map"] = map_of(task, visit, request, found["rows"])

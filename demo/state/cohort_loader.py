@@ -15,7 +15,7 @@ from vip_core.errors import ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.device import fast_bf16
 
-from ..state.archive import Entry, open_upload
+from ..state.archive import ArchiveEntry, open_upload
 from ..state.cohort import Cohort
 
 BATCH = 16  # images; larger ones are hardly faster
@@ -112,7 +112,7 @@ def read_cohort(
         turns.leave(visitor)
 
 
-def encode_batches(backbone: Backbone, entries: Sequence[Entry]) -> Iterator[list[Tensor | ImageError]]:
+def encode_batches(backbone: Backbone, entries: Sequence[ArchiveEntry]) -> Iterator[list[Tensor | ImageError]]:
     """For each image its feature (D,), float32, on the CPU, or the error why it cannot be read; some at a time."""
     preprocess, autocast = backbone.preprocess, fast_bf16(backbone.device)
     waiting = list(entries)

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Report:
+class DiagnosisReport:
     """The content of a report.
 
     Attributes:
@@ -58,7 +58,7 @@ class Report:
         return MODES[self.view.mode]
 
 
-def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: float | None = None) -> Report:
+def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: float | None = None) -> DiagnosisReport:
     """The report of a view. image: the page's JPEG, or nothing. Raises UsageError for a long note."""
     if len(note) > MAX_CHARACTERS:
         raise UsageError(f"The note has {len(note):,} characters, and {MAX_CHARACTERS:,} have room; shorten it.")
@@ -77,7 +77,7 @@ def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: f
         removed = tuple(lost.elements())
     made = datetime.now(timezone.utc)
     share = prevalence if isinstance(prevalence, float) and 0 < prevalence < 1 else None
-    return Report(view, edits, was, removed, versions(view.task), made, tidy(note), picture_of(image), share)
+    return DiagnosisReport(view, edits, was, removed, versions(view.task), made, tidy(note), picture_of(image), share)
 
 
 def versions(task: Task) -> Json:
@@ -95,7 +95,7 @@ def versions(task: Task) -> Json:
     }
 
 
-def report_dict(report: Report) -> Json:
+def report_dict(report: DiagnosisReport) -> Json:
     """The report as JSON: the diagnosis as `python -m vip_core.score` prints it, and what it rests on."""
     view = report.view
     data = view.diagnosis.to_dict()

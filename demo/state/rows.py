@@ -20,7 +20,7 @@ MAX_VERSIONS = 20
 SIDES = ("left", "right")
 
 
-def score(task: Task, visit: Visit, request: Json) -> Json:
+def score_rows(task: Task, visit: Visit, request: Json) -> Json:
     """The rows of a request with their numbers. Raises SymptomError with a sentence for the visitor."""
     assert visit.features is not None
     asked = read_request(task, request)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.alignment import AlignConfig
-from vip_core.pretraining.corpus import FILES, variants
+from vip_core.pretraining.corpus import TEXT_FILES, variants
 from vip_core.pretraining.evaluation import COMPARISONS, measure_alignment, rank_images
 from vip_core.pretraining.finetune_encoder import EncoderConfig, finetune_encoder
 from vip_core.pretraining.folds import cross_validate
@@ -313,7 +313,7 @@ def test_cross_validate_leaves_each_image_out_once_and_resumes(tmp_path):
         lines.append(f"{image.path.name},train,{'melanoma' if positive else 'nevus'},{positive},{int(number % 3 == 0)}")
     (root / "isic2017" / "labels.csv").write_text("\n".join(lines))
     (root / "text").mkdir()
-    for name in FILES:
+    for name in TEXT_FILES:
         (root / "text" / name).write_text("\n".join(f"Finding {i} of the skin, brown and even." for i in range(300)))
     encoder = EncoderConfig(rounds=1, steps=2, images=8, sentences=8, general=8)
     quick = AlignConfig(AdapterConfig(steps=3, images=8), TowerConfig(epochs=1, batch_size=8), encoder)

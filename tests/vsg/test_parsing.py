@@ -10,7 +10,7 @@ from tests.llm_server import GOOD
 from tests.vsg.conftest import CLASSES, reasons
 from vip_core.vsg import GenerationRequest
 from vip_core.vsg.filtering import LineFilter
-from vip_core.vsg.parsing import MAX_CHARACTERS, UnusableReply, clean_line, read_reply
+from vip_core.vsg.parsing import MAX_REPLY, UnusableReply, clean_line, read_reply
 
 pytestmark = pytest.mark.usefixtures("no_setup")
 
@@ -112,15 +112,15 @@ def seconds_of_cpu(text: str) -> float:
 @pytest.mark.parametrize("unit", WORST.values(), ids=WORST)
 def test_reading_a_reply_takes_time_linear_in_its_length(unit, monkeypatch):
     """Eight times the text takes about eight times the work; a quadratic expression would take sixty-four times."""
-    monkeypatch.setattr("vip_core.vsg.filtering.MAX_LINE", MAX_CHARACTERS)  # the expressions, not the cap before them
+    monkeypatch.setattr("vip_core.vsg.filtering.MAX_LINE", MAX_REPLY)  # the expressions, not the cap before them
     short, long = (unit * (length // len(unit)) for length in (2_000, 16_000))
     assert seconds_of_cpu(long) < 24 * seconds_of_cpu(short) + 1e-3
 
 
 def test_reply_is_capped_before_it_is_read():
-    read_and_filter("a" * MAX_CHARACTERS)  # a quadratic expression would take hours
+    read_and_filter("a" * MAX_REPLY)  # a quadratic expression would take hours
     with pytest.raises(UnusableReply, match="more than 1,000,000 characters"):
-        read_reply("a" * (MAX_CHARACTERS + 1), CLASSES)
+        read_reply("a" * (MAX_REPLY + 1), CLASSES)
 
 
 def test_line_filter_never_hands_a_long_run_to_the_tokenizer():

@@ -29,14 +29,14 @@ def numbers(dataset: Dataset, keyword: str) -> list[float | None]:
     return [_number(part) for part in np.ravel(value)]
 
 
-def number(dataset: Dataset, keyword: str) -> float | None:
+def first_number(dataset: Dataset, keyword: str) -> float | None:
     """The first value of an attribute, or None."""
     return next(iter(numbers(dataset, keyword)), None)
 
 
 def integer(dataset: Dataset, keyword: str, default: int) -> int:
     """The first value of an attribute as a whole number, or the default."""
-    value = number(dataset, keyword)
+    value = first_number(dataset, keyword)
     return default if value is None else int(value)
 
 

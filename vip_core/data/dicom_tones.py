@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from pydicom import Dataset
 
-from vip_core.data.dicom_header import first_frame, items, number, numbers, text
+from vip_core.data.dicom_header import first_frame, first_number, items, numbers, text
 from vip_core.data.dicom_tables import read_table
 from vip_core.data.pixels import MID_TONE, dominant_share, scale, value_range
 
@@ -55,10 +55,10 @@ def _count(codes: np.ndarray, length: int) -> np.ndarray:
 
 def _without_padding(values: np.ndarray, counts: np.ndarray, dataset: Dataset, tolerance: float) -> np.ndarray:
     """The counts without the pixels of PixelPaddingValue to PixelPaddingRangeLimit, unless nothing would be left."""
-    padding = number(dataset, "PixelPaddingValue")
+    padding = first_number(dataset, "PixelPaddingValue")
     if padding is None:
         return counts
-    limit = number(dataset, "PixelPaddingRangeLimit")
+    limit = first_number(dataset, "PixelPaddingRangeLimit")
     ends = [values[int(end) % len(values)] for end in (padding, padding if limit is None else limit)]
     image = counts * ((values < min(ends) - tolerance) | (values > max(ends) + tolerance))
     return image if image.any() else counts
@@ -70,7 +70,7 @@ def _modality(values: np.ndarray, dataset: Dataset) -> np.ndarray:
         if (table := read_table(item, "LUT", signed=bool(values.min() < 0))) is not None:
             return table(values)
     for holder in first_frame(dataset, "PixelValueTransformationSequence"):
-        slope, intercept = number(holder, "RescaleSlope"), number(holder, "RescaleIntercept")
+        slope, intercept = first_number(holder, "RescaleSlope"), first_number(holder, "RescaleIntercept")
         if slope == 0 or (slope is None and intercept is None):
             continue
         return values * (1.0 if slope is None else slope) + (intercept or 0.0)

@@ -7,7 +7,7 @@ from vip_core.baselines.registry import METHODS
 from vip_core.experiments.config import SHOTS, RunSpec
 from vip_core.experiments.knowledge import LABELS, knowledge_sets
 from vip_core.experiments.material import Material
-from vip_core.experiments.runs import RunResult, can_run, run
+from vip_core.experiments.runs import RunResult, can_run, run_method
 from vip_core.utils.console import console
 
 TABLE1 = (
@@ -79,7 +79,7 @@ def _tried(method: str, material: Material) -> tuple[RunResult, ...]:
 
 def _run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:
     for spec in specs:
-        result = run(spec, material)
+        result = run_method(spec, material)
         console.print(f"{spec.name}: validation AUROC {result.val_auroc:.3f}, {result.info['seconds']:.0f} s")
         yield result
 
@@ -96,7 +96,7 @@ def table2(material: Material) -> list[Entry]:
     return [*entries, entry("vip", material, knowledge="random")]
 
 
-def few_shot(material: Material) -> dict[int | None, list[Entry]]:
+def few_shot_entries(material: Material) -> dict[int | None, list[Entry]]:
     """The methods of the curves by number of shots; None is all images."""
     names = material.config.methods or FEW_SHOT
     return {shots: [entry(name, material, shots) for name in names] for shots in (*SHOTS, None)}

@@ -58,7 +58,7 @@ def mean_auroc(probabilities: NDArray, labels: NDArray) -> float:
     return float(auroc(probabilities[:, columns], labels[:, None] == columns).mean())
 
 
-def run(spec: RunSpec, material: Material) -> RunResult:
+def run_method(spec: RunSpec, material: Material) -> RunResult:
     """The result of a run: read where its folder is complete, else trained, from where a killed run stopped.
 
     Raises:

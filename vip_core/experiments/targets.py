@@ -51,7 +51,7 @@ def table2(material: Material, folder: Path) -> None:
 
 def shots(material: Material, folder: Path) -> None:
     """Few-shot curves."""
-    curves = plan.few_shot(material)
+    curves = plan.few_shot_entries(material)
     for number, entries in curves.items():
         name = f"shots-{number or 'all'}"
         write_table(folder / name, entries, _title(material, f"{number or 'All'} images per class"), _notes(material))

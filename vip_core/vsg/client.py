@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vip_core.errors import GenerationError
-from vip_core.vsg.parsing import MAX_CHARACTERS, schema
+from vip_core.vsg.parsing import MAX_REPLY, schema
 from vip_core.vsg.prompts import Message
 from vip_core.vsg.request import TokenUsage
 from vip_core.vsg.server import OPENAI, Server
@@ -19,7 +19,7 @@ FORMS = ("schema with limits", "schema", "JSON by schema", "JSON", "text")
 BY_SCHEMA, TEXT = FORMS.index("JSON by schema"), FORMS.index("text")
 REFUSED = (400, 415, 422, 501)  # how servers refuse a form of reply
 NOT_OPENAI = "The server's answer is not in the form of the OpenAI API; check that the base URL ends as it should."
-TOO_LONG = f"The reply has more than {MAX_CHARACTERS:,} characters; try another model."
+TOO_LONG = f"The reply has more than {MAX_REPLY:,} characters; try another model."
 
 
 class NotOpenAI(Exception):
@@ -145,7 +145,7 @@ class Client:
                 usage = used or usage
                 parts.append(text)
                 length += len(text)
-                if length > MAX_CHARACTERS:
+                if length > MAX_REPLY:
                     raise GenerationError(TOO_LONG)
                 if time.monotonic() > end:
                     raise GenerationError("The server was still writing after ten times the timeout; allow more time.")
@@ -215,7 +215,7 @@ def _body(response: Any) -> bytes:  # noqa: ANN401
             return b"".join(parts)
         parts.append(part)
         length += len(part)
-        if length > 4 * MAX_CHARACTERS:
+        if length > 4 * MAX_REPLY:
             raise GenerationError(TOO_LONG)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, create_model
 
-MAX_CHARACTERS = 1_000_000  # of a reply
+MAX_REPLY = 1_000_000  # of a reply
 MAX_STRING = 400  # characters of a string in the schema; words and tokens decide what is too long
 THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)  # of models that reason aloud
 FENCE = re.compile(r"```[a-zA-Z]*\n?")
@@ -44,8 +44,8 @@ def read_reply(text: str, classes: Sequence[str]) -> dict[str, list[object]]:
     Raises:
         UnusableReply: if there is neither, a class is missing, or the reply is longer than 1,000,000 characters.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise UnusableReply(f"It has more than {MAX_CHARACTERS:,} characters.")
+    if len(text) > MAX_REPLY:
+        raise UnusableReply(f"It has more than {MAX_REPLY:,} characters.")
     text = THOUGHTS.sub("", text).strip()
     if not text:
         raise UnusableReply("It is empty.")

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from demo.pages.cohort import filtered, read_upload, show, take_labels, uploaded_files
 from demo.render.cohort_cards import charts_card, download_link, summary_card
-from demo.render.cohort_charts import decision, points
+from demo.render.cohort_charts import operating_point, points
 from demo.state import cohort_loader as cohort_reading
 from demo.state.cohort import (
     ALL,
@@ -369,9 +369,9 @@ def test_the_roc_curve_passes_through_the_decision(results):
     rows = [row for row in results.rows if row.label is not None and row.probabilities]
     alarms, found = points(rows, 1)
     recall = results.figures.recall
-    assert decision(rows, 1) == pytest.approx((1 - recall["normal lung"].value, recall["pneumonia"].value))
+    assert operating_point(rows, 1) == pytest.approx((1 - recall["normal lung"].value, recall["pneumonia"].value))
     assert np.trapezoid(found, alarms) == pytest.approx(results.figures.auroc.value)
-    x, y = decision(rows, 1)
+    x, y = operating_point(rows, 1)
     on_it = [np.interp(x, alarms, found), y]
     assert x in alarms or on_it[0] >= on_it[1] - 1e-9
 

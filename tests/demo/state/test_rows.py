@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from demo.state.request import read_request
-from demo.state.rows import distributions, note, score
+from demo.state.rows import distributions, note, score_rows
 from demo.state.task_view import cutoffs, finding_of, task_config
 from demo.state.visit import Visit
 from demo.state.what_if import diagnose, what_would_change
@@ -29,7 +29,7 @@ def visit(features):
 
 
 def test_score_rows_sum_to_the_decision(task, visit):
-    found = score(task, visit, asked_for(task))
+    found = score_rows(task, visit, asked_for(task))
     diagnosis = task.predictor.diagnose(visit.features)
     finding = finding_of(task)
     names = task.classes
@@ -45,12 +45,12 @@ def test_score_is_small_once_the_page_has_the_distributions(task, visit):
     for rows in request["lists"].values():
         for row in rows:
             row["drawn"] = True
-    assert len(json.dumps(score(task, visit, request))) < 5500
+    assert len(json.dumps(score_rows(task, visit, request))) < 5500
 
 
 def test_score_counts_every_reference_image_once(task, visit):
     bank = task.predictor.vip.reference
-    for row in score(task, visit, asked_for(task))["rows"]:
+    for row in score_rows(task, visit, asked_for(task))["rows"]:
         assert [sum(group) for group in row["counts"]] == bank.labels.bincount().tolist()
 
 
@@ -59,23 +59,23 @@ def test_score_leaves_out_rows_that_are_off_or_empty_and_keeps_places(task, visi
     name = task.classes[1]
     request["lists"][name][0]["on"] = False
     request["lists"][name][1]["text"] = "  "
-    places = [(row["class"], row["index"]) for row in score(task, visit, request)["rows"]]
+    places = [(row["class"], row["index"]) for row in score_rows(task, visit, request)["rows"]]
     assert (name, 0) not in places and (name, 1) not in places and (name, 2) in places
 
 
 def test_score_compares_an_edited_row_with_what_stood_there(task, visit):
     request = asked_for(task)
     name = task.classes[1]
-    before = score(task, visit, request)["rows"]
+    before = score_rows(task, visit, request)["rows"]
     request["lists"][name][0]["text"] = "lobar consolidation"
-    row = next(row for row in score(task, visit, request)["rows"] if row["symptom"] == "lobar consolidation")
+    row = next(row for row in score_rows(task, visit, request)["rows"] if row["symptom"] == "lobar consolidation")
     old = next(row for row in before if (row["class"], row["index"]) == (name, 0))
     assert row["before"] == old["similarity"] != row["similarity"]
 
 
 @pytest.mark.parametrize("mode", ["symptoms", "names"])
 def test_score_knows_the_zero_shot_methods(task, visit, mode):
-    found = score(task, visit, asked_for(task, mode))
+    found = score_rows(task, visit, asked_for(task, mode))
     assert found["mode"] == mode and len(found["rows"]) == (
         2 if mode == "names" else len(task.predictor.symptoms.texts)
     )
@@ -95,7 +95,7 @@ def test_score_refuses_what_cannot_be_scored(task, visit, change, words):
     request = asked_for(task)
     change(request)
     with pytest.raises(SymptomError, match=words):
-        score(task, visit, request)
+        score_rows(task, visit, request)
 
 
 # ---- what if
@@ -123,7 +123,7 @@ def test_finding_unknown_leaves_the_symptom_out(task, visit):
     request["lists"]["pneumonia"][0]["finding"] = "unknown"
     left = asked_for(task)
     left["lists"]["pneumonia"][0]["on"] = False
-    assert score(task, visit, request)["probabilities"] == score(task, visit, left)["probabilities"]
+    assert score_rows(task, visit, request)["probabilities"] == score_rows(task, visit, left)["probabilities"]
 
 
 def test_what_would_change_names_the_largest_single_move(task, features):
