@@ -35,11 +35,11 @@ from vip_core.training import TrainConfig, train
 vip = train(TrainConfig(data="folder", root="images", symptoms="symptoms.json"), out="runs/mine")
 print(vip.card.figures["test"])
 
-predictor = Predictor(vip)                       # or Predictor.from_pretrained("pneumonia")
-predictor.set_image("scan.dcm")                  # the image tower runs once
+predictor = Predictor(vip)  # or Predictor.from_pretrained("pneumonia")
+predictor.set_image("scan.dcm")  # the image tower runs once
 print(predictor.score().probabilities)
 edited = {"normal": ["clear lungs"], "pneumonia": ["patchy opacity"]}
-print(predictor.score(edited).probabilities)     # encodes only the symptoms that are new
+print(predictor.score(edited).probabilities)  # encodes only the symptoms that are new
 ```
 
 Everything that a person can cause is a `vip_core.errors.ViPError` with one sentence that says what to do. Shapes are
@@ -87,7 +87,8 @@ def _order(kind: type) -> dict[str, None]:
 
 
 def _code(name: str, function: Any) -> str:  # noqa: ANN401
-    signature = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z]|\w+\[)", "", str(inspect.signature(function)).replace("'", ""))
+    text = re.sub(r"<function \S+ at 0x\w+>", "…", str(inspect.signature(function)))  # a default with an address
+    signature = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z]|\w+\[)", "", text.replace("'", ""))
     return f"```python\n{name}{signature}\n```"
 
 

@@ -101,6 +101,18 @@ def image_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def halves(image_folder, tmp_path_factory) -> Path:
+    """A labels.csv of the images: of each class ten to train on and ten to validate on."""
+    path = tmp_path_factory.mktemp("halves") / "labels.csv"
+    rows = [
+        f"{image},{image.parent.name},{'train' if int(image.stem[-2:]) < 10 else 'val'}"
+        for image in sorted(image_folder.rglob("*.png"))
+    ]
+    path.write_text("\n".join(["image,label,split", *rows]))
+    return path
+
+
+@pytest.fixture(scope="session")
 def symptom_file(tmp_path_factory) -> Path:
     """Symptoms of the two classes; the first class is the later one in the folder's order of writing."""
     path = tmp_path_factory.mktemp("symptoms") / "symptoms.json"

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -233,18 +232,6 @@ def test_train_with_shots_uses_that_many_images_per_class(image_folder, symptom_
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--shots", "3"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert card["data"]["images"]["train"] == {"dark": 3, "white": 3}
-
-
-@pytest.fixture(scope="session")
-def halves(image_folder, tmp_path_factory) -> Path:
-    """A labels.csv of the images: of each class ten to train on and ten to validate on."""
-    path = tmp_path_factory.mktemp("halves") / "labels.csv"
-    rows = [
-        f"{image},{image.parent.name},{'train' if int(image.stem[-2:]) < 10 else 'val'}"
-        for image in sorted(image_folder.rglob("*.png"))
-    ]
-    path.write_text("\n".join(["image,label,split", *rows]))
-    return path
 
 
 def test_train_positive_sets_the_threshold_in_the_card(image_folder, halves, symptom_file, tiny_native, tmp_path):

@@ -28,6 +28,7 @@ class PromptLearner(nn.Module):
         symptoms: the classes in order, and the symptoms of the methods that use them.
 
     Attributes:
+        class_weights: (C,) weights of the classes in the loss, or None for equal weights.
         reads_pixels: `forward` takes pixels (B, 3, H, W) instead of image features (B, D), since the image tower
             changes, and features cannot be cached.
     """
@@ -38,6 +39,7 @@ class PromptLearner(nn.Module):
         super().__init__()
         self._frozen = (backbone,)  # in a tuple, which nn.Module does not search for parameters
         self.symptoms = symptoms
+        self.class_weights: Tensor | None = None
 
     @property
     def backbone(self) -> Backbone:
@@ -63,8 +65,9 @@ class PromptLearner(nn.Module):
         raise NotImplementedError
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What training minimises, for a batch with labels (B,): softmax cross-entropy without class weights."""
-        return F.cross_entropy(self(images), labels)
+        """What training minimises, for a batch with labels (B,): cross-entropy, with the class weights if set."""
+        weights = None if self.class_weights is None else self.class_weights.to(labels.device)
+        return F.cross_entropy(self(images), labels, weights)
 
     def make_optimizer(self, rate: float, momentum: float, weight_decay: float) -> Optimizer:
         """SGD, as in the public code of CoOp and of the methods after it."""

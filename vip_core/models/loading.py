@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,11 @@ def load_open_clip(
     with_schema = source.startswith(("local-dir:", "hf-hub:"))
     if with_schema and pretrained:
         raise BackboneError(f"Backbone {name} brings its own weights; leave --pretrained {pretrained} out.")
+    folder = Path(source.removeprefix("local-dir:"))
+    if source.startswith("local-dir:") and not (folder / "open_clip_config.json").is_file():
+        raise BackboneError(
+            f"{folder} is not the folder of an open_clip model: it has no open_clip_config.json; check the path."
+        )
     quick_gelu = False if with_schema else check_tag(name, pretrained)
     try:
         with _quiet(), _fixed_seed(), _self_contained(source) as found:
@@ -54,6 +60,8 @@ def _reason(name: str, error: Exception) -> str:
     text = str(error).strip()
     if "transformers" in text and importlib.util.find_spec("transformers") is None:
         return f"Backbone {name} has a text tower or tokenizer from Hugging Face; run pip install 'vip-core[hf]'."
+    if "loading state_dict" in text:
+        return f"The weights are not those of backbone {name}. {_mismatch(text)} Check --backbone and --pretrained."
     reason = text.splitlines()[0] if text else type(error).__name__
     if type(error).__module__.startswith(("huggingface_hub", "transformers")) or "huggingface.co" in text:
         return (
@@ -65,6 +73,19 @@ def _reason(name: str, error: Exception) -> str:
         f"The weights of backbone {name} could not be loaded ({reason}); check the name and the connection, "
         "or give local-dir:PATH of a folder that has them."
     )
+
+
+def _mismatch(text: str) -> str:
+    """What torch found in a state dict and missed in it, three names of each."""
+    found = []
+    for kind, words in (("Missing", "It needs"), ("Unexpected", "the file has")):
+        names = re.findall(r'"([^"]+)"', next((line for line in text.splitlines() if f"{kind} key" in line), ""))
+        if names:
+            found.append(f"{words} {', '.join(names[:3])}{' …' * (len(names) > 3)}")
+    sizes = re.search(r"size mismatch for ([\w.]+): .*?(torch\.Size\(\[.*?\]\)).*?(torch\.Size\(\[.*?\]\))", text, re.S)
+    if sizes and not found:
+        found.append(f"{sizes[1]} has the shape {sizes[2][11:-1]}, and {sizes[3][11:-1]} is needed")
+    return f"{'; '.join(found)}." if found else ""
 
 
 @contextmanager
@@ -116,6 +137,8 @@ def check_tag(name: str, pretrained: str | None) -> bool:
                 soft_wrap=True,
             )
         return False
+    if Path(pretrained).suffix in (".pt", ".pth", ".bin", ".ckpt", ".safetensors"):
+        raise BackboneError(f"The weights file {pretrained} does not exist; check --pretrained.")
     if pretrained not in tags:
         raise BackboneError(
             f"Backbone {name} has no weights called {pretrained}; give --pretrained one of: {', '.join(tags)}."

@@ -17,7 +17,7 @@ from vip_core.scoring.scorer import Scorer, Symptoms
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.device import best_device, fast_bf16
 
-BATCH = 64  # images
+BATCH = 32  # images; larger batches cost more CPU time per image
 
 
 class Predictor(Scorer):

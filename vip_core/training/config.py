@@ -109,6 +109,9 @@ class TrainConfig:
         ),
     ] = BY_BACKBONE
     shots: Annotated[int | None, Option(min=1, help="images per class to train on", show_default="all")] = None
+    class_weights: Annotated[
+        bool, Option("--class-weights", help="weigh each class in the loss by the inverse of its training images")
+    ] = False
     positive: Annotated[
         str | None,
         Option(metavar="CLASS", help="of two classes the one to find: the card's threshold finds --sensitivity"),

@@ -31,6 +31,7 @@ from vip_core.training.loop import train_prompts
 from vip_core.training.state import STATE, TrainingState, check_same_run
 from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
+from vip_core.utils.lock import locked
 
 MAX_TOKEN_RATIO = 0.2  # of a class token's norm to that of its symptoms; CLIP starts at 0.05, vip-mini at 0.01
 
@@ -108,6 +109,13 @@ def train(
         if (out / STATE).is_file():
             check_same_run(out / STATE, run.vip, config, run.images)
         return ViP.from_pretrained(out, run.vip.backbone)
+    with locked(out):
+        return _complete(run, test, started)
+
+
+def _complete(run: Run, test: bool, started: float) -> ViP:
+    """Train, calibrate, measure and save what `prepare` made ready."""
+    config, out = run.config, run.out
     fitted = fit(run, started)
     threshold = calibrate(run, fitted)
     metrics = {"val": measure(run.vip, fitted.val, run.val, config.seed, threshold)}
@@ -158,10 +166,18 @@ def fit(run: Run, started: float) -> Fitted:
     labels = torch.tensor([row.label for row in run.train])
     val = encode_split(backbone, run.val, "Validation images")
     reference, views = _training_views(backbone, [row.path for row in run.train], config)
+    if config.class_weights:
+        run.vip.class_weights = balanced_weights(labels, len(run.vip.symptoms.classes))
     seconds = time.monotonic() - started
     select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
     state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images, select)
     return Fitted(state, reference, labels, val, seconds)
+
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights (C,) under which every class counts alike: n / (C n_c). A class without images has the weight 0."""
+    counts = torch.bincount(labels, minlength=classes)  # (C,)
+    return torch.where(counts > 0, len(labels) / (classes * counts.clamp(min=1)), 0.0)
 
 
 def calibrate(run: Run, fitted: Fitted) -> float | None:
