@@ -1,6 +1,7 @@
 """An experiment from images to tables: complete, repeated in no part, resumed after a kill, alike for a seed."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,9 +77,14 @@ def test_experiment_repeats_nothing_and_resumes_after_a_kill(config, monkeypatch
     assert without_seconds(files(resumed)) == without_seconds(tables)
 
 
-def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image_folder, symptom_file, tmp_path):
-    from dataclasses import replace
+def test_jobs_change_no_figure(config):
+    made = config(methods=("coop",), seeds=(1,))
+    one = files(experiment("table1", made))
+    two = files(experiment("table1", replace(made, jobs=2, out=made.out.parent / "two")))
+    assert without_seconds(one) == without_seconds(two)
 
+
+def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image_folder, symptom_file, tmp_path):
     made = config(methods=("maple",))
     made = replace(made, train=replace(made.train, backbone="vip-mini", epochs=1, views=1), seeds=(1,))
     folder = experiment("table1", made)
@@ -86,8 +92,6 @@ def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image
 
 
 def test_runs_of_other_settings_are_refused(config):
-    from dataclasses import replace
-
     experiment("figure3", config())
     made = config()
     with pytest.raises(CheckpointError, match="has another epochs"):
@@ -116,7 +120,5 @@ def test_experiment_config_refuses_unknown_methods(config):
 def test_rates_of_vip_mini_go_on_to_two(config):
     made: ExperimentConfig = config()
     assert made.rates(2e-3) == (2e-3, 1e-3)
-    from dataclasses import replace
-
     mini = replace(made, train=replace(made.train, backbone="vip-mini"))
     assert mini.rates(2.5e-3) == (2.5e-3, 1e-3, 2e-3, 2e-2, 2e-1, 2.0)

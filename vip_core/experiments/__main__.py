@@ -1,7 +1,7 @@
 """python -m vip_core.experiments: run the paper's tables and figures on a data set; resumable at every run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
@@ -25,6 +25,7 @@ def experiments(
     split_file: Annotated[
         Path | None, Option(metavar="FILE", help="JSON with train, val and test lists of [path, label, class]")
     ] = None,
+    jobs: Annotated[int, Option(min=1, metavar="N", help="runs at a time, each in one thread")] = 1,
     out: Annotated[Path, Option(help="the folder of results; BACKBONE/DATA is added")] = Path("results"),
 ) -> int:
     """Run what is missing of the paper's tables and figures. Research use only."""
@@ -33,9 +34,9 @@ def experiments(
     from vip_core.training.config import TrainConfig
     from vip_core.utils.console import console
 
-    given = {} if symptoms is None else {"symptoms": str(symptoms)}
+    given: dict[str, Any] = {} if symptoms is None else {"symptoms": str(symptoms)}
     train = TrainConfig(data, str(root), backbone=backbone, pretrained=pretrained, epochs=epochs, **given)
-    config = ExperimentConfig(train, tuple(seeds) or (1, 2, 3), tuple(methods), out, split_file)
+    config = ExperimentConfig(train, tuple(seeds) or (1, 2, 3), tuple(methods), out, split_file, jobs)
     try:
         folder = experiment(target, config)
     except KeyboardInterrupt:

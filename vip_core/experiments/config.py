@@ -24,6 +24,7 @@ class ExperimentConfig:
         methods: keys of METHODS, or empty for those of the table that is asked for.
         out: the folder of results; BACKBONE/DATA is added to it.
         split_file: a JSON with the authors' train, val and test lists, or None for the data set's own split.
+        jobs: runs that are trained at a time.
 
     Raises:
         UsageError: an unknown method, or no seed.
@@ -34,6 +35,7 @@ class ExperimentConfig:
     methods: tuple[str, ...] = ()
     out: Path = Path("results")
     split_file: Path | None = None
+    jobs: int = 1
 
     def __post_init__(self) -> None:
         for name in self.methods:

@@ -7,7 +7,8 @@ from vip_core.baselines.registry import METHODS
 from vip_core.experiments.config import SHOTS, RunSpec
 from vip_core.experiments.knowledge import LABELS, knowledge_sets
 from vip_core.experiments.material import Material
-from vip_core.experiments.runs import RunResult, can_run, run_method
+from vip_core.experiments.pool import run_all
+from vip_core.experiments.runs import RunResult, can_run
 from vip_core.utils.console import console
 
 TABLE1 = (
@@ -78,9 +79,8 @@ def _tried(method: str, material: Material) -> tuple[RunResult, ...]:
 
 
 def _run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:
-    for spec in specs:
-        result = run_method(spec, material)
-        console.print(f"{spec.name}: validation AUROC {result.val_auroc:.3f}, {result.info['seconds']:.0f} s")
+    for result in run_all(specs, material):
+        console.print(f"{result.spec.name}: validation AUROC {result.val_auroc:.3f}, {result.info['seconds']:.0f} s")
         yield result
 
 

@@ -50,7 +50,7 @@ def write_table(path: Path, entries: Sequence[Entry], title: str, notes: Sequenc
         StorageError: if a file cannot be written.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     for each in entries:
         writer.writerows(row(each.name, result) for result in each.runs)

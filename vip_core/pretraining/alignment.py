@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,7 +57,8 @@ def align(
         folder: where the stages are saved; a later call resumes from them.
         config: of the stages.
     """
-    device, projection, bank = backbone.device, backbone.clip.visual.head.proj, load_phrases()
+    visual: Any = backbone.clip.visual
+    device, projection, bank = backbone.device, visual.head.proj, load_phrases()
     sentences = bank_sentences(bank)
     plain = teach([sentence.text for sentence in sentences], teacher, device)
     loss = SentenceLoss(label_targets(images, sentences), same_modality(images, sentences)).to(device)

@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from open_clip import SimpleTokenizer
@@ -49,7 +49,8 @@ def new_vip_mini(seed: int) -> Backbone:
         torch.manual_seed(seed)
         clip = CLIP(**CONFIG["model_cfg"])
     set_model_preprocess_cfg(clip, {**CONFIG["preprocess_cfg"], "size": 224, "mode": "RGB", "fill_color": 0})
-    load_trunk(clip.visual.trunk)
+    visual: Any = clip.visual
+    load_trunk(visual.trunk)
     return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
 
 
@@ -90,7 +91,8 @@ def start_words(backbone: Backbone, words: Tensor) -> None:
         backbone: with an untrained text tower.
         words: features (V, D) of the vocabulary's tokens by the sentence encoder.
     """
-    embedding = backbone.clip.token_embedding.weight
+    clip: Any = backbone.clip
+    embedding = clip.token_embedding.weight
     centred = words.float() - words.float().mean(0)
     _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
     reduced = centred @ vectors[:, -embedding.shape[1] :]
@@ -99,11 +101,12 @@ def start_words(backbone: Backbone, words: Tensor) -> None:
 
 def vocabulary(backbone: Backbone) -> list[str]:
     """Each token of the vocabulary as text."""
-    return [backbone.tokenizer.decode([token]).strip() or "." for token in range(backbone.clip.vocab_size)]
+    tokenizer, clip = cast(SimpleTokenizer, backbone.tokenizer), cast(CLIP, backbone.clip)
+    return [tokenizer.decode([token]).strip() or "." for token in range(clip.vocab_size)]
 
 
 def text_parameters(backbone: Backbone) -> list[torch.nn.Parameter]:
     """The parameters of the text tower."""
-    clip = backbone.clip
+    clip: Any = backbone.clip
     modules = (clip.transformer, clip.token_embedding, clip.ln_final)
     return [*(p for module in modules for p in module.parameters()), clip.positional_embedding, clip.text_projection]

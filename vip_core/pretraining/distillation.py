@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -40,6 +41,7 @@ def distill(
         targets: unit features (n, D) to point along.
     """
     device = backbone.device
+    tower: Any = backbone.text_tower  # CLIP's own, which alone can encode padded rows
     parameters = text_parameters(backbone)
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -58,7 +60,7 @@ def distill(
             context = None
             if torch.rand((), generator=generator) < config.context_share:
                 context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
-            student = backbone.text_tower.encode_padded([rows[i] for i in batch], context)
+            student = tower.encode_padded([rows[i] for i in batch], context)
             loss = distillation_loss(student, targets[batch].float().to(device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -204,9 +204,9 @@ def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: ND
             wanted = [i for i, s in enumerate(sentences) if (s.finding, s.state) == (finding, state)]
             own = seen[np.ix_(kinds == sentences[wanted[0]].modality, wanted)]
             sides[state] = own.mean(1)
-            pairs = [spearmanr(own[:, a], own[:, b]).statistic for a, b in combinations(range(len(wanted)), 2)]
+            pairs = [spearmanr(own[:, a], own[:, b])[0] for a, b in combinations(range(len(wanted)), 2)]
             paraphrases[f"{finding} {'present' if state else 'absent'}"] = float(np.median(pairs))
-        negation[finding] = float(spearmanr(sides[1], sides[0]).statistic)
+        negation[finding] = float(np.asarray(spearmanr(sides[1], sides[0]))[0])
     groups = {
         kind: [i for i, s in enumerate(sentences) if s.finding is None and s.modality == kind]
         for kind in (XRAY, DERMOSCOPY, None)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -93,7 +94,8 @@ def tune_tower(
         views: how images are augmented.
         seed: of everything random.
     """
-    visual, device = backbone.clip.visual, backbone.device
+    visual: Any = backbone.clip.visual
+    device = backbone.device
     tail = [*visual.trunk.blocks[-config.stages :], visual.trunk.conv_head, visual.trunk.bn2, visual.head.proj]
     parameters = [p for module in (*tail, loss) for p in module.parameters()]
     for parameter in parameters:
@@ -162,12 +164,16 @@ def depthwise_in_float32(module: nn.Module) -> Iterator[None]:
     convolutions = [
         part
         for part in module.modules()
-        if type(part) in EXACT and part.groups > 1 and part.weight.requires_grad and part.weight.device.type == "cpu"
+        if isinstance(part, nn.Conv2d)
+        and type(part) in EXACT
+        and part.groups > 1
+        and part.weight.requires_grad
+        and part.weight.device.type == "cpu"
     ]
 
     classes = [type(convolution) for convolution in convolutions]
     for convolution, original in zip(convolutions, classes, strict=True):
-        convolution.__class__ = EXACT[original]
+        convolution.__class__ = EXACT[original]  # type: ignore[assignment]
     try:
         yield
     finally:

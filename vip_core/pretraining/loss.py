@@ -22,6 +22,9 @@ class SentenceLoss(nn.Module):
         own: (N, S) True where the sentence is about the image's kind.
     """
 
+    sign: Tensor
+    weight: Tensor
+
     def __init__(self, decided: Tensor, own: Tensor):
         super().__init__()
         right, wrong, across = decided == 1, (decided == -1) & own, (decided == -1) & ~own

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,6 +152,7 @@ def pooled_features(
 
     A view that is already in `folder` is not encoded again.
     """
+    visual: Any = backbone.clip.visual
     skin, columns = dermoscopy_rows(images), []
     for view in range(1 + views):
         path = folder / f"view{view}.pt"
@@ -167,7 +169,7 @@ def pooled_features(
                 autocast = torch.autocast(backbone.device.type, torch.bfloat16, enabled=fast_bf16(backbone.device))
                 with torch.inference_mode(), autocast:
                     batch = batch.contiguous(memory_format=torch.channels_last)
-                    pooled.append(backbone.clip.visual.trunk(batch).float().cpu())
+                    pooled.append(visual.trunk(batch).float().cpu())
             with atomic(path) as temporary:
                 torch.save(torch.cat(pooled), temporary)
         columns.append(torch.load(path, weights_only=True))

@@ -54,10 +54,12 @@ def read_reply(text: str, classes: Sequence[str]) -> dict[str, list[object]]:
     missing = [name for name in classes if _plain_name(name) not in by_name]
     if missing:
         raise UnusableReply(f"It has no list for {', '.join(f'“{name}”' for name in missing)}.")
-    lists = {name: by_name[_plain_name(name)] for name in classes}
-    for name, lines in lists.items():
+    lists: dict[str, list[object]] = {}
+    for name in classes:
+        lines: object = by_name[_plain_name(name)]
         if not isinstance(lines, list):
             raise UnusableReply(f"What it has for “{name}” is not a list.")
+        lists[name] = list(lines)
     return lists
 
 

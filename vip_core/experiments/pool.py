@@ -1,0 +1,51 @@
+"""Several runs at a time, each in one thread of a process of its own, so that the number of jobs changes no figure."""
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+import torch
+
+from vip_core.experiments.config import ExperimentConfig, RunSpec
+from vip_core.experiments.material import Material
+from vip_core.experiments.runs import RunResult, run_method
+
+_material: Material | None = None  # of a worker process
+
+
+def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:
+    """Yield the results of runs in order; `material.config.jobs` of them are trained at a time."""
+    specs = list(specs)
+    jobs = min(material.config.jobs, len(specs))
+    if jobs < 2:
+        for spec in specs:
+            with _one_thread():
+                result = run_method(spec, material)
+            yield result
+        return
+    _ = material.full, material.test  # the images are encoded here, once, with all threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (material.config,)) as pool:
+        yield from pool.map(_run, specs)
+
+
+def _start(config: ExperimentConfig) -> None:
+    global _material
+    torch.set_num_threads(1)
+    _material = Material(config)
+
+
+def _run(spec: RunSpec) -> RunResult:
+    assert _material is not None
+    return run_method(spec, _material)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
