@@ -15,7 +15,7 @@ MAX_CLASSES = 6  # whose names and counts still fit
 
 
 def confusion_matrix(results: Results) -> Figure:
-    """Counts, a row a label given and a column a predicted class; shaded by the share of the row."""
+    """Counts, one row per given label and one column per predicted class; shaded by the share of the row."""
     assert results.figures is not None
     counts, names = results.figures.confusion, results.classes
     size, left, top = min(100.0, (COHORT_WIDTH - 112) / len(names)), 108.0, 66.0

@@ -77,14 +77,15 @@ def _value(value: object) -> str:
 
 
 def findings_table(findings: Iterable[GroundedLine]) -> str:
-    """What the reference images of a checkpoint say about each line."""
+    """AUROC of each symptom on the reference images of a checkpoint."""
     rows = [
         (each.class_name, each.symptom, _separation(each), f"{each.tokens} of {each.limit}", " ".join(each.notes))
         for each in findings
     ]
     explained = (
-        "How well each line alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is perfect, "
-        "0.5 is chance, below that it speaks for another class. These images were trained on, so it flatters."
+        "How well each symptom alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is "
+        "perfect, 0.5 is chance, below that it favours another class. These are training images, so it is "
+        "optimistically biased."
     )
     return _table(
         "What the reference images say", explained, ("Class", "Symptom", "Separates", "Tokens", "Notes"), rows

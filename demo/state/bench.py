@@ -17,7 +17,7 @@ from vip_core.scoring import evidence
 from .dicom_check import mismatch
 from .request import Json, read_request
 from .rows import score_rows
-from .task_view import axis_of, descriptions
+from .task_view import axis_of, task_descriptions
 from .tasks import Task
 from .visit import Visit
 
@@ -104,7 +104,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         shown |= {"second": True, "labels": labels(visit.date, date)}
     else:
         visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
-        visit.warning = mismatch(facts, descriptions().get(task.key, {}).get("dicom"))
+        visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         values = grey_values(path)
         shown |= {"facts": str(facts or ""), "raw": None if values is None else values.to_dict()}

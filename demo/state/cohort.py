@@ -111,7 +111,7 @@ def reference_cohort(task: Task) -> Cohort:
         raise DataError("This checkpoint has no reference images; upload images of your own.")
     labels = tuple(bank.labels.tolist())
     names = tuple(f"reference image {i + 1:03d}" for i in range(len(labels)))
-    note = "These are images that the model was trained on (features only), so the figures flatter it."
+    note = "The model was trained on these images (features only), so the figures are optimistically biased."
     return Cohort(names, (None,) * len(names), bank.features, (note,), labels)
 
 

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
     """The static description of a task."""
     symptoms, card = task.predictor.symptoms, task.predictor.vip.card
-    about = descriptions().get(task.key, {})
+    about = task_descriptions().get(task.key, {})
     finding = finding_of(task)
     colours = colours_of(task)
     return {
@@ -58,7 +58,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
 
 
 @cache
-def descriptions() -> dict[str, Json]:
+def task_descriptions() -> dict[str, Json]:
     """What people are told of the shipped tasks, by checkpoint."""
     return json.loads((PROJECT / "assets" / "tasks.json").read_text(encoding="utf-8"))
 
@@ -73,7 +73,7 @@ def finding_of(task: Task) -> int | None:
     if len(task.classes) != 2:
         return None
     card = task.predictor.vip.card
-    named = descriptions().get(task.key, {}).get("finding") or (card.training.get("positive") if card else None)
+    named = task_descriptions().get(task.key, {}).get("finding") or (card.training.get("positive") if card else None)
     return task.classes.index(named) if named in task.classes else 1
 
 

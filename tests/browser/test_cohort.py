@@ -192,7 +192,7 @@ def test_an_edit_is_on_the_page_at_once(visit, capsys):
     page = Cohort(visit())
     page.page.click("#vip-cohort-reference")
     page.wait_for("summary", "These are the original lists")
-    assert "flatter" in page.summary and "n = 600" in page.summary
+    assert "optimistically biased" in page.summary and "n = 600" in page.summary
     timed = """text => new Promise(done => {
         const box = document.querySelector('#vip-cohort-box-1 textarea'), start = performance.now()
         const root = document.querySelector('#vip-cohort-download'), link = () => root.querySelector('a').href

@@ -27,7 +27,7 @@ from vip_core.pretraining.labels import (
 )
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.pretraining.run import save_backbone
+from vip_core.pretraining.run import save_vip_mini
 
 
 def test_bank_sentences_share_no_text_between_train_and_held_out():
@@ -200,7 +200,7 @@ def test_distill_learns_and_resumes_bit_for_bit(tiny_native, tmp_path):
 
 
 def test_save_backbone_writes_a_local_dir_in_half_precision(vip_mini, tmp_path):
-    save_backbone(vip_mini, tmp_path)
+    save_vip_mini(vip_mini, tmp_path)
     again = Backbone.load(f"local-dir:{tmp_path}")
     assert again.fingerprint == vip_mini.fingerprint  # its weights were half precision already
     assert (tmp_path / "open_clip_model.safetensors").stat().st_size < 48 * 2**20

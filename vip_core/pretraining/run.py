@@ -65,7 +65,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
 
     text = encode_texts(backbone, phrases)
     _set_magnitudes(backbone, text)
-    save_backbone(backbone, out)
+    save_vip_mini(backbone, out)
     backbone = Backbone.load(f"local-dir:{out}").to(device)
     alignment = evaluate_backbone(backbone, root, "val")
     print_alignment(alignment)
@@ -105,7 +105,7 @@ def _text_agreement(backbone: Backbone, root: Path) -> dict[str, float]:
     return agreement
 
 
-def save_backbone(backbone: Backbone, folder: Path) -> None:
+def save_vip_mini(backbone: Backbone, folder: Path) -> None:
     """Write weights in float16 and configuration by open_clip's local-dir schema. Raises StorageError."""
     weights = {
         key: value.half() if value.is_floating_point() else value for key, value in backbone.clip.state_dict().items()

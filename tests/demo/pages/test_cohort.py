@@ -288,11 +288,11 @@ def test_labels_of_one_class_give_no_auroc_and_say_so(task, cohort, labels):
     assert "Confusion matrix" in charts and "ROC" not in charts
 
 
-def test_the_reference_images_are_known_to_flatter(task):
+def test_summary_of_the_reference_images_says_that_it_is_biased(task):
     cohort = reference_cohort(task)
     results = score_cohort(task, cohort, None, task.predictor.symptoms)
     assert [row.label for row in results.rows] == task.predictor.vip.reference.labels.tolist()
-    assert "flatter" in summary_card(results, finding(task))
+    assert "optimistically biased" in summary_card(results, finding(task))
 
 
 def test_sensitivity_speaks_of_the_class_that_the_task_is_called_after(tasks):
