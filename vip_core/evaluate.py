@@ -51,6 +51,12 @@ def evaluate(
     compare: Annotated[str | None, Option(metavar="CHECKPOINT", help="test the difference from this one")] = None,
     report: Annotated[Path | None, Option(metavar="DIR", help="write page, JSON, tables and figures there")] = None,
     predictions: Annotated[Path | None, Option(metavar="FILE", help="write a CSV with a line per image")] = None,
+    uncertainty: Annotated[
+        bool, Option("--uncertainty", help="count the images to refer, whose class changes with crop or wording")
+    ] = False,
+    near_duplicates: Annotated[
+        bool, Option("--near-duplicates", help="count images that look like one of another split")
+    ] = False,
     seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
@@ -60,12 +66,15 @@ def evaluate(
     from rich.console import Console
 
     from vip_core.data.features import encode_split
+    from vip_core.data.near_duplicates import near_duplicates as find_pairs
     from vip_core.data.sources import load_dataset
     from vip_core.evaluation.predictions import write_predictions
+    from vip_core.evaluation.referral import measure_referral
     from vip_core.evaluation.report_files import write_report
     from vip_core.evaluation.study import Questions, add_comparison, evaluate_model, evaluate_zero_shot
     from vip_core.evaluation.tables import print_report
     from vip_core.models.backbone import Backbone
+    from vip_core.scoring.predictor import Predictor
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.device import best_device
     from vip_core.utils.priors import read_prevalence
@@ -102,6 +111,12 @@ def evaluate(
         split=split,
         settings={"root": str(root), "seed": seed, "prevalence": prevalence, "by": by},
     )
+    if uncertainty and vip is not None:
+        found = replace(found, referral=measure_referral(Predictor(vip), rows))
+    if near_duplicates:
+        splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+        pairs = [pair for pair in find_pairs(splits) if {pair.first, pair.second} & {row.path for row in rows}]
+        found = replace(found, near_duplicates=pairs)
     if compare is not None:
         found = add_comparison(found, seen, _other(compare, used.classes, rows), compare, seed)
     if predictions is not None:

@@ -16,7 +16,7 @@ from vip_core.utils.options import command
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vip_core.scoring.predictor import Diagnosis
+    from vip_core.scoring.predictor import Diagnosis, Predictor
 
 SILENT_UP_TO = 64  # images for which no progress bar is shown
 
@@ -30,6 +30,13 @@ def score(
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
     ] = None,
+    prevalence: Annotated[
+        list[str],
+        Option(metavar="CLASS=SHARE...", help="correct the probabilities for these shares of the classes"),
+    ] = [],  # noqa: B006
+    uncertainty: Annotated[
+        bool, Option("--uncertainty", help="also under random crops and other wordings; refer what changes its class")
+    ] = False,
     as_json: Annotated[bool, Option("--json", help="print one JSON object per line and image")] = False,
 ) -> int:
     """Score images with a checkpoint. Research use, not a medical device."""
@@ -38,12 +45,14 @@ def score(
     from vip_core.models.backbone import Backbone
     from vip_core.models.vip import ViP
     from vip_core.scoring.predictor import Predictor
+    from vip_core.scoring.uncertainty import encode_views, measure_uncertainty
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import progress
 
     edited = SymptomSet.load(symptoms) if symptoms else None
     loaded = Backbone.load(backbone) if backbone else None
     predictor = Predictor(ViP.from_pretrained(checkpoint, loaded))
+    shares = _shares(predictor, prevalence)
     paths = _expand(images)
     failed = False
     console = Console()
@@ -51,15 +60,36 @@ def score(
         task = bar.add_task("Images", total=len(paths))
         for path, result in zip(paths, predictor.score_many(paths, edited), strict=True):
             failed |= isinstance(result, ImageError)
+            doubt = None
+            if not isinstance(result, ImageError):
+                result = predictor.at_prevalence(result, shares) if shares else result
+                if uncertainty:
+                    doubt = measure_uncertainty(predictor, encode_views(predictor, path), edited)
             if as_json:
                 record = {"error": str(result)} if isinstance(result, ImageError) else result.to_dict()
+                record |= {} if doubt is None else {"uncertainty": doubt.to_dict()}
                 print(json.dumps({"image": str(path), **record}), flush=True)
             else:
                 _print_result(console, path, result, detailed=len(paths) == 1)
+                if doubt is not None:
+                    advice = "refer to a person" if doubt.refer else "views and wordings agree"
+                    console.print(f"  {doubt.low:.3f} to {doubt.high:.3f}: {advice}", highlight=False)
             bar.advance(task)
     if not as_json:
         console.print("Research use, not a medical device.")
     return int(failed)
+
+
+def _shares(predictor: "Predictor", words: Sequence[str]) -> dict[str, float]:
+    """The shares of the classes that were given, checked before any image is read. Raises UsageError."""
+    from vip_core.utils.priors import full_mix, read_prevalence
+
+    card = predictor.vip.card
+    mix = None if card is None else card.calibrated_on
+    shares = read_prevalence(words, predictor.symptoms.classes)
+    if shares and mix is not None:
+        full_mix(shares, predictor.symptoms.classes, mix)
+    return shares
 
 
 def _expand(arguments: Sequence[str]) -> list[Path]:

@@ -6,10 +6,12 @@ from datetime import date
 from typing import Any
 
 from vip_core import __version__
+from vip_core.data.near_duplicates import Pair
 from vip_core.evaluation.comparison import Test
 from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.measure import Evaluation
 from vip_core.evaluation.positive_class import PositiveClass
+from vip_core.evaluation.referral import Referral
 from vip_core.evaluation.subgroups import Subgroup, SymptomLabel
 
 
@@ -23,6 +25,8 @@ class Report:
         positive: figures of the positive class.
         subgroups: by the columns asked for.
         symptoms: of those that a column labels.
+        referral: of the images that views or wordings disagree on, where it was asked for.
+        near_duplicates: pairs of images of this split and another that look the same; None if not looked for.
         comparison: tests against the model `compared_with`.
         settings: of the command, for the record.
     """
@@ -34,6 +38,8 @@ class Report:
     positive: PositiveClass
     subgroups: list[Subgroup] = field(default_factory=list)
     symptoms: list[SymptomLabel] = field(default_factory=list)
+    referral: Referral | None = None
+    near_duplicates: list[Pair] | None = None
     comparison: list[Test] = field(default_factory=list)
     compared_with: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +52,11 @@ class Report:
             result["subgroups"] = [group.to_dict() for group in self.subgroups]
         if self.symptoms:
             result["labelled_symptoms"] = [symptom.to_dict() for symptom in self.symptoms]
+        if self.referral is not None:
+            result["referral"] = self.referral.to_dict()
+        if self.near_duplicates is not None:
+            pairs = [[str(pair.first), str(pair.second), pair.distance] for pair in self.near_duplicates]
+            result["near_duplicates"] = {"n": len(pairs), "pairs": pairs}
         if self.comparison:
             tests = [test.to_dict() for test in self.comparison]
             result["comparison"] = {"with": self.compared_with, "tests": tests}
@@ -77,6 +88,12 @@ class Report:
                     (f"PPV {where}, prior corrected", at_prevalence.corrected_ppv),
                     (f"NPV {where}, prior corrected", at_prevalence.corrected_npv),
                 ]
+        if self.referral is not None:
+            found += [
+                ("share of images not referred to a person", self.referral.coverage),
+                ("accuracy on images not referred", self.referral.accuracy_kept),
+                ("accuracy on images referred", self.referral.accuracy_referred),
+            ]
         return found
 
     @property

@@ -55,6 +55,10 @@ def print_report(console: Console, report: Report) -> None:
         console.print(report.positive.not_defined, markup=False, highlight=False)
     if at := report.positive.at_prevalence:
         _print_net_benefit(console, at)
+    if (pairs := report.near_duplicates) is not None:
+        console.print(f"Images that look like one of another split: {len(pairs)} pairs.", highlight=False)
+        for pair in pairs[:10]:
+            console.print(f"  {pair.first} and {pair.second}", markup=False, highlight=False, soft_wrap=True)
     if report.subgroups:
         table = _three_columns("AUROC by subgroup", "Subgroup")
         for group in report.subgroups:

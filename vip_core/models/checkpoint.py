@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vip_core.errors import CheckpointError
 from vip_core.models.card import CHECKPOINT_FILES, Card, read_card
+from vip_core.models.model_card import model_card
 from vip_core.models.reference import ReferenceBank
 from vip_core.utils.console import console
 from vip_core.utils.files import atomic_together, json_bytes, tensor_bytes
@@ -51,7 +52,7 @@ class Checkpoint:
         return cls(card, state, reference)
 
     def write(self, folder: Path) -> None:
-        """Write all three files or, if there is no room, none of them. Raises StorageError."""
+        """Write the three files and a model card, README.md; if there is no room, none of them. Raises StorageError."""
         model = tensor_bytes(self.state, {"classes": json.dumps(self.card.classes)})
         reference = tensor_bytes({"features": self.reference.features, "labels": self.reference.labels})
         digests = {
@@ -59,7 +60,10 @@ class Checkpoint:
             CHECKPOINT_FILES[1]: hashlib.sha256(reference).hexdigest(),
         }
         card = json_bytes({**self.card.model_dump(), "digests": digests})
-        atomic_together(folder, dict(zip(CHECKPOINT_FILES, (model, reference, card), strict=True)))
+        readme = model_card(self.card).encode()
+        # card.json comes last: a folder without it is no checkpoint.
+        names = (*CHECKPOINT_FILES[:2], "README.md", CHECKPOINT_FILES[2])
+        atomic_together(folder, dict(zip(names, (model, reference, readme, card), strict=True)))
 
     def push(self, repo_id: str, private: bool = False) -> str:
         """Upload the three files to the Hugging Face Hub; returns the address.

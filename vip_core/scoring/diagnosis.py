@@ -46,6 +46,7 @@ class Diagnosis:
         domain: whether the image resembles the reference images; None without a reference bank.
         calibrated: whether the probabilities are those of a trained model under the symptoms that its temperature was
             fitted with. False for edited symptoms and for zero-shot.
+        prevalence: per class, the share that the probabilities were corrected for; None if they were not.
     """
 
     prediction: str
@@ -55,6 +56,7 @@ class Diagnosis:
     symptoms: tuple[SymptomScore, ...]
     domain: DomainCheck | None
     calibrated: bool = False
+    prevalence: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: what `python -m vip_core.score --json` prints."""
@@ -66,4 +68,5 @@ class Diagnosis:
             "symptoms": [symptom.to_dict() for symptom in self.symptoms],
             "domain": None if self.domain is None else dict(vars(self.domain)),
             "calibrated": self.calibrated,
+            **({} if self.prevalence is None else {"prevalence": dict(self.prevalence)}),
         }

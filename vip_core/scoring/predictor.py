@@ -1,21 +1,24 @@
 """Predictor: runs the image tower once per image, then scores symptom sets by encoding only what changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vip_core.data.features import encode_stream
 from vip_core.data.images import read_image
-from vip_core.errors import ImageError
+from vip_core.errors import ImageError, UsageError
 from vip_core.models.vip import Terms, ViP
 from vip_core.scoring.diagnosis import Diagnosis
 from vip_core.scoring.inputs import ImageSource, to_readable
 from vip_core.scoring.scorer import Scorer, Symptoms
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.device import best_device, fast_bf16
+from vip_core.utils.priors import full_mix, shift_prior
 
 BATCH = 32  # images; larger batches cost more CPU time per image
 
@@ -63,16 +66,45 @@ class Predictor(Scorer):
         """Take the feature (D,) of an image that `encode` gave."""
         self._features = features
 
-    def score(self, symptoms: Symptoms | None = None) -> Diagnosis:
-        """Score the image under a symptom set or {class: [symptom, …]}; the model's own by default.
+    def score(self, symptoms: Symptoms | None = None, prevalence: Mapping[str, float] | None = None) -> Diagnosis:
+        """Score the image.
+
+        Args:
+            symptoms: a symptom set or {class: [symptom, …]}; the model's own by default.
+            prevalence: see `at_prevalence`.
 
         Raises:
             RuntimeError: if no image was set.
             SymptomError: if the symptom set has other classes, or a symptom cannot be a prompt.
+            UsageError: as `at_prevalence` does.
         """
         if self._features is None:
             raise RuntimeError("No image is set; call set_image first.")
-        return self.diagnose(self._features, symptoms)
+        diagnosis = self.diagnose(self._features, symptoms)
+        return diagnosis if prevalence is None else self.at_prevalence(diagnosis, prevalence)
+
+    def at_prevalence(self, diagnosis: Diagnosis, prevalence: Mapping[str, float]) -> Diagnosis:
+        """The diagnosis where the classes have other shares than among the images that the model was calibrated on.
+
+        Args:
+            diagnosis: of this model.
+            prevalence: shares of classes, such as {"pneumonia": 0.1}. Classes not named divide the rest as they do
+                among the validation images.
+
+        Raises:
+            UsageError: for a class that there is not, shares that do not fit together, or a checkpoint that does not
+                say what it was calibrated on.
+        """
+        classes = list(self.symptoms.classes)
+        mix = None if self.vip.card is None else self.vip.card.calibrated_on
+        if mix is None:
+            raise UsageError("The card of this checkpoint does not have its validation images per class; train again.")
+        wanted = full_mix(prevalence, classes, mix)
+        before = [diagnosis.probabilities[name] for name in classes]
+        after = dict(zip(classes, shift_prior(np.array(before), mix, wanted).tolist(), strict=True))
+        shares = dict(zip(classes, wanted, strict=True))
+        prediction = max(classes, key=lambda name: after[name])
+        return replace(diagnosis, prediction=prediction, probabilities=after, prevalence=shares)
 
     def score_many(
         self, paths: Sequence[str | Path], symptoms: Symptoms | None = None
