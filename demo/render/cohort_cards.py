@@ -70,7 +70,22 @@ def _figures(results: Results, positive: int) -> str:
     before = results.original.figures if results.original is not None else None
     earlier = {} if before is None else _estimates(before, positive)
     tiles = "".join(_tile(title, found, earlier.get(title)) for title, found in _estimates(figures, positive).items())
-    return f'<p>{_sentence(figures)}</p><dl class="vip-figures">{tiles}</dl>'
+    return f'<p>{_sentence(figures)}</p><dl class="vip-figures">{tiles}</dl>{_belief(results)}'
+
+
+def _belief(results: Results) -> str:
+    """How far the probabilities can be trusted, in a sentence; the numbers are those of `vip evaluate`."""
+    found = results.belief
+    if found is None:
+        return ""
+    known = {
+        "Brier score": found.brier,
+        "average precision": found.auprc,
+        "calibration slope (1 is right)": found.slope,
+        "calibration intercept (0 is right)": found.intercept,
+    }
+    values = [f"{name} {value.value:.3f}".replace("-", "−") for name, value in known.items() if value is not None]
+    return f"<p>Probability of {escape(found.name)}: {', '.join(values)}.</p>"
 
 
 def _estimates(figures: Metrics, positive: int) -> dict[str, Estimate]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from vip_core.data.tables import class_key, read_csv
 from vip_core.errors import DataError
 from vip_core.evaluation.metrics import Metrics, compute_metrics
+from vip_core.evaluation.positive_class import PositiveClass, measure_positive_class
 from vip_core.symptoms import SymptomSet
 
 from ..state.archive import shown_name
@@ -83,6 +84,7 @@ class Results:
     Attributes:
         rows: in the order of the upload.
         figures: over the images read and labelled; None without any.
+        belief: of the probability of the class that sensitivity is of, without intervals, on the same images.
         original: the same under the checkpoint's own lists, with its rows' predictions.
     """
 
@@ -93,6 +95,7 @@ class Results:
     figures: Metrics | None
     notes: tuple[str, ...] = ()
     original: "Results | None" = field(default=None, repr=False)
+    belief: PositiveClass | None = None
 
     @property
     def changed(self) -> int:
@@ -214,11 +217,15 @@ def _score(
             known, distance = diagnosis.domain.in_domain, diagnosis.domain.score
         rows.append(CohortRow(name, label, None, tuple(diagnosis.probabilities.values()), known, distance))
     counted = [row for row in rows if row.label is not None and row.probabilities]
-    measured = None
+    measured, belief = None, None
     if counted:
         probabilities = torch.tensor([row.probabilities for row in counted])
-        measured = compute_metrics(probabilities, torch.tensor([row.label for row in counted]), classes)
-    return Results(cohort, labels, classes, tuple(rows), measured, notes, original)
+        truth = torch.tensor([row.label for row in counted])
+        measured = compute_metrics(probabilities, truth, classes)
+        belief = measure_positive_class(
+            probabilities.double().numpy(), truth.numpy(), classes, finding(task), resamples=0
+        )
+    return Results(cohort, labels, classes, tuple(rows), measured, notes, original, belief)
 
 
 def finding(task: Task) -> int:

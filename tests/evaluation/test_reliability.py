@@ -122,6 +122,15 @@ def test_measure_positive_class_gives_a_value_or_a_sentence(name, patients):
             assert found.not_defined
 
 
+def test_measure_positive_class_without_resamples_has_the_same_values():
+    probability, positive = cases(2)
+    scores, labels = np.stack([1 - probability, probability], 1), positive.astype(int)
+    quick, whole = (measure_positive_class(scores, labels, ("a", "b"), 1, resamples=n) for n in (0, 50))
+    for name in ("brier", "slope", "intercept", "auprc"):
+        assert getattr(quick, name).value == getattr(whole, name).value
+        assert getattr(quick, name).interval is None is not getattr(whole, name).interval
+
+
 def test_measure_positive_class_swaps_with_the_classes():
     probability, positive = cases(1)
     scores, labels = np.stack([1 - probability, probability], 1), positive.astype(int)

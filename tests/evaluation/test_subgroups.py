@@ -42,6 +42,8 @@ def test_group_values_cuts_numbers_into_quarters():
     assert {groups.count(name) for name in set(groups) - {"unknown"}} <= {24, 25, 26}
     assert groups[0] == "1 to 26" and groups[-1] == "unknown" and len(set(groups)) == 5
     assert group_values(["1", "2", "1"], "grade") == ["1", "2", "1"]
+    with_words = group_values([str(age) for age in range(1, 101)] + ["unknown", "n/a"], "age")
+    assert with_words[:100] == groups[:100] and with_words[100:] == ["unknown", "n/a"]
 
 
 def test_group_values_names_the_columns_that_there_are():

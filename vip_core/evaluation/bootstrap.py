@@ -60,7 +60,7 @@ def bootstrap(
         statistic: from how many times each image counts, (n,) integers, to k values.
         drawn: of `units`.
         rng: of the draws.
-        resamples: number of draws.
+        resamples: number of draws; 0 for none, and so no interval.
     """
     size, single = drawn.count, drawn.name == "image"
     values = []
@@ -68,7 +68,7 @@ def bootstrap(
         chosen = np.concatenate([rng.choice(stratum, len(stratum)) for stratum in drawn.strata])
         counts = np.bincount(chosen, minlength=size)
         values.append(statistic(counts if single else counts[drawn.of]))
-    return np.array(values)
+    return np.array(values) if values else np.empty((0, len(statistic(np.ones(len(drawn.of), dtype=np.int64)))))
 
 
 def percentile_interval(values: NDArray) -> tuple[float, float] | None:
@@ -76,5 +76,7 @@ def percentile_interval(values: NDArray) -> tuple[float, float] | None:
 
     An interval of no width, such as that of a perfect ranking, would claim a certainty that n images cannot give.
     """
+    if not len(values):
+        return None
     low, high = np.percentile(values, [2.5, 97.5])
     return None if np.isnan(low) or np.isnan(high) or low == high else (float(low), float(high))

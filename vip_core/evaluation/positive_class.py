@@ -107,7 +107,7 @@ def measure_positive_class(
         prevalence: of the class where decisions are made; None: predictive values and net benefit at none.
         calibrated_on: shares of the classes (C,) that the probabilities were calibrated on.
         seed: of the bootstrap.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap; 0 gives values without intervals.
     """
     n, probability, own = len(labels), scores[:, positive], labels == positive
     called = scores.argmax(1) == positive
@@ -167,7 +167,7 @@ def _estimate(value: float, resampled: NDArray, n: int) -> Estimate | None:
     if np.isnan(value):
         return None
     known = resampled[~np.isnan(resampled)]
-    few = len(known) < (1 - MAX_UNDEFINED) * len(resampled)
+    few = not len(known) or len(known) < (1 - MAX_UNDEFINED) * len(resampled)
     return estimate(value, None if few else percentile_interval(known), n)
 
 

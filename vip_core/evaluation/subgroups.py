@@ -79,13 +79,14 @@ def group_values(cells: Sequence[str], column: str, rows: Sequence[Row] = ()) ->
     if not known:
         names = sorted({name for row in rows for name in row.details})
         raise UsageError(f"No image has a value in the column {column!r}; the columns are {names}.")
+    known = [cell for cell in known if not np.isnan(_number(cell))] or known
     numbers = [_number(cell) for cell in known]
     if any(np.isnan(numbers)) or len(set(numbers)) <= MAX_VALUES:
         return [cell or UNKNOWN for cell in cells]
     edges = np.unique(np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
     names = [f"{low:g} to {high:g}" if k == 0 else f"over {low:g} to {high:g}" for k, (low, high) in _pairs(edges)]
     places = {cell: int(np.clip(np.searchsorted(edges, _number(cell)) - 1, 0, len(names) - 1)) for cell in known}
-    return [names[places[cell]] if cell else UNKNOWN for cell in cells]
+    return [names[places[cell]] if cell in places else cell or UNKNOWN for cell in cells]
 
 
 def _pairs(edges: NDArray) -> list[tuple[int, tuple[float, float]]]:

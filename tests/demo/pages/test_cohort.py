@@ -44,6 +44,7 @@ from demo.state.cohort import (
 )
 from demo.state.cohort_loader import BATCH, GONE_AFTER, Turns, read_cohort
 from vip_core.errors import DataError, SymptomError
+from vip_core.evaluation.positive_class import measure_positive_class
 
 CLASSES = ("normal lung", "pneumonia")
 EVIL = '<img src=x onerror="alert(1)">'
@@ -438,3 +439,13 @@ def test_an_upload_is_read_to_its_end_and_the_page_set_free(tasks, tmp_path):
         for path, _ in files:
             path.unlink()
         folder.rmdir()
+
+
+def test_summary_card_has_the_probability_figures_of_evaluate(task):
+    results = score_cohort(task, reference_cohort(task), None, task.predictor.symptoms)
+    scores = np.array([row.probabilities for row in results.rows])
+    labels = np.array([row.label for row in results.rows])
+    found = measure_positive_class(scores, labels, CLASSES, 1, resamples=20)
+    card = summary_card(results, 1)
+    assert f"Brier score {found.brier.value:.3f}" in card and "Probability of pneumonia" in card
+    assert f"average precision {found.auprc.value:.3f}" in card
