@@ -23,7 +23,7 @@ HEADER = (
     '<header class="vip-header"><h1>ViP</h1><p>Choose an image, then rewrite a symptom: all updates as you type. '
     f"<b>{DISCLAIMER}</b></p></header>"
 )
-UPLOADED_FOR = 60  # seconds that an uploaded file stays on the server; two people may have sent the same one
+UPLOADED_FOR, LOOK_EVERY = 100, 15  # seconds that an upload stays; two people may have sent the same one
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost
 
@@ -36,7 +36,7 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
     """
     tasks = load_tasks(settings.ordered_tasks) if tasks is None else tasks
     offered = {**tasks, **library_tasks(tasks)}
-    delete = (UPLOADED_FOR // 4, UPLOADED_FOR)
+    delete = (LOOK_EVERY, UPLOADED_FOR)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=delete, fill_width=True) as demo:
         gr.HTML(HEADER, js_on_load=None)
         with gr.Tabs(elem_id="vip-tabs") as tabs:

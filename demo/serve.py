@@ -1,9 +1,11 @@
 """Serve the page until stopped: what `python app.py` and `vip demo` run."""
 
 import os
+import shutil
 import signal
+import threading
+import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 # All of these are read when gradio is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -13,7 +15,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")  # with tho
 from vip_core.errors import UsageError
 
 from .settings import Settings, read_settings
-from .state.uploads import PREFIX, keep_swept
+from .state.uploads import upload_folder
+
+STOPPED_AFTER = 3  # seconds from the signal to the end of the process, whatever is still running
 
 
 def main(arguments: list[str]) -> int:
@@ -29,23 +33,48 @@ def serve(settings: Settings) -> None:
     if settings.checkpoints is not None:
         os.environ["VIP_CHECKPOINTS"] = settings.checkpoints
     os.environ.pop("GRADIO_SERVER_PORT", None)  # gradio would take it for a number when it is imported
-    from .build import build_demo, launch_settings
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn would believe any such header; VIP_PROXIES says whom to believe
+    from .build import build_demo
+    from .server import launch
+    from .state.decode import DECODER
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping it is as good as Ctrl-C: uploads are deleted
-    chosen = os.environ.get("GRADIO_TEMP_DIR")
-    if chosen:
-        Path(chosen).mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=PREFIX, dir=chosen) as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads  # a folder of our own, in which all may be deleted
-        keep_swept(Path(uploads).parent)
+    with upload_folder(os.environ.get("GRADIO_TEMP_DIR")) as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+        _end_when_told(uploads)
         demo = build_demo(settings=settings)
         try:
-            demo.launch(**launch_settings(settings))
+            launch(demo, settings, uploads)
         except OSError as error:
             raise UsageError(
                 "The page cannot be served: the port is in use, or the address does not belong to this machine. "
                 "Set GRADIO_SERVER_PORT or GRADIO_SERVER_NAME."
             ) from error
+        try:
+            while demo.is_running:
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            print("Stopped.", flush=True)
+        DECODER.close()
+        shutil.rmtree(uploads, ignore_errors=True)
+        os._exit(0)  # what is still running has nothing to save, and must not keep the process
+
+
+def _end_when_told(uploads: Path) -> None:
+    """Have SIGTERM end the process as Ctrl-C does, and within a few seconds even where a thread does not return."""
+
+    def end(*_: object) -> None:
+        if hasattr(signal, "SIGALRM"):  # even if no Python code runs any more
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(STOPPED_AFTER + 1)
+        threading.Thread(target=leave, daemon=True).start()
+        raise KeyboardInterrupt
+
+    def leave() -> None:
+        time.sleep(STOPPED_AFTER)
+        shutil.rmtree(uploads, ignore_errors=True)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _prepare_zero_gpu() -> None:

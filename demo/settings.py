@@ -59,6 +59,19 @@ def _default_host() -> str:
     return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
 
 
+def _default_proxies() -> int:
+    """None, but for a Hugging Face Space, which is reached through one."""
+    return 1 if os.environ.get("SPACE_ID") else 0
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """Host names, each once, in lower case, without a port."""
+    found = tuple(dict.fromkeys(text.lower().split()))
+    if any("/" in name for name in found):
+        raise BadParameter("host names are written as vip.example.org, without https:// and without a path")
+    return found
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the host of a page decides. Each field is a flag, an environment variable and a default.
@@ -159,6 +172,27 @@ class Settings:
             show_default="only where nobody but people at this machine can come",
         ),
     ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Option(
+            envvar="VIP_ALLOWED_HOSTS",
+            parser=host_names,
+            metavar="NAMES",
+            help="host names under which visitors reach this server, with spaces between; .example.org is any name "
+            "below it",
+            show_default="this machine's own",
+        ),
+    ] = ()
+    proxies: Annotated[
+        int,
+        Option(
+            envvar="VIP_PROXIES",
+            min=0,
+            metavar="N",
+            help="how many reverse proxies every visitor comes through; each appends to X-Forwarded-For",
+            show_default="0; on a Hugging Face Space 1",
+        ),
+    ] = field(default_factory=_default_proxies)
 
     def __post_init__(self) -> None:
         if self.default_task is not None and self.default_task not in self.tasks:

@@ -25,6 +25,7 @@ from ..state.generation import (
     NOT_OPEN,
     Allowance,
     Calls,
+    check_budget,
     choose_server,
     generate_until,
     host_is_set_up,
@@ -283,6 +284,7 @@ def generator(tasks: Tasks, settings: Settings, calls: Calls, allowance: Allowan
                 allowed = may_set_base_url(settings, request.headers)
                 server, hosts = choose_server(settings, model, base_url, key, allowed)
                 if hosts:
+                    check_budget(wanted)
                     allowance.take(f"page {page}", f"address {request.client.host if request.client else ''}")
 
             def report(step: Progress) -> None:

@@ -1,6 +1,7 @@
 """The report as a PDF: the picture, the prediction, the symptoms with their bars, and what made the numbers."""
 
 import threading
+import unicodedata
 from functools import cache
 from io import BytesIO
 from itertools import groupby
@@ -21,6 +22,7 @@ from .numbers import axis_end, number, per_cent
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans comes with matplotlib
 FACES = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
 MISSING = "\ufffd"  # marks a character that the font lacks
+PAGES = "{number of pages}"  # fpdf2 puts the number in its place; in other texts it is taken apart
 MARGIN, BOTTOM = 15, 24  # mm
 WIDTH, HEIGHT = 210, 297  # A4
 PICTURE = 68  # mm, the longer side at most
@@ -55,6 +57,7 @@ class _Page(FPDF):
         super().__init__("P", "mm", "A4")
         for style, file in FACES.items():
             self.add_font("text", style, FONTS / file)
+        self.alias_nb_pages(PAGES)
         self.set_title("Report of visual symptoms")
         self.set_creator("vip_core")
         self.set_creation_date(report.made)
@@ -70,7 +73,7 @@ class _Page(FPDF):
         self.set_y(-BOTTOM + 5)
         missing = f" “{MISSING}” marks a character that this font lacks." if self._lacking else ""
         self.write_text(self._foot + missing, 7, MUTED, line=3.4)
-        self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {{nb}}", 7, MUTED, "B", line=3.4)
+        self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {PAGES}", 7, MUTED, "B", line=3.4)
 
     def write_text(
         self,
@@ -87,7 +90,7 @@ class _Page(FPDF):
         self.set_font("text", style, size)
         self.set_text_color(colour)
         self.set_x(x)
-        shown = writable(text, style)
+        shown = writable(text if text.startswith(DISCLAIMER) else text.replace(PAGES, "{ number of pages }"), style)
         self._lacking |= shown != text
         self.multi_cell(width, line or size * 0.46, shown, align=align, new_x="LMARGIN", new_y="NEXT")
 
@@ -101,7 +104,8 @@ class _Page(FPDF):
 def writable(text: str, style: str = "") -> str:
     """`text` as the font can show it; a character that it lacks becomes a visible mark."""
     known = _characters(style)
-    return "".join(char if char == "\n" or ord(char) in known else MISSING for char in text)
+    shown = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cf")  # turns or hides text
+    return "".join(char if char == "\n" or ord(char) in known else MISSING for char in shown)
 
 
 @cache

@@ -7,6 +7,7 @@ import gradio as gr
 from vip_core.errors import ImageError, UsageError, ViPError
 from vip_core.symptoms import SymptomSet
 
+from ..state.decode import DECODER
 from ..state.lists import refuse_long
 from .uploads import uploaded_file
 from .wiring import Json, Tasks
@@ -47,6 +48,6 @@ def answer_call(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str,
         chosen = None if symptoms is None else SymptomSet.from_dict(symptoms)
         if chosen is not None:
             refuse_long({name: "\n".join(lines) for name, lines in zip(chosen.classes, chosen.symptoms, strict=True)})
-        return predictor.diagnose(predictor.encode(path), chosen).to_dict()
+        return predictor.diagnose(predictor.encode(DECODER.read_file(path)), chosen).to_dict()
     except ViPError as error:
         raise gr.Error(str(error), print_exception=False) from None

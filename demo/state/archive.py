@@ -12,9 +12,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from PIL.Image import Image
 
 from vip_core.data.folders import IMAGE_SUFFIXES
-from vip_core.data.images import decode_image
 from vip_core.data.pixels import check_bytes
 from vip_core.errors import DataError, ImageError
+
+from .decode import DECODER
 
 MAX_IMAGES = 500
 MAX_ENTRIES = 10_000  # of a ZIP, folders and other files counted
@@ -38,7 +39,7 @@ class ArchiveEntry:
 
     def read(self) -> Image:
         """The image, as `vip_core.data.images.read_image` gives it. Raises ImageError."""
-        return decode_image(self._bytes(), self.name)
+        return DECODER.read_bytes(self._bytes(), self.name)
 
     def _bytes(self) -> bytes:
         size = self.path.stat().st_size if self.member is None else self.member.file_size
@@ -145,6 +146,9 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEnt
     members = archive.infolist()
     if len(members) > MAX_ENTRIES:
         raise DataError(f"{name} lists {len(members):,} files, and at most {MAX_ENTRIES:,} are taken; pack less.")
+    starts = {member.header_offset for member in members}
+    if len(starts) < len(members):  # one picture under many names would be decoded as often
+        raise DataError(f"{name} lists one file under several names; pack it again.")
     entries, others, outside = [], 0, 0
     for member in members:
         if member.is_dir():

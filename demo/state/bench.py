@@ -9,11 +9,10 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from vip_core.data.images import read_image
-from vip_core.data.viewing import dicom_facts, grey_values
 from vip_core.errors import SymptomError, UsageError, ViPError
 from vip_core.scoring import evidence
 
+from .decode import DECODER
 from .dicom_check import mismatch
 from .request import Json, read_request
 from .rows import score_rows
@@ -90,13 +89,12 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
     try:
         if path is None:
             raise UsageError("The upload has expired. Choose the image again.")
-        image = read_image(path)
+        image, facts, raw = DECODER.read_upload(path)
         features, cells = task.predictor.encode_with_patches(image)
     except ViPError as error:
         return {"picture": {"choice": choice, "error": str(error)}}
     if choice != visit.choice:
         return None
-    facts = dicom_facts(path)
     date = (facts and facts.date) or UNDATED
     shown = picture(image)
     if request.get("second"):
@@ -106,8 +104,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
         visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
-        values = grey_values(path)
-        shown |= {"facts": str(facts or ""), "raw": None if values is None else values.to_dict()}
+        shown |= {"facts": str(facts or ""), "raw": raw}
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
 
 

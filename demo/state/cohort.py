@@ -1,6 +1,7 @@
 """A cohort as data: its images' features, the labels given, and what a symptom list makes of them, as rows and CSV."""
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
 ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
 OF_CLASS = "class "  # with the class's index
 UPLOADED, BY_NAME, UNSURE, FINDING, DISTANT = "uploaded", "name", "unsure", "finding", "distant"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would carry out
+# What a spreadsheet would carry out, at the start of a cell; some take ; or a tab for the end of one.
+FORMULA = re.compile(r"(^|[;,\t\r\n])(\s*)(?=[=+\-@])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,5 +309,6 @@ def as_csv(results: Results) -> str:
 
 
 def harmless(cell: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe before what would start one."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell
+    """Text that no spreadsheet takes for a formula: an apostrophe before each place that could start one."""
+    safe = FORMULA.sub(r"\1\2'", cell)
+    return f"'{safe}" if safe[:1] in ("\t", "\r", "\n") else safe

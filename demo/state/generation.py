@@ -14,6 +14,8 @@ from vip_core.vsg import Generated, GenerationRequest, Progress, Server, generat
 from ..settings import Settings
 
 HOUR = 3600.0  # seconds
+MAX_ASKED = 400  # symptoms that one use of the host's language model may ask for: classes x symptoms x samples
+MAX_SECONDS = 180.0  # that it may take
 POLL = 0.1  # seconds between two looks at a call
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 NOT_OPEN = (
@@ -52,6 +54,17 @@ class Allowance:
                 )
             for key in keys:
                 self._times.setdefault(key, deque()).append(now)
+
+
+def check_budget(request: GenerationRequest) -> None:
+    """Raise UsageError for one use of the host's language model that would cost too much as a whole."""
+    asked = len(request.classes) * request.number * request.samples
+    if asked > MAX_ASKED:
+        raise UsageError(
+            f"{len(request.classes)} classes, {request.number} symptoms and {request.samples} samples make "
+            f"{asked:,} symptoms; the limit with the page’s language model is {MAX_ASKED}. Ask for fewer, or give a "
+            "key of your own."
+        )
 
 
 class Calls:
@@ -141,7 +154,13 @@ def generate_until(
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
+    until = time.monotonic() + MAX_SECONDS
     while worker.is_alive() and not stop.is_set():
+        if time.monotonic() > until:
+            stop.set()
+            raise GenerationError(
+                f"The language model took over {MAX_SECONDS:.0f} s. Ask for fewer symptoms or samples."
+            )
         worker.join(POLL)
         if latest:
             on_progress(latest[-1])

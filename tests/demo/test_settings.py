@@ -26,6 +26,8 @@ SAMPLES = {  # setting: text, value
     "visitors_may_generate": ("1", True),
     "generate_limit": ("3", 3),
     "visitors_may_set_base_url": ("on", True),
+    "allowed_hosts": ("VIP.example.org .example.net", ("vip.example.org", ".example.net")),
+    "proxies": ("2", 2),
 }
 
 

@@ -40,6 +40,8 @@ def decoding(name: str, found: str = "is damaged, cut short or unusual", export:
         yield
     except ImageError:
         raise
+    except MemoryError:
+        raise ImageError(f"{name} needs more memory to decode than there is; export it smaller, in 8 bits.") from None
     except Exception:  # on damaged files Pillow and pydicom raise nearly every built-in error, and some of their own
         raise ImageError(f"{name} {found}; export it again as {export}.") from None
 

@@ -341,6 +341,23 @@ def test_the_csv_holds_all_images_and_no_formula(task, results):
     assert harmless("a=b") == "a=b" and harmless("") == ""
 
 
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("=1+1", "'=1+1"),
+        ("  @x", "  '@x"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a\t-1", "a\t'-1"),
+        ("a\n+1", "a\n'+1"),
+        ("\t=1", "'\t'=1"),
+        ("person-1=a.png", "person-1=a.png"),
+        ("−1", "−1"),
+    ],
+)
+def test_harmless_starts_no_formula_in_any_cell(cell, safe):
+    assert harmless(cell) == safe
+
+
 def test_the_link_holds_the_csv_itself(results):
     data = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]+)"', download_link(results)).group(1)
     assert base64.b64decode(data).decode("utf-8-sig") == as_csv(results)

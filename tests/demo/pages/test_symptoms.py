@@ -176,6 +176,12 @@ def test_a_visitor_has_so_many_goes_an_hour(monkeypatch):
     assert len(allowance._times) == 2  # what is over is forgotten
 
 
+def test_check_budget_bounds_one_use_as_a_whole():
+    generating.check_budget(GenerationRequest("chest X-ray", ("a", "b"), number=20, samples=10))
+    with pytest.raises(UsageError, match="language model is 400"):
+        generating.check_budget(GenerationRequest("chest X-ray", tuple("abcdefgh"), number=20, samples=20))
+
+
 def test_a_call_is_given_up_at_once_though_the_server_is_silent(tasks, llm):
     llm.says(Answer(json.dumps(GOOD), hang=30))
     stop = threading.Event()

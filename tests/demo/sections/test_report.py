@@ -135,6 +135,11 @@ def test_any_text_can_be_written_and_what_the_font_lacks_is_marked(make, boxes):
     assert report_dict(make(note="肺 🫁"))["note"] == "肺 🫁"
 
 
+def test_report_pdf_puts_no_number_into_a_note_and_turns_no_text(make):
+    (text,) = pages(make(note="{nb} {number of pages} abc\u202edcba"))
+    assert "{nb} { number of pages } abcdcba" in text and "Page 1 of 1" in text
+
+
 def test_a_word_longer_than_its_column_is_broken(make, boxes):
     (text,) = pages(make([boxes[0], "p" * 70]))
     assert text.replace(" ", "").count("p" * 70) == 1

@@ -7,6 +7,7 @@ import tracemalloc
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pydicom
@@ -15,7 +16,8 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from demo.state.archive import MAX_ENTRIES, MAX_IMAGES, decode_image, open_upload, shown_name
+from demo.state.archive import MAX_ENTRIES, MAX_IMAGES, open_upload, shown_name
+from demo.state.decode import DECODER
 from vip_core.data.images import read_image
 from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import DataError, ImageError
@@ -232,4 +234,18 @@ def test_names_are_shown_without_folders_and_tricks():
 def test_bytes_are_read_as_files_are(tmp_path):
     for name, data in {"a.webp": picture(1, "WEBP"), "b.bmp": picture(2, "BMP"), "c.dcm": dicom()}.items():
         (tmp_path / name).write_bytes(data)
-        assert decode_image(data, name).tobytes() == read_image(tmp_path / name).tobytes()
+        assert DECODER.read_bytes(data, name).tobytes() == read_image(tmp_path / name).tobytes()
+
+
+def test_open_upload_refuses_one_picture_under_many_names(tmp_path):
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for i in range(500):
+            archive.writestr(f"{i:03d}.png", picture() if i == 0 else b"")
+        for member in archive.infolist():
+            first = archive.infolist()[0]
+            member.header_offset, member.file_size = first.header_offset, first.file_size
+            member.compress_size, member.CRC = first.compress_size, first.CRC
+    (tmp_path / "x.zip").write_bytes(buffer.getvalue())
+    with pytest.raises(DataError, match="several names"), open_upload([(tmp_path / "x.zip", "x.zip")]):
+        pass

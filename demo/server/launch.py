@@ -1,0 +1,38 @@
+"""Start Gradio's server with the guard in front of it."""
+
+from pathlib import Path
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from ..build import launch_settings
+from ..settings import Settings
+from ..state.tasks import EXAMPLES
+from .connections import RESERVED, Connections, limit_connections, raise_descriptor_limit
+from .fairness import Fairness
+from .guard import Guard
+from .hosts import Hosts
+from .log import protect_log
+from .owners import Owners
+from .paths import HidePaths
+from .sessions import Sessions
+
+
+def launch(demo: gr.Blocks, settings: Settings, uploads: Path, quiet: bool = False) -> str:
+    """Serve the page from threads of this process; returns its address. Raises OSError where it cannot be served."""
+    limit_connections(Connections(raise_descriptor_limit() - RESERVED))
+    folders = {"uploads-of-this-page": uploads.resolve(), "examples-of-this-page": EXAMPLES.resolve()}
+    arguments = launch_settings(settings)
+    arguments["app_kwargs"] = {"middleware": [Middleware(HidePaths, folders=folders)], "openapi_url": None}
+    app, url, share_url = demo.launch(**arguments, prevent_thread_lock=True, quiet=quiet)
+    protect_log()
+    owners, hosts = Owners(), Hosts(settings)
+    if share_url:
+        hosts.extra.add(share_url.partition("://")[2].strip("/").lower())
+    sessions = Sessions(owners.is_open)
+    sessions.set_blocks(demo)
+    app.state_holder = sessions
+    pending = demo._queue.pending_event_ids_session
+    fairness = Fairness(lambda session: len(pending.get(session, ())))
+    app.middleware_stack = Guard(app.middleware_stack or app, settings, hosts, owners, fairness)
+    return url
