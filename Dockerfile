@@ -1,4 +1,4 @@
-# The page as a container: docker build -t vip . && docker run --rm -p 7860:7860 vip
+# The page as a container: docker build -t vip . && docker run --rm -p 127.0.0.1:7860:7860 vip
 FROM python:3.11-slim
 
 # Not root; the same number as a Hugging Face Space uses.
