@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "assets" / "page.png"
-HEIGHTS = {1440: 1080, 390: 844}
+HEIGHTS = {1440: 900, 390: 844}
 LARGEST = 350_000  # bytes of a picture
 PATIENCE = 120_000  # milliseconds; on an idle machine all takes a fraction
 EXAMPLE = 3  # of pneumonia: a bacterial one
@@ -53,29 +53,30 @@ def running_app() -> Iterator[str]:
 
 def diagnose(page: Page) -> None:
     """A result, with the first symptom of pneumonia reworded."""
-    page.locator("#vip-examples-pneumonia button").nth(EXAMPLE).click()
-    page.wait_for_selector("#vip-bars img")
-    box = page.locator("#vip-box-1 textarea")
-    box.fill("\n".join([REWORDED, *box.input_value().splitlines()[1:]]))
-    page.locator("#vip-table").get_by_text(REWORDED).last.wait_for()
-    page.wait_for_selector("#vip-where-first .vip-where-map")
-    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.locator(".vip-example").nth(EXAMPLE).click()
+    page.wait_for_selector(".vip-map[src]")
+    box = page.locator(".vip-group").nth(1).locator("textarea").first
+    box.fill(REWORDED)
+    scored = "words => document.querySelector('.vip-bench').bench.latest.rows.some(row => row.symptom === words)"
+    page.wait_for_function(scored, arg=REWORDED)
 
 
-def result(page: Page) -> None:
-    """The same, from the result on: on a phone it stands below image and examples."""
+def editing(page: Page) -> None:
+    """The same, with the row in focus: image and class stay in sight."""
     diagnose(page)
-    page.locator("#vip-result").evaluate("section => section.scrollIntoView()")
+    page.locator(".vip-group").nth(1).locator("textarea").first.focus()
 
 
-def where(page: Page) -> None:
-    """The map of a symptom, beside a second image."""
+def compare(page: Page) -> None:
+    """A second image beside the first, with the panels below open."""
     diagnose(page)
-    with page.expect_file_chooser() as chooser:
-        page.click("#vip-where-add")
-    chooser.value.set_files(sorted((ROOT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))[0])
-    page.wait_for_selector("#vip-where-second .vip-where-map")
-    page.locator("#vip-where").evaluate("section => section.scrollIntoView()")
+    second = sorted((ROOT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))[0]
+    page.locator(".vip-tools input[type=file]").nth(2).set_input_files(second)
+    page.wait_for_selector(".vip-stage.vip-beside")
+    for panel in (".vip-changes", ".vip-numbers"):
+        page.click(f"{panel} summary")
+    page.wait_for_selector(".vip-changes p:nth-child(2)")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
 
 
 def cohort(page: Page) -> None:
@@ -101,8 +102,8 @@ def about(page: Page) -> None:
 PICTURES: list[tuple[Path, Callable[[Page], None], int, str]] = [  # file, page, width, theme
     (IMAGES / "diagnose.png", diagnose, 1440, "light"),
     (IMAGES / "diagnose-dark.png", diagnose, 1440, "dark"),
-    (IMAGES / "diagnose-phone.png", result, 390, "light"),
-    (IMAGES / "where.png", where, 1440, "light"),
+    (IMAGES / "diagnose-phone.png", editing, 390, "light"),
+    (IMAGES / "compare.png", compare, 1440, "light"),
     (IMAGES / "cohort.png", cohort, 1440, "light"),
     (IMAGES / "symptoms.png", symptoms, 1440, "light"),
     (IMAGES / "about.png", about, 1440, "light"),
