@@ -76,7 +76,7 @@ export class Bench {
     this.help = make(
       "dialog",
       { class: "vip-help", "aria-label": "Keyboard shortcuts" },
-      make("h3", {}, "Keyboard shortcuts"),
+      make("h2", {}, "Keyboard shortcuts"),
       make("dl", {}, ...KEYS.flatMap(([key, words]) => [make("dt", {}, key), make("dd", {}, words)])),
       button("Close", () => this.help.close()),
     );

@@ -60,7 +60,7 @@ export class Rows {
       make(
         "header",
         {},
-        make("h3", {}, name),
+        make("h2", {}, name),
         make("small", { class: "vip-axis" }, "less similar ← → more similar"),
         make("small", { class: "vip-adds-head", title: "What the symptom adds to the decision" }, "adds"),
         make("small", { class: "vip-auroc-head", title: this.task.auroc_note }, "AUROC"),
@@ -107,10 +107,8 @@ export class Rows {
     view.text = make("textarea", {
       rows: 1,
       spellcheck: "true",
-      role: "combobox",
       "aria-autocomplete": "list",
       "aria-controls": "vip-suggestions",
-      "aria-expanded": "false",
       oninput: event => this.#type(name, view, event),
       onkeydown: event => this.#key(name, view, event),
       onpaste: event => this.#paste(name, view, event),

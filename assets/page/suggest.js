@@ -58,12 +58,10 @@ export class Suggestions {
     this.node.style.left = `${place.left - home.left}px`;
     this.node.style.top = `${place.bottom - home.top + 2}px`;
     this.node.style.minWidth = `${place.width}px`;
-    box.setAttribute("aria-expanded", "true");
   }
 
   close() {
     this.node.hidden = true;
-    this.box?.setAttribute("aria-expanded", "false");
     this.box?.removeAttribute("aria-activedescendant");
     this.box = null;
   }
