@@ -30,7 +30,7 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
         StorageError: if the folder cannot be written.
     """
     extra: dict[str, bytes] = {}
-    text = backbone.clip.text if isinstance(backbone.clip, CustomTextCLIP) else None
+    text: Any = backbone.clip.text if isinstance(backbone.clip, CustomTextCLIP) else None
     with TemporaryDirectory() as temporary:
         if isinstance(backbone.tokenizer, HFTokenizer):
             backbone.tokenizer.tokenizer.save_pretrained(temporary)

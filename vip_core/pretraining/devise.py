@@ -13,7 +13,7 @@ import torch
 from open_clip.factory import set_model_preprocess_cfg
 from open_clip.model import CustomTextCLIP
 from open_clip.tokenizer import HFTokenizer
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -84,10 +84,11 @@ def descriptions() -> list[str]:
 
 def _assemble(folder: Path) -> Backbone:
     """Both published models in one open_clip model; the projection of the image tower is still random."""
-    text = {**MODEL["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": True}
+    text: Any = {**MODEL["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": True}
     clip = CustomTextCLIP(MODEL["embed_dim"], MODEL["vision_cfg"], text)
     set_model_preprocess_cfg(clip, {**PREPROCESS, "size": 224, "mode": "RGB", "fill_color": 0})
-    load_trunk(clip.visual.trunk)
+    visual: Any = clip.visual
+    load_trunk(visual.trunk)
     return Backbone(clip, HFTokenizer(str(folder), MODEL["text_cfg"]["context_length"]), DEVISE)
 
 
@@ -137,7 +138,8 @@ def _fit_projection(backbone: Backbone, text: Tensor, weights: Tensor, bias: Ten
     solution = torch.linalg.solve(gram, text.T @ target)  # (D, 1281)
     pseudo = weights.double() @ solution[:, :-1].T + solution[:, -1]  # of the pseudo-images, see below
     solution *= FEATURE_NORM / pseudo.norm(dim=-1).mean()
-    projection = backbone.clip.visual.head.proj
+    visual: Any = backbone.clip.visual
+    projection = visual.head.proj
     projection.weight.copy_(solution[:, :-1])
     projection.bias.copy_(solution[:, -1])
 
@@ -150,6 +152,7 @@ def pseudo_image_agreement(backbone: Backbone) -> float:
     DataError if the package with the classifier is not installed.
     """
     weights, bias = classifier_weights()
-    image = backbone.clip.visual.head(weights)  # (1000, D)
+    visual: Any = backbone.clip.visual
+    image = visual.head(weights)  # (1000, D)
     similarity = image @ F.normalize(encode_descriptions(backbone).float(), dim=-1).T
     return (similarity.argmax(-1) == (weights @ weights.T + bias).argmax(-1)).float().mean().item()

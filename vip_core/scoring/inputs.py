@@ -18,7 +18,7 @@ def to_readable(source: ImageSource) -> str | Path | Image.Image:
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    data = source.read() if hasattr(source, "read") else source
+    data = source if isinstance(source, bytes) else getattr(source, "read", lambda: None)()
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ImageError(
             f"An image of type {type(source).__name__} cannot be read; "

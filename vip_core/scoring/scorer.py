@@ -101,7 +101,9 @@ class Scorer(ABC):
     def encode_symptoms(self, symptoms: SymptomSet) -> Tensor:
         """Text features (n, D), class after class. Only symptoms not met before go through the text tower."""
         contexts = [self.context_of(label) for label in symptoms.labels]
-        return torch.stack(self._text.get(list(zip(contexts, symptoms.texts, strict=True)), self.encode_new))
+        return torch.stack(
+            self._text.get(list(zip(contexts, symptoms.texts, strict=True)), lambda new: list(self.encode_new(new)))
+        )
 
     def separations(self, symptoms: Symptoms) -> list[float | None]:
         """Per symptom, the AUROC with which it ranks the reference images of its class above the others.

@@ -66,3 +66,8 @@ class TextTower(ABC):
             first = len(start)
             x = torch.cat([x[:, :first], context.expand(len(rows), -1, -1), x[:, first + size :]], dim=1)
         return tokens, x
+
+
+def rows_of(context: Tensor | None, rows: slice) -> Tensor | None:
+    """The context of some of the prompts: these rows of (n, M, W), or the (M, W) that all share, or None."""
+    return context[rows] if context is not None and context.ndim == 3 else context

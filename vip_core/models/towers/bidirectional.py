@@ -6,6 +6,7 @@ import torch
 from open_clip.transformer import text_global_pool
 from torch import Tensor
 
+from vip_core.models.towers.base import rows_of
 from vip_core.models.towers.native import NativeTower
 from vip_core.models.towers.tokens import Tokens
 
@@ -27,9 +28,8 @@ class BidirectionalTower(NativeTower):
 
     def encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         """See `TextTower.encode`."""
-        own = context is not None and context.ndim == 3
         groups = [slice(i, i + BATCH) for i in range(0, len(rows), BATCH)]
-        return torch.cat([self._encode(rows[group], context[group] if own else context) for group in groups])
+        return torch.cat([self._encode(rows[group], rows_of(context, group)) for group in groups])
 
     def _encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         ids, x = self.assemble(rows, context, self.context_length)  # (n, L), (n, L, W)

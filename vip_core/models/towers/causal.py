@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from vip_core.models.towers.base import rows_of
 from vip_core.models.towers.native import NativeTower
 from vip_core.models.towers.packing import pack
 
@@ -19,8 +20,7 @@ class CausalTower(NativeTower):
     def encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         """See `TextTower.encode`."""
         groups = [slice(i, i + PACKED) for i in range(0, len(rows), PACKED)]
-        own = context is not None and context.ndim == 3
-        return torch.cat([self._encode(rows[group], context[group] if own else context) for group in groups])
+        return torch.cat([self._encode(rows[group], rows_of(context, group)) for group in groups])
 
     def _encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         text, device = self.text, self.embedding.weight.device

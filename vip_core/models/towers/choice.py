@@ -1,5 +1,7 @@
 """Choosing the text tower of an open_clip model by what the model is, never by its name."""
 
+from typing import Any
+
 from open_clip.hf_model import HFTextEncoder
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
@@ -15,15 +17,15 @@ from vip_core.models.towers.tokens import Tokens
 
 def text_tower(clip: CLIP | CustomTextCLIP, tokenizer: SimpleTokenizer | HFTokenizer, name: str) -> TextTower:
     """The text tower of a model. Raises BackboneError if it is of no kind that a context can be put into exactly."""
-    text = clip if isinstance(clip, CLIP) else clip.text
+    text: Any = clip if isinstance(clip, CLIP) else clip.text
     if isinstance(text, HFTextEncoder):
         if text.config.model_type in ARCHITECTURES:
             return HuggingFaceTower(text, Tokens(tokenizer))
         raise _refusal(name, f"a text tower of type {text.config.model_type}")
     if not isinstance(text, CLIP | TextTransformer) or getattr(text, "cls_emb", None) is not None:
         raise _refusal(name, f"a text tower of type {type(clip).__name__}")
-    if getattr(tokenizer, "tokenizer_mode", ""):
-        raise _refusal(name, f"a tokenizer in mode {tokenizer.tokenizer_mode}")
+    if mode := getattr(tokenizer, "tokenizer_mode", ""):
+        raise _refusal(name, f"a tokenizer in mode {mode}")
     pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
     at_marker = pool == "eos" or (pool == "argmax" and isinstance(tokenizer, SimpleTokenizer))  # its last id is highest
     if text.attn_mask is None and (at_marker or pool in ("first", "last")):

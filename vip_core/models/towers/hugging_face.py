@@ -1,10 +1,11 @@
 """HuggingFaceTower: BERT and RoBERTa behind open_clip's HFTextEncoder (BiomedCLIP, PubMedBERT)."""
 
+from typing import Any
+
 import torch
-from open_clip.hf_model import HFTextEncoder
 from torch import Tensor
 
-from vip_core.models.towers.base import TextTower
+from vip_core.models.towers.base import TextTower, rows_of
 from vip_core.models.towers.tokens import Tokens
 
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
@@ -18,7 +19,7 @@ class HuggingFaceTower(TextTower):
     mask comes from the tokens; without it padding would count as text.
     """
 
-    def __init__(self, text: HFTextEncoder, tokens: Tokens):
+    def __init__(self, text: Any, tokens: Tokens):  # noqa: ANN401 - an HFTextEncoder, whose modules depend on the model
         self.text = text
         self.tokens = tokens
         self.embedding = text.transformer.get_input_embeddings()
@@ -31,9 +32,8 @@ class HuggingFaceTower(TextTower):
 
     def encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         """See `TextTower.encode`."""
-        own = context is not None and context.ndim == 3
         groups = [slice(i, i + BATCH) for i in range(0, len(rows), BATCH)]
-        return torch.cat([self._encode(rows[group], context[group] if own else context) for group in groups])
+        return torch.cat([self._encode(rows[group], rows_of(context, group)) for group in groups])
 
     def _encode(self, rows: list[list[int]], context: Tensor | None) -> Tensor:
         ids, x = self.assemble(rows, context)  # (n, L), (n, L, W)

@@ -65,7 +65,7 @@ class Tokens:
         return ids
 
     def _has_known_word(self, text: str) -> bool:
-        inner: Any = self.tokenizer.tokenizer
+        inner: Any = getattr(self.tokenizer, "tokenizer")  # noqa: B009 - only Hugging Face tokens can be unknown
         return any(inner.decode([token]).strip() for token in self._ids(text) if token != self._unknown)
 
     def _ids(self, text: str, before: str = "") -> list[int]:
