@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from vip_core.cli import run
+from vip_core.data.options import DataOptions
 from vip_core.errors import UsageError
 from vip_core.training.config import DataName
 from vip_core.utils.options import command
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def evaluate(
     data: Annotated[DataName, Option(help="the layout of the data set")],
     root: Annotated[Path, Option(help="the folder of the data set (csv: the file, or its folder)")],
-    split: Annotated[Literal["train", "val", "test"], Option(help="the images to measure on")],
+    split: Annotated[Literal["train", "val", "test", "all"], Option(help="the images to measure on")],
+    options: DataOptions,
     checkpoint: Annotated[str | None, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")] = None,
     zero_shot: Annotated[
         Literal["names", "symptoms"] | None,
@@ -57,6 +59,9 @@ def evaluate(
     near_duplicates: Annotated[
         bool, Option("--near-duplicates", help="count images that look like one of another split")
     ] = False,
+    allow_seen: Annotated[
+        bool, Option("--allow-seen", help="measure on images that the checkpoint was trained on")
+    ] = False,
     seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
@@ -65,17 +70,20 @@ def evaluate(
 
     from rich.console import Console
 
-    from vip_core.data.features import encode_split
+    from vip_core.data.features import encode_split, readable_rows
     from vip_core.data.near_duplicates import near_duplicates as find_pairs
     from vip_core.data.sources import load_dataset
+    from vip_core.data.split_file import refuse_seen
     from vip_core.evaluation.predictions import write_predictions
     from vip_core.evaluation.referral import measure_referral
     from vip_core.evaluation.report_files import write_report
     from vip_core.evaluation.study import Questions, add_comparison, evaluate_model, evaluate_zero_shot
     from vip_core.evaluation.tables import print_report
     from vip_core.models.backbone import Backbone
+    from vip_core.models.checkpoint import find_checkpoint
     from vip_core.scoring.predictor import Predictor
     from vip_core.symptoms import SymptomSet
+    from vip_core.utils.console import console
     from vip_core.utils.device import best_device
     from vip_core.utils.priors import read_prevalence
 
@@ -95,8 +103,18 @@ def evaluate(
         if name not in used.classes or not 0 < share < 1 or (positive or name) != name:
             raise UsageError(f"--prevalence {prevalence} needs a share between 0 and 1 of {positive or 'a class'}.")
         asked = replace(asked, positive=name, prevalence=share)
-    dataset = load_dataset(data, root, used.classes)
+    dataset = load_dataset(data, root, used.classes, options, "all" if split == "all" else "evaluate")
     rows = dataset.split(split)
+    for line in dataset.describe():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for name in (checkpoint, compare):
+        if name is not None and not allow_seen:
+            refuse_seen(rows, find_checkpoint(name))
+    if options.skip_unreadable:
+        tower = vip.backbone if vip is not None else Backbone.load(backbone or "vip-mini", pretrained).to(best_device())
+        rows, errors = readable_rows(tower, rows, float32=True)
+        for error in errors.values():
+            console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
     if vip is not None:
         features = encode_split(vip.backbone, rows, "Images")
         found, seen = evaluate_model(vip, rows, features, asked)

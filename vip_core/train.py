@@ -6,12 +6,14 @@ from typing import Annotated
 from typer import Option
 
 from vip_core.cli import run
+from vip_core.data.options import DataOptions
 from vip_core.training.config import TrainConfig
 from vip_core.utils.options import command
 
 
 def train(
     config: TrainConfig,
+    options: DataOptions,
     out: Annotated[Path | None, Option(help="the folder to write", show_default="runs/DATA-BACKBONE-seedN")] = None,
     resume: Annotated[bool, Option("--resume", help="continue the run that --out contains")] = False,
     no_test: Annotated[bool, Option("--no-test", help="do not look at the test split")] = False,
@@ -35,7 +37,7 @@ def train(
     out = out or config.default_out
     finished = is_finished(out)
     try:
-        vip = train_prompts(config, out, resume, not no_test, ood)
+        vip = train_prompts(config, out, resume, not no_test, ood, options)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted. {out} keeps what was done; continue with --resume.") from None
     if finished:

@@ -176,7 +176,7 @@ def test_few_shot_names_the_class_and_its_number_of_images():
 def test_dataset_split_refuses_an_unknown_or_empty_split():
     data = Dataset("folder", CLASSES, (Row(Path("a.png"), 0, "a"),), (), ())
     assert data.split("train") == data.train
-    with pytest.raises(DataError, match="'dev' is not a split; choose train, val or test"):
+    with pytest.raises(DataError, match="'dev' is not a split; choose train, val, test or all"):
         data.split("dev")
     with pytest.raises(DataError, match="folder has no test images"):
         data.split("test")

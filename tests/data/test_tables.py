@@ -1,13 +1,17 @@
 """A user's images, by class folders or a CSV file: labels by name, patients together, mistakes named by place."""
 
 import random
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from vip_core.data.dataset import Row
+from vip_core.data.options import DataOptions
 from vip_core.data.sources import load_dataset
+from vip_core.data.split_file import refuse_seen, write_splits
 from vip_core.data.splits import refuse_shared_patients
 from vip_core.errors import DataError
 
@@ -15,10 +19,11 @@ LUNG = ("normal lung", "pneumonia")
 
 
 def put(*paths: Path) -> None:
-    """Empty files: no loader opens an image."""
+    """Files that differ: no loader opens an image, but each is known by its content."""
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        if not path.is_dir():
+            path.write_text("/".join(path.parts[-2:]))
 
 
 def write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
@@ -47,8 +52,10 @@ def make_folder(root: Path, images: int = 20, prefix: str = "") -> Path:
     for name in ("b_class", "A class"):
         (root / name).mkdir(parents=True)
         for i in range(images):
-            Image.new("L", (2, 2), i).save(root / name / f"{prefix}{name[0]}{i}.png")
-            Image.new("L", (2, 2), i).save(root / name / f"{prefix}{name[0]}{i}.JPG", format="JPEG")
+            size = (2 + sum(map(ord, prefix)) % 97, 2 + ord(name[0]) % 31)  # no two alike
+            picture = Image.new("L", size, i * 9)
+            picture.save(root / name / f"{prefix}{name[0]}{i}.png")
+            picture.save(root / name / f"{prefix}{name[0]}{i}.JPG", format="JPEG")
     return root
 
 
@@ -84,7 +91,9 @@ def test_folder_names_may_repeat_across_given_splits_but_images_may_not(tmp_path
         for name in ("a class", "b class"):
             (tmp_path / split / name).mkdir(parents=True)
             for i in range(4):
-                Image.new("L", (2, 2), shade + i).save(tmp_path / split / name / f"{name[0]}{i}.png")
+                Image.new("L", (2, 2), shade + i + 20 * (name[0] == "b")).save(
+                    tmp_path / split / name / f"{name[0]}{i}.png"
+                )
     assert len(load_dataset("folder", tmp_path, ("a class", "b class")).test) == 8
     source = tmp_path / "train/a class/a1.png"
     (tmp_path / "test/a class/a1.png").write_bytes(source.read_bytes())
@@ -178,7 +187,7 @@ def test_csv_without_val_holds_some_of_train_out(tmp_path):
         ("image,label", ["a.png,pneumonia", "b.png"], ["Line 3", "''", "['normal lung', 'pneumonia']"]),
         ("image,label", ["a.png,pneumonia,left"], ["Line 2", "3 cells", "quotes"]),
         ("image,label", ["a.png,pneumonia", "./a.png,normal lung"], ["Line 3", "a.png again, after line 2"]),
-        ("image,label,split", ["a.png,pneumonia,dev"], ["Line 2", "'dev'", "train, val or test"]),
+        ("image,label,split", ["a.png,pneumonia,later"], ["Line 2", "'later'", "train, val or test"]),
         ("image,label,split", ["a.png,pneumonia,train", "b.png,pneumonia,"], ["Line 3", "''"]),
         ("image,label,split", ["a.png,pneumonia,test"], ["no images of ['normal lung', 'pneumonia'] in train"]),
         (
@@ -214,3 +223,146 @@ def test_csv_that_names_no_file_or_is_not_text_gets_one_sentence(tmp_path):
     assert "cannot be read" in refused("csv", source)
     source.write_bytes(b"")
     assert "lacks the columns ['image', 'label']" in refused("csv", source)
+
+
+# what a researcher brings
+
+
+def table(root: Path, header: str, count: int = 40, patients: int = 20) -> Path:
+    """A table whose columns are image, label, a patient of several images, and a split by patient."""
+    names = {0: "train", 1: "val", 2: "test"}
+    rows = [f"{i}.png,{LUNG[i % 2]},p{i % patients},{names[i % patients % 3]}" for i in range(count)]
+    return make_csv(root, *rows, header=header)
+
+
+@pytest.mark.parametrize("split", ["Split", "SPLIT", "set", "Sub Set", "partition"])
+@pytest.mark.parametrize("patient", ["patient_id", "Patient ID", "subject", "PatientID"])
+def test_csv_columns_match_without_case_spaces_and_underscores(tmp_path, split, patient):
+    data = load_dataset("csv", table(tmp_path, f"Image,LABEL,{patient},{split}"), LUNG)
+    assert {row.patient for row in data.train} == {f"p{i}" for i in range(0, 20, 3)} and data.notes == ()
+    assert {row.patient for row in data.test} == {f"p{i}" for i in range(2, 20, 3)}
+
+
+def test_csv_names_a_column_that_looks_like_ours_and_is_not_used(tmp_path):
+    data = load_dataset("csv", table(tmp_path, "image,label,case_id,fold"), LUNG)
+    assert data.notes == (
+        "labels.csv: the columns ['fold'] are not used; --split-column takes one as the split.",
+        "labels.csv: the columns ['case_id'] are not used; --patient-column takes one as the patient.",
+    )
+    options = DataOptions(split_column="fold", patient_column="case_id")
+    data = load_dataset("csv", tmp_path, LUNG, options)
+    assert data.notes == () and {row.patient for row in data.val} == {f"p{i}" for i in range(1, 20, 3)}
+
+
+def test_csv_refuses_two_columns_that_match(tmp_path):
+    for header in ("image,label,Patient ID,patient_id", "image,label,subset,set"):
+        assert "choose one with" in refused("csv", table(tmp_path, header))
+    assert "['label', 'label']" in refused("csv", table(tmp_path, "image,label,label,split"))
+    with pytest.raises(DataError, match="has no column 'who' for --patient-column"):
+        load_dataset("csv", tmp_path, LUNG, DataOptions(patient_column="who"))
+
+
+def test_csv_explains_one_hot_tables_and_class_numbers(tmp_path):
+    source = make_csv(tmp_path, "a.png,1,0", header="image,normal lung,Pneumonia")
+    assert "make one column label of them" in refused("csv", source)
+    assert "not its number" in refused("csv", make_csv(tmp_path, "a.png,1"))
+
+
+def test_csv_finds_files_and_classes_whatever_the_form_of_their_accents(tmp_path):
+    for i in range(10):
+        put(tmp_path / unicodedata.normalize("NFD", f"é{i}.png"), tmp_path / f"o{i}.png")
+    lines = [f"é{i}.png,{unicodedata.normalize('NFD', 'lésion')}" for i in range(10)]
+    write(tmp_path / "labels.csv", "image,label", *lines, *(f"o{i}.png,other" for i in range(10)))
+    assert len(load_dataset("csv", tmp_path, ("lésion", "other")).split("all")) == 20
+
+
+def test_csv_of_uids_without_endings_takes_each_for_a_patient(tmp_path):
+    rows = [f"1.2.840.113619.2.55.{1000 + i},{LUNG[i % 2]}" for i in range(40)]
+    data = load_dataset("csv", make_csv(tmp_path, *rows), LUNG)
+    assert len({row.patient for row in data.split("all")}) == 40
+
+
+def films(root: Path, patients: int = 12, images: int = 3, form: str = "{patient:08}_{image:03}.png") -> Path:
+    for label, name in enumerate(LUNG):
+        for patient in range(patients):
+            put(*(root / name / form.format(patient=2 * patient + label, image=image) for image in range(images)))
+    return root
+
+
+def test_folder_reads_patients_from_numbered_file_names_and_says_so(tmp_path):
+    data = load_dataset("folder", films(tmp_path), LUNG)
+    refuse_shared_patients({"train": data.train, "val": data.val, "test": data.test})
+    assert len({row.patient for row in data.split("all")}) == 24
+    assert "Patients are read from file names (00000000 in 00000000_000.png)" in data.notes[0]
+    alone = load_dataset("folder", tmp_path, LUNG, DataOptions(patient_pattern=""))
+    assert len({row.patient for row in alone.split("all")}) == 72 and alone.notes == ()
+    with pytest.raises(DataError, match="does not fit"):
+        load_dataset("folder", tmp_path, LUNG, DataOptions(patient_pattern="^x"))
+    with pytest.raises(DataError, match="no regular expression"):
+        load_dataset("folder", tmp_path, LUNG, DataOptions(patient_pattern="("))
+
+
+def test_folder_of_patients_within_classes(tmp_path):
+    data = load_dataset("folder", films(tmp_path, form="P{patient}/{image}.png"), LUNG)
+    assert {row.patient for row in data.split("all")} == {f"P{number}" for number in range(24)}
+    refuse_shared_patients({"train": data.train, "val": data.val, "test": data.test})
+
+
+def test_folder_takes_training_testing_and_dev(tmp_path):
+    for split in ("Training", "Testing", "dev"):
+        films(tmp_path / split, form=f"{split}{{patient}}-{{image}}.jfif")
+    data = load_dataset("folder", tmp_path, LUNG)
+    assert [len(rows) for rows in (data.train, data.val, data.test)] == [72, 72, 72]
+
+
+def test_folder_names_what_it_leaves_out(tmp_path):
+    films(tmp_path)
+    put(tmp_path / LUNG[0] / "notes.txt", tmp_path / LUNG[1] / "deep/er/scan.xyz", tmp_path / LUNG[1] / ".DS_Store")
+    data = load_dataset("folder", tmp_path, LUNG)
+    assert data.notes[-1] == "2 files are left out, not being images: notes.txt, scan.xyz."
+    assert data.describe()[0].startswith("train: ") and data.describe()[-1] == data.notes[-1]
+
+
+def test_load_dataset_for_evaluation_needs_no_train(tmp_path):
+    films(tmp_path / "test")
+    assert "has test but no train" in refused("folder", tmp_path)
+    assert len(load_dataset("folder", tmp_path, LUNG, use="evaluate").test) == 72
+    few = films(tmp_path / "few", patients=1, images=1, form="a{patient}.png")
+    assert "1 patient only" in refused("folder", few)
+    for root in (few, make_csv(tmp_path / "csv", "a.png,pneumonia", "b.png,pneumonia")):
+        data = load_dataset("csv" if root.suffix else "folder", root, LUNG, use="all")
+        assert len(data.split("all")) == len(data.test) == 2
+
+
+def test_load_dataset_refuses_an_image_in_two_classes_or_splits_and_counts_copies(tmp_path):
+    films(tmp_path / "train"), films(tmp_path / "test", form="t{patient}-{image}.png")
+    first = sorted((tmp_path / "train" / LUNG[0]).iterdir())[0]
+    copy = tmp_path / "train" / LUNG[0] / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    assert load_dataset("folder", tmp_path, LUNG).notes[-1].endswith("1 image is a copy of another in it.")
+    copy.rename(tmp_path / "test" / LUNG[0] / "copy.png")
+    assert "keep each image in one split" in refused("folder", tmp_path)
+    (tmp_path / "test" / LUNG[0] / "copy.png").rename(tmp_path / "train" / LUNG[1] / "copy.png")
+    assert "keep it in one class" in refused("folder", tmp_path)
+
+
+def test_folder_split_hangs_on_content_and_keeps_copies_together(tmp_path):
+    parts = []
+    for name in ("one", "another"):
+        root = films(tmp_path / name, patients=30, images=1, form=name + "-{patient}-of-{image}.png")
+        for path in root.rglob("*.png"):
+            path.write_text(path.parent.name + path.stem.split("-")[1])
+        data = load_dataset("folder", root, LUNG, DataOptions(patient_pattern=""))
+        parts.append([{row.digest for row in rows} for rows in (data.train, data.val, data.test)])
+    assert parts[0] == parts[1]
+
+
+def test_refuse_seen_by_content_wherever_the_images_are(tmp_path):
+    data = load_dataset("folder", films(tmp_path / "data"), LUNG)
+    write_splits(tmp_path, {"train": data.train, "test": data.test}, LUNG)
+    refuse_seen(data.test, tmp_path)
+    moved = tmp_path / "moved.png"
+    moved.write_bytes(data.train[0].path.read_bytes())
+    with pytest.raises(DataError, match=r"1 of \d+ images were trained on.*moved\.png.*--allow-seen"):
+        refuse_seen([*data.test, Row(moved, 0, "x")], tmp_path)
+    refuse_seen(data.train, tmp_path / "data")  # a checkpoint without splits.csv

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vip_core.data.dataset import Dataset, Row
+from vip_core.data.options import Use
 from vip_core.errors import DataError
 
 
@@ -101,20 +102,32 @@ def _require_patients(found: int, needed: int, name: str) -> None:
         )
 
 
-def make_dataset(name: str, classes: Sequence[str], root: Path, splits: Mapping[str, Sequence[Row]]) -> Dataset:
-    """A data set of the given splits. Without val, a tenth of train is held out.
+def make_dataset(
+    name: str,
+    classes: Sequence[str],
+    root: Path,
+    splits: Mapping[str, Sequence[Row]],
+    use: Use = "train",
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """A data set of the given splits. Without val, a tenth of train is held out. use: "all" needs no split at all.
 
-    Raises DataError where a patient is in two splits, or train lacks one of the classes.
+    Raises DataError where a patient is in two splits, or train lacks one of the classes although it is for training.
     """
-    refuse_shared_patients(splits)
-    train, val, test = splits["train"], splits.get("val", ()), splits.get("test", ())
-    if not val:
+    if use != "all":
+        refuse_shared_patients(splits)
+    train, val, test = (splits.get(split, ()) for split in ("train", "val", "test"))
+    if use == "all":
+        return Dataset(name, tuple(classes), (), (), (*train, *val, *test), tuple(notes))
+    if not val and train:
         train, val = hold_out(train, 0.1, classes)
+    if use == "evaluate":
+        return Dataset(name, tuple(classes), tuple(train), tuple(val), tuple(test), tuple(notes))
     present = {row.label for row in train}
     missing = [title for label, title in enumerate(classes) if label not in present]
     if missing:
         raise DataError(f"{root} has no images of {missing} in train; each of {list(classes)} needs some.")
-    return Dataset(name, tuple(classes), tuple(train), tuple(val), tuple(test))
+    return Dataset(name, tuple(classes), tuple(train), tuple(val), tuple(test), tuple(notes))
 
 
 def refuse_shared_patients(splits: Mapping[str, Sequence[Row]]) -> None:

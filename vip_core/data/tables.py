@@ -1,18 +1,22 @@
 """Reading class folders and CSV files, and matching class names; errors name the file and the line."""
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vip_core.errors import DataError
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 def class_key(name: str) -> str:
-    """The form in which class names are compared: case does not count, `_` is a space."""
-    return " ".join(name.replace("_", " ").split()).casefold()
+    """The form in which class names are compared: case does not count, `_` is a space, accents in either form."""
+    return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").split()).casefold()
 
 
 def match_classes(found: Iterable[str], classes: Sequence[str], where: Path) -> dict[str, int]:
@@ -51,6 +55,8 @@ def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
             header = [cell.strip() for cell in next(reader, [])]
+            if twice := sorted({name for name in header if name and header.count(name) > 1}):
+                raise DataError(f"{path} has the columns {twice} twice; give each column a name of its own.")
             if missing := [name for name in needed if name not in header]:
                 raise DataError(
                     f"{path} lacks the columns {missing}: its first line has {header}; separate columns with commas."
@@ -76,11 +82,24 @@ def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str
 
 def listed_image(image: Path, source: Path, line: int, seen: dict[Path, int]) -> Path:
     """Check that an image exists and is not in `seen` (file -> line), then add it there. Raises DataError."""
+    forms = (image, *(Path(unicodedata.normalize(form, str(image))) for form in ("NFC", "NFD")))
+    image = next((path for path in forms if path.is_file()), image)  # accents differ between systems
     if not image.is_file():
         raise DataError(f"Line {line} of {source} names the image {image}, which does not exist; correct the line.")
     if (first := seen.setdefault(image.resolve(), line)) != line:
         raise DataError(f"Line {line} of {source} lists {image} again, after line {first}; list each image once.")
     return image
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a CSV file's columns. Raises DataError."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return [cell.strip() for cell in next(csv.reader(file), [])]
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{path} is not UTF-8 text; save it again as CSV in UTF-8.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); the layout needs that file.") from None
 
 
 def split_name(cell: str, source: Path, line: int) -> str:

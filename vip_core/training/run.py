@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from vip_core import __version__
 from vip_core.data.dataset import Dataset, Row
-from vip_core.data.features import FeatureSplit, encode_split, fresh_views, image_features
+from vip_core.data.features import FeatureSplit, encode_split, fresh_views, image_features, readable_rows
+from vip_core.data.options import DataOptions
 from vip_core.data.sources import load_dataset
+from vip_core.data.split_file import write_splits
 from vip_core.data.splits import few_shot
 from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.evaluation.calibration import fit_temperature, too_small_to_fit
@@ -86,6 +88,7 @@ def train(
     resume: bool = False,
     test: bool = True,
     ood_images: Sequence[Path] = (),
+    options: DataOptions | None = None,
 ) -> ViP:
     """Train the prompts, measure them and write a checkpoint. Returns the trained model; its `card` has the figures.
 
@@ -95,6 +98,7 @@ def train(
         resume: continue the run that `out` contains. A finished one is loaded and returned as it is.
         test: measure the test split, once, at the end.
         ood_images: folders of images that the domain check should flag, counted in the card.
+        options: how a user's own images are read.
 
     Raises:
         ViPError: whatever the caller can correct; nothing that was done is lost.
@@ -104,7 +108,7 @@ def train(
     finished = is_finished(out)
     if not resume and ((out / STATE).is_file() or finished):
         raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
-    run = prepare(config, out, ood_images)
+    run = prepare(config, out, ood_images, options)
     if finished:
         if (out / STATE).is_file():
             check_same_run(out / STATE, run.vip, config, run.images)
@@ -123,6 +127,8 @@ def _complete(run: Run, test: bool, started: float) -> ViP:
         split = encode_split(run.vip.backbone, run.data.test, "Test images")
         metrics["test"] = measure(run.vip, split, run.data.test, config.seed, threshold)
     run.vip.card = make_card(run, fitted, threshold, metrics, started)
+    splits = {"train": run.train, "val": run.val, "test": run.data.test}
+    write_splits(out, splits, run.data.classes)
     run.vip.save_pretrained(out)
     return ViP.from_pretrained(out, run.vip.backbone)
 
@@ -132,7 +138,7 @@ def is_finished(out: Path) -> bool:
     return (out / "card.json").is_file()
 
 
-def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> Run:
+def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), options: DataOptions | None = None) -> Run:
     """Read the lists of images and symptoms and load the backbone, so that mistakes show before any long work.
 
     Raises:
@@ -141,7 +147,10 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> 
     ood = ood_folders(ood_images)
     symptoms = SymptomSet.load(config.symptoms)
     positive = _positive(config, symptoms.classes)
-    data = load_dataset(config.data, Path(config.root), symptoms.classes)
+    options = options or DataOptions()
+    data = load_dataset(config.data, Path(config.root), symptoms.classes, options)
+    for line in data.describe():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     train_rows, val_rows = data.split("train"), data.split("val")
     if config.shots is not None:
         train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
@@ -157,7 +166,20 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = ()) -> 
             style="yellow",
             highlight=False,
         )
+    if options.skip_unreadable:
+        train_rows = _readable(backbone, train_rows, "Training images", config.views, config.crop)
+        val_rows = _readable(backbone, val_rows, "Validation images", float32=True)
+        data = replace(data, test=tuple(_readable(backbone, data.test, "Test images", float32=True)))
     return Run(config, out, vip, data, train_rows, val_rows, ood, positive, _digest(train_rows, val_rows))
+
+
+def _readable(backbone: Backbone, rows: Sequence[Row], what: str, *views: float, float32: bool = False) -> list[Row]:
+    """The rows whose images can be read; the others are named on standard error."""
+    number, crop = (int(views[0]), views[1]) if views else (0, 1.0)
+    rows, errors = readable_rows(backbone, rows, number, crop, what, float32)
+    for error in errors.values():
+        console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+    return rows
 
 
 def fit(run: Run, started: float) -> Fitted:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vip_core.data.dataset import Dataset, Row
+from vip_core.data.options import DataOptions, Use
 from vip_core.data.splits import make_dataset
 from vip_core.data.tables import listed_image, match_classes, read_csv
 from vip_core.errors import DataError
 
 
-def derm7pt(root: Path, classes: Sequence[str]) -> Dataset:
+def derm7pt(root: Path, classes: Sequence[str], options: DataOptions, use: Use) -> Dataset:
     """Seven-point checklist data, dermoscopy: classes "melanoma" and "nevus", 827 of 1,011 cases.
 
     Layout: `release_v0`, or the folder that holds it: images/, meta/meta.csv, meta/{train,valid,test}_indexes.csv
@@ -46,4 +47,4 @@ def derm7pt(root: Path, classes: Sequence[str]) -> Dataset:
             path = listed_image(base / "images" / record["derm"], meta, meta_line, {})
             details = {column: cell for column, cell in record.items() if column not in ("case_num", "derm")}
             splits[split].append(Row(path, label_of[name], record.get("case_num") or f"row {index}", details))
-    return make_dataset("derm7pt", classes, base, splits)
+    return make_dataset("derm7pt", classes, base, splits, use)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vip_core.data.dataset import Dataset, Row
+from vip_core.data.options import DataOptions, Use
 from vip_core.data.splits import make_dataset
 from vip_core.data.tables import class_key, listed_image, match_classes, read_csv, split_name
 from vip_core.errors import DataError
@@ -21,7 +22,7 @@ class ListedImage:
     details: Mapping[str, str]
 
 
-def isic2017(root: Path, classes: Sequence[str]) -> Dataset:
+def isic2017(root: Path, classes: Sequence[str], options: DataOptions, use: Use) -> Dataset:
     """ISIC 2017 challenge, dermoscopy: classes "melanoma" and "nevus".
 
     Layouts: see `isic2017_table`. The challenge has 2,000 / 150 / 600 images: 374 / 30 / 117 melanoma, 1,372 / 78 / 393
@@ -39,7 +40,7 @@ def isic2017(root: Path, classes: Sequence[str]) -> Dataset:
     for image in isic2017_table(root):
         if (diagnosis := class_key(image.details["diagnosis"])) in label_of:
             splits[image.split].append(Row(image.path, label_of[diagnosis], image.path.stem, image.details))
-    return make_dataset("isic2017", classes, root, splits)
+    return make_dataset("isic2017", classes, root, splits, use)
 
 
 def isic2017_table(root: Path) -> list[ListedImage]:

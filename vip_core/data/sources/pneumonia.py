@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vip_core.data.dataset import Dataset, Row
+from vip_core.data.options import DataOptions, Use
 from vip_core.data.splits import hold_out, make_dataset
 from vip_core.data.tables import images_in, match_classes
 from vip_core.errors import DataError
@@ -15,7 +16,7 @@ _NAME = re.compile(
 )
 
 
-def pneumonia(root: Path, classes: Sequence[str]) -> Dataset:
+def pneumonia(root: Path, classes: Sequence[str], options: DataOptions, use: Use) -> Dataset:
     """Kermany et al.'s paediatric chest X-rays: classes "normal lung" and "pneumonia", 5,856 images.
 
     Layout: `chest_xray`, or the folder that holds it: {train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg. File names are
@@ -59,7 +60,7 @@ def pneumonia(root: Path, classes: Sequence[str]) -> Dataset:
     train, val = hold_out(
         pool, 0.1, classes, group=lambda row: row.details["number"], stratum=lambda row: row.details["subtype"]
     )
-    return make_dataset("pneumonia", classes, base, {"train": train, "val": val, "test": rows["test"]})
+    return make_dataset("pneumonia", classes, base, {"train": train, "val": val, "test": rows["test"]}, use)
 
 
 def patient_of(path: Path) -> tuple[str, str, str]:

@@ -1,0 +1,37 @@
+"""How a user's own images are read: the columns of a table, patients in file names, what may be left out."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from typer import Option
+
+Use = Literal["train", "evaluate", "all"]  # train; one split of a data set; the whole of it, without splits
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What `load_dataset` cannot know of itself; the columns are those of --data csv."""
+
+    image_column: Annotated[
+        str | None, Option(metavar="NAME", help="the column of image paths", show_default="image")
+    ] = None
+    label_column: Annotated[str | None, Option(metavar="NAME", help="the column of classes", show_default="label")] = (
+        None
+    )
+    patient_column: Annotated[
+        str | None, Option(metavar="NAME", help="the column of patients", show_default="patient, patient_id or subject")
+    ] = None
+    split_column: Annotated[
+        str | None, Option(metavar="NAME", help="the column of train, val and test", show_default="split or set")
+    ] = None
+    patient_pattern: Annotated[
+        str | None,
+        Option(
+            metavar="REGEX",
+            help="the part of a file name that tells the patient, as '^(.+)_' in 00000061_012.png; '' for none",
+            show_default="the part before the last _ or -, if it is a number of many patients",
+        ),
+    ] = None
+    skip_unreadable: Annotated[
+        bool, Option("--skip-unreadable", help="leave out images that cannot be read instead of stopping")
+    ] = False
