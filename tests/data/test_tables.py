@@ -258,6 +258,7 @@ def test_csv_refuses_two_columns_that_match(tmp_path):
     for header in ("image,label,Patient ID,patient_id", "image,label,subset,set"):
         assert "choose one with" in refused("csv", table(tmp_path, header))
     assert "['label', 'label']" in refused("csv", table(tmp_path, "image,label,label,split"))
+    table(tmp_path, "image,label,patient,split")
     with pytest.raises(DataError, match="has no column 'who' for --patient-column"):
         load_dataset("csv", tmp_path, LUNG, DataOptions(patient_column="who"))
 
