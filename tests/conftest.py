@@ -130,6 +130,17 @@ def trained(session_cache, image_folder, symptom_file, tiny_native, tmp_path_fac
 
 
 @pytest.fixture(scope="session")
+def adapted(session_cache, image_folder, symptom_file, tiny_native, tmp_path_factory):
+    """The folder of a checkpoint with an adapter."""
+    out = tmp_path_factory.mktemp("runs") / "adapted"
+    config = TrainConfig(
+        "folder", str(image_folder), str(symptom_file), tiny_native, epochs=4, views=1, method="vip-adapter", rank=2
+    )
+    train(config, out)
+    return out
+
+
+@pytest.fixture(scope="session")
 def data() -> Path:
     """The folder with the real data; tests that need it are skipped where it is absent."""
     if not DATA.is_dir():

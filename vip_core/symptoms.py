@@ -21,6 +21,7 @@ class SymptomSet:
         symptoms: C tuples of texts, 1 to 64 per class; classes may differ in their number. Lists become tuples.
         modality: the kind of image, such as "chest X-ray".
         source: who or which model wrote it, when, from what.
+        wordings: other ways to write a symptom, by its text; `vip-adapter` trains on all of them. May be empty.
 
     Raises:
         SymptomError: if there are fewer than two classes, a class twice, a class with no symptom or too many, a plain
@@ -31,6 +32,7 @@ class SymptomSet:
     symptoms: tuple[tuple[str, ...], ...]
     modality: str = ""
     source: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         classes = _texts(self.classes, "The classes")
@@ -58,10 +60,18 @@ class SymptomSet:
                 raise SymptomError(f"Class “{name}” has {len(texts)} symptoms; the limit is {MAX_SYMPTOMS} per class.")
             for text in texts:
                 _check_text(text, f"A symptom of “{name}”")
+        wordings = {text: _texts(texts, f"The wordings of “{text}”") for text, texts in dict(self.wordings).items()}
+        object.__setattr__(self, "wordings", wordings)
+        for text in (text for texts in wordings.values() for text in texts):
+            _check_text(text, "A wording")
 
     @classmethod
     def from_dict(cls, data: object) -> "SymptomSet":
-        """Read our JSON, `{"modality", "source", "classes": {class: [symptom]}}`, or the paper's plain form."""
+        """Read our JSON or the paper's plain form, {class: [symptom]}.
+
+        Ours is `{"modality", "source", "classes": {class: [symptom]}, "wordings": {symptom: [wording]}}`; only
+        "classes" is required. Wordings of a text that is not in the set are refused.
+        """
         if not isinstance(data, Mapping):
             raise SymptomError('A symptom set is a JSON object such as {"classes": {"pneumonia": ["lung opacity"]}}.')
         nested = isinstance(data.get("classes"), Mapping)
@@ -69,7 +79,13 @@ class SymptomSet:
         modality, source = (data.get("modality", ""), data.get("source", {})) if nested else ("", {})
         if not isinstance(modality, str) or not isinstance(source, Mapping):
             raise SymptomError('In a symptom set "modality" must be a text and "source" an object.')
-        return cls(tuple(classes), tuple(classes.values()), modality, dict(source))
+        wordings = data.get("wordings", {}) if nested else {}
+        if not isinstance(wordings, Mapping):
+            raise SymptomError('In a symptom set "wordings" must be an object of the form {symptom: [wording, …]}.')
+        made = cls(tuple(classes), tuple(classes.values()), modality, dict(source), wordings)
+        if unknown := next((text for text in made.wordings if text not in made.texts), None):
+            raise SymptomError(f"There are wordings of “{unknown}”, which is not a symptom of any class.")
+        return made
 
     @classmethod
     def load(cls, path: str | Path) -> "SymptomSet":
@@ -92,7 +108,10 @@ class SymptomSet:
     def to_dict(self) -> dict[str, Any]:
         """The set as our JSON."""
         classes = {name: list(texts) for name, texts in zip(self.classes, self.symptoms, strict=True)}
-        return {"modality": self.modality, "source": dict(self.source), "classes": classes}
+        result = {"modality": self.modality, "source": dict(self.source), "classes": classes}
+        if self.wordings:
+            result["wordings"] = {text: list(texts) for text, texts in self.wordings.items()}
+        return result
 
     def save(self, path: str | Path) -> None:
         """Write our JSON, atomically. Raises StorageError."""

@@ -1,4 +1,4 @@
-"""python -m vip_core.train: train the prompts on a data set, by the paper's protocol."""
+"""python -m vip_core.train: train the prompts on a data set, by the paper's method or its extension."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,9 +27,9 @@ def train(
         ),
     ] = [],  # noqa: B006 - typer's way to say a list
 ) -> int:
-    """Train ViP's prompts on a data set, by the paper's protocol. Research use only."""
+    """Train ViP's prompts on a data set. Research use only."""
     from vip_core.evaluation.measure import Evaluation
-    from vip_core.evaluation.tables import print_evaluation
+    from vip_core.evaluation.tables import print_evaluation, print_learning
     from vip_core.training.run import is_finished
     from vip_core.training.run import train as train_prompts
     from vip_core.utils.console import console
@@ -46,6 +46,9 @@ def train(
     assert vip.card is not None
     for split, result in vip.card.figures.items():
         print_evaluation(console, f"{vip.card.data['name']}, {split}", Evaluation.from_dict(result), config.positive)
+    aurocs = {split: result["auroc"] for split, result in vip.card.figures.items()}
+    if vip.card.learning is not None:
+        print_learning(console, vip.card.learning, aurocs)
     if note := vip.card.training.get("not_fitted"):
         console.print(note, style="yellow", markup=False, highlight=False)
     console.print(f"Written to {out}. Research use, not a medical device.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from vip_core.evaluation.tables import learning_sentences
 from vip_core.models.card import Card
 from vip_core.utils.paths import PROJECT, checkpoint_folder
 
@@ -61,6 +62,7 @@ def model_card(label: str, card: Card) -> str:
             f"Images, {SPLITS.get(split, split).lower()}": counts(images)
             for split, images in _object(card.data.get("images")).items()
         },
+        "Method": card.method,
         "Trained": f"{card.date}, version {card.version}",
         "Temperature": f"{card.temperature:.3f}",
     }
@@ -70,8 +72,26 @@ def model_card(label: str, card: Card) -> str:
     return (
         f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
         f"{figures_table(label, card, splits)}"
-        "<p>In brackets: 95 % intervals.</p></section>"
+        f"<p>In brackets: 95 % intervals.</p>{learning_html(card)}</section>"
     )
+
+
+def learning_html(card: Card) -> str:
+    """What training did: the kept epoch, the probe beside the model, what the symptoms mean, and warnings."""
+    learning = card.learning
+    if learning is None:
+        return ""
+    aurocs = {split: _object(values).get("auroc") for split, values in card.figures.items()}
+    known = {split: value for split, value in aurocs.items() if isinstance(value, float)}
+    kept, last = learning.epochs.get("kept"), learning.epochs.get("last")
+    sentences = []
+    if kept is not None and last is not None:
+        sentences.append(
+            f"Epoch {learning.kept_epoch} was kept: validation accuracy {kept.val_accuracy:.3f}, loss "
+            f"{kept.val_loss:.3f}; the last epoch had {last.val_accuracy:.3f} and {last.val_loss:.3f}."
+        )
+    sentences += [*learning_sentences(learning, known), *(f"Warning: {warning}" for warning in learning.warnings)]
+    return f"<h3>What training did</h3><ul>{''.join(f'<li>{escape(s)}</li>' for s in sentences)}</ul>"
 
 
 def counts(images: object) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vip_core.errors import SymptomError, UsageError, ViPError
 from vip_core.scoring import evidence
+from vip_core.scoring.scorer import Scorer
 
 from .decode import DECODER
 from .dicom_check import mismatch
@@ -58,23 +59,24 @@ def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | 
     axis = axis_of(task, asked.mode)
     height, width, _ = visit.cells.shape
     words = f"Where “{rows[row]['symptom']}” is seen: {height} × {width} cells, drawn smoothly; no outline of a lesion."
-    found |= {"cells": levels(visit.cells, visit.features, text, axis), "caption": words}
+    found |= {"cells": levels(task.scorer(asked.mode), visit.cells, visit.features, text, axis), "caption": words}
     if visit.second is not None and visit.second[1] is not None:
-        found["second"] = levels(visit.second[1], visit.second[0], text, axis)
+        found["second"] = levels(task.scorer(asked.mode), visit.second[1], visit.second[0], text, axis)
     return found
 
 
-def levels(cells: Tensor, features: Tensor, text: Tensor, axis: tuple[float, float]) -> list[list[int]]:
+def levels(scorer: Scorer, cells: Tensor, features: Tensor, text: Tensor, axis: tuple[float, float]) -> list[list[int]]:
     """The map of one symptom as whole numbers per cell, -127 (full blue) to 127 (full orange).
 
     Args:
+        scorer: of the mode, whose image adapter changes the cells if it has one.
         cells: (h, w, D).
         features: (D,) of the same image.
         text: (D,).
         axis: of similarities, which sets the scale where the cells add up to the similarity; else the map sets its own.
     """
     exact = evidence.adds_up(cells, features)
-    terms = (evidence.evidence if exact else evidence.contrast)(cells, text[None])[0].cpu()  # (h, w)
+    terms = (evidence.evidence if exact else evidence.contrast)(scorer.map_cells(cells), text[None])[0].cpu()  # (h, w)
     end = FULL * max(map(abs, axis)) / terms.numel() if exact else terms.abs().max().item() or 1.0
     return (terms.clamp(-end, end) / end * 127).round().int().tolist()
 

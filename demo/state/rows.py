@@ -100,7 +100,7 @@ def signs_of(task: Task, diagnosis: Diagnosis) -> dict[str, int]:
 
 def distributions(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> tuple[list[Any], list[Any]]:
     """For each symptom: reference images per bin in two groups, and the share of each group below this image."""
-    bank = task.predictor.vip.reference
+    bank = task.scorer(asked.mode).similarity_reference
     if bank is None:
         return [None] * len(text), [None] * len(text)
     known = bank.similarities(text)  # (N, n)

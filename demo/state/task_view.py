@@ -174,7 +174,7 @@ def library(task: Task, tasks: Mapping[str, Task], name: str) -> list[Json]:
 
 def aurocs(task: Task, name: str, texts: list[str]) -> list[float | None]:
     """AUROC of each text for a class on the reference images; None without a bank."""
-    bank, predictor = task.predictor.vip.reference, task.predictor
+    bank, predictor = task.predictor.similarity_reference, task.predictor
     if bank is None or not texts:
         return [None] * len(texts)
     label = task.classes.index(name)

@@ -114,7 +114,7 @@ def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
 def bar_axis(vip: ViP) -> tuple[float, float]:
     """An axis for similarities: what the model's own symptoms reach on the reference images, in steps of 0.1."""
     with torch.inference_mode():
-        return reached(vip.reference, vip.encode_symptoms())
+        return reached(vip.adapted_reference, vip.encode_symptoms())
 
 
 def reached(reference: ReferenceBank | None, text: Tensor) -> tuple[float, float]:

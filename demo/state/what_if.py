@@ -29,7 +29,7 @@ def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> D
     A symptom's term of the logit is proportional to its similarity, so a finding that is seen (absent) sets the
     similarity to the 95th (5th) percentile of the reference images of its class and scales the term with it.
     """
-    bank = task.predictor.vip.reference
+    bank = task.scorer(asked.mode).similarity_reference
     if bank is None or not any(asked.findings):
         return diagnosis
     known = bank.similarities(text)  # (N, n)

@@ -24,7 +24,7 @@ def train(method, backbone, symptoms, path, epochs: int = 3, seed: int = 1):
     learner = method.build(backbone, symptoms)
     learner.prepare(views, labels)
     before = copy.deepcopy(learner.state_dict())
-    config = TrainConfig("folder", "", "", seed=seed, epochs=epochs, batch_size=8, rate=0.1)
+    config = TrainConfig("folder", "", "", seed=seed, epochs=epochs, batch_size=8, rate=0.1, method="vip")
     val = FeatureSplit(views[:, 0], labels)
     train_prompts(learner, lambda epoch: views[:, 1:], labels, val, config, path)
     learner.finish(val.features, val.labels)

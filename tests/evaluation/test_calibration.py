@@ -79,7 +79,7 @@ def calibrated(backbone):
     predicted = predict(vip, train).argmax(-1)
     doubtful = torch.rand(60, generator=generator) < 0.35
     val_labels = torch.where(doubtful, 1 - predict(vip, val).argmax(-1), predict(vip, val).argmax(-1))
-    config = TrainConfig("folder", "", "symptoms.json", seed=1)
+    config = TrainConfig("folder", "", "symptoms.json", seed=1, method="vip")
     data = Dataset("x", vip.symptoms.classes, (), (), ())
     run = Run(config, Path(), vip, data, (), (), {}, None, "")
     fitted = Fitted(TrainingState(), train, predicted, FeatureSplit(val, val_labels), 0.0)

@@ -25,7 +25,7 @@ from vip_core.training.config import DataName, TrainConfig, rate_at
 from vip_core.training.loop import train_prompts
 from vip_core.training.run import train
 
-CONFIG = TrainConfig(data="folder", root="", symptoms="")
+CONFIG = TrainConfig(data="folder", root="", symptoms="", method="vip")
 
 
 def arguments(image_folder, symptom_file, tiny_native, out, *more: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_train_prompts_keeps_the_earliest_of_equally_good_epochs(backbone, sympt
     done = train_prompts(
         vip, lambda epoch: features, labels, constant, replace(CONFIG, epochs=4, rate=1e-6), tmp_path / "last.pt"
     )
-    assert [accuracy for _, accuracy in done.history] == [1.0] * 4
+    assert [accuracy for _, accuracy, _ in done.history] == [1.0] * 4
     assert done.best_epoch == 0
 
 

@@ -179,6 +179,21 @@ def compute_metrics(
     )
 
 
+def mean_auroc(scores: NDArray, truth: NDArray) -> float | None:
+    """The AUROC that `compute_metrics` gives, without its interval.
+
+    Args:
+        scores: (n, C), of any scale that orders the images of each column.
+        truth: (n,) class indices.
+
+    Returns:
+        The AUROC, or None where all images are of one class.
+    """
+    columns = _ranked_columns(scores.shape[1], np.flatnonzero(np.bincount(truth, minlength=scores.shape[1])))
+    ranking = SortedScores(scores[:, columns], truth[:, None] == columns)
+    return float(ranking.auroc(np.ones(len(truth), dtype=np.int64)).mean()) if len(columns) else None
+
+
 def _ranked_columns(count: int, present: NDArray) -> NDArray:
     """The classes whose one-vs-rest AUROC is taken: the second of two; of more, those with images."""
     if len(present) < 2:

@@ -1,5 +1,7 @@
 """An evaluation as tables for people."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -9,6 +11,7 @@ from vip_core.evaluation.measure import Evaluation
 from vip_core.evaluation.metrics import Metrics
 from vip_core.evaluation.positive_class import AtPrevalence
 from vip_core.evaluation.report import Report
+from vip_core.models.card import Learning
 
 TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "F1, mean of the classes"}
 
@@ -135,3 +138,44 @@ def _print_confusion(console: Console, metrics: Metrics) -> None:
     for name, counts in zip(metrics.classes, metrics.confusion, strict=True):
         table.add_row(escape(name), *map(str, counts))
     console.print(table)
+
+
+def print_learning(console: Console, learning: Learning, auroc: Mapping[str, float | None]) -> None:
+    """What a run did: its epochs, the probe beside the model, what the symptoms mean, and its warnings.
+
+    Args:
+        console: to print to.
+        learning: of the card.
+        auroc: of the model, by split.
+    """
+    table = Table(title="What training did", title_justify="left")
+    for column in ("Epoch", "Training loss", "Validation accuracy", "Validation loss"):
+        table.add_column(column, justify="left" if column == "Epoch" else "right")
+    for name, epoch in learning.epochs.items():
+        number = f" ({learning.kept_epoch})" if name == "kept" else ""
+        table.add_row(name + number, f"{epoch.loss:.3f}", f"{epoch.val_accuracy:.3f}", f"{epoch.val_loss:.3f}")
+    console.print(table)
+    for sentence in learning_sentences(learning, auroc):
+        console.print(escape(sentence), highlight=False)
+    for warning in learning.warnings:
+        console.print(f"[bold]Warning:[/bold] {escape(warning)}", highlight=False)
+
+
+def learning_sentences(learning: Learning, auroc: Mapping[str, float | None]) -> list[str]:
+    """The probe beside the model, and what the symptoms mean, in sentences."""
+    sentences = [
+        f"AUROC, {split}: {own:.3f}; of a logistic regression on the same image features: {probe:.3f}."
+        for split, probe in learning.probe.items()
+        if probe is not None and (own := auroc.get(split)) is not None
+    ]
+    before, after = learning.before, learning.after
+    if before.line_correlation is not None and after.line_correlation is not None:
+        sentences.append(
+            "Mean correlation between the symptoms of a class: "
+            f"{before.line_correlation:.2f} before training, {after.line_correlation:.2f} after."
+        )
+    for finding in before.findings.keys() & after.findings.keys():
+        pairs = zip(before.findings[finding], after.findings[finding], strict=False)
+        found = ", ".join(f"{first:.3f} before training, {last:.3f} after" for first, last in pairs)
+        sentences.append(f"AUROC of two sentences about {finding.replace('_', ' ')}: {found}.")
+    return sorted(sentences, key=lambda sentence: sentence.startswith("AUROC of two"))

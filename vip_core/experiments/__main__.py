@@ -35,7 +35,7 @@ def experiments(
     from vip_core.utils.console import console
 
     given: dict[str, Any] = {} if symptoms is None else {"symptoms": str(symptoms)}
-    train = TrainConfig(data, str(root), backbone=backbone, pretrained=pretrained, epochs=epochs, **given)
+    train = TrainConfig(data, str(root), backbone=backbone, pretrained=pretrained, epochs=epochs, method="vip", **given)
     config = ExperimentConfig(train, tuple(seeds) or (1, 2, 3), tuple(methods), out, split_file, jobs)
     try:
         folder = experiment(target, config)

@@ -37,6 +37,47 @@ class ContextInfo(_Part):
     per_class: bool
 
 
+class AdapterInfo(_Part):
+    """The image adapter: its rank."""
+
+    rank: int = Field(ge=1)
+
+
+class EpochInfo(_Part):
+    """Of one epoch: mean training loss, validation accuracy and validation loss."""
+
+    loss: Finite
+    val_accuracy: Finite
+    val_loss: Finite
+
+
+class MeaningInfo(_Part):
+    """What the symptoms mean on n images; see `vip_core.evaluation.meaning.Meaning`."""
+
+    n: int
+    line_correlation: Finite | None
+    findings: dict[str, list[Finite]]
+
+
+class Learning(_Part):
+    """What a training run did.
+
+    Attributes:
+        kept_epoch: from 0.
+        epochs: the first, the kept and the last.
+        probe: the AUROC of a logistic regression on the same image features, by split.
+        before, after: what the symptoms mean on validation images, as initialised and as trained.
+        warnings: sentences, each with what to try.
+    """
+
+    kept_epoch: int
+    epochs: dict[str, EpochInfo]
+    probe: dict[str, Finite | None]
+    before: MeaningInfo
+    after: MeaningInfo
+    warnings: list[str]
+
+
 class Card(_Part):
     """What is known of a checkpoint; the content of card.json.
 
@@ -57,6 +98,8 @@ class Card(_Part):
             images; None for more than two classes.
         guard: per kind of out-of-distribution images, how many the domain check flags: {kind: {"n", "flagged"}}.
         method: "vip", or the name of an extension of it.
+        adapter: size of the image adapter; None for the method "vip", which has none.
+        learning: what the run did, with its warnings; None for a card of version 0.1.0.
         schema_version: of the card's layout.
     """
 
@@ -75,6 +118,8 @@ class Card(_Part):
     threshold: Finite | None = None
     guard: dict[str, dict[str, Any]] = Field(default_factory=dict)
     method: str = "vip"
+    adapter: AdapterInfo | None = None
+    learning: Learning | None = None
     schema_version: int = Field(default=SCHEMA, ge=1, le=SCHEMA)
 
     @property
@@ -93,7 +138,7 @@ class Card(_Part):
 
     def without_figures(self) -> "Card":
         """The card of a model that was changed since: nothing that was measured or chosen on the former one."""
-        return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}})
+        return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}, "learning": None})
 
 
 def read_card(folder: Path) -> Card:

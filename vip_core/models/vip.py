@@ -1,7 +1,7 @@
 """ViP: a context prompt and a merge prompt over a frozen CLIP; its logits, and their exact explanation."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from vip_core.errors import CheckpointError
+from vip_core.models.adapter import ImageAdapter
 from vip_core.models.backbone import Backbone
 from vip_core.models.card import Card
 from vip_core.models.checkpoint import Checkpoint, check_state, find_checkpoint
@@ -17,6 +18,8 @@ from vip_core.models.learner import PromptLearner
 from vip_core.models.prompts import ContextPrompt, MergePrompt
 from vip_core.models.reference import ReferenceBank
 from vip_core.symptoms import SymptomSet
+
+METHODS = ("vip", "vip-adapter")  # the paper's, and the extension with an image adapter
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Terms:
         token: (B,) the class token's term.
         symptoms: (B, m) one term per symptom.
         attention: (m,) the merge prompt's weights, which sum to 1.
-        similarity: (B, m) cosine of the image with each symptom's text feature.
+        similarity: (B, m) cosine of the image, as `ViP.adapt` gives it, with each symptom's text feature.
     """
 
     token: Tensor
@@ -41,7 +44,8 @@ class ViP(PromptLearner):
 
     The backbone is frozen and not a submodule: parameters and state are those of the prompts alone, under the keys
     `context_prompt.vectors`, `merge_prompt.tokens`, `merge_prompt.query.weight` and `merge_prompt.key.weight`. It
-    follows the prompts to another device, and is copied and pickled with them.
+    follows the prompts to another device, and is copied and pickled with them. The extension `vip-adapter` adds an
+    image adapter, under `image_adapter.mean`, `.distance`, `.down` and `.up`.
 
     Args:
         backbone: the frozen CLIP.
@@ -50,8 +54,10 @@ class ViP(PromptLearner):
         class_context: one context per class instead of one for all.
         context_words: words such as "a photo of a" that the context starts from, one vector per token, instead of
             `context_length` random vectors.
+        adapter_rank: the rank of the image adapter; 0 for the paper's method, which has none.
 
     Attributes:
+        image_adapter: None for the paper's method.
         fast_training: in training mode, run the frozen text tower in bfloat16; the prompts stay in float32.
         temperature: divides the logits before the softmax; fitted on validation data, 1 until then.
         reference: features of reference images, or None until trained.
@@ -64,6 +70,7 @@ class ViP(PromptLearner):
         context_length: int = 4,
         class_context: bool = False,
         context_words: str | None = None,
+        adapter_rank: int = 0,
     ):
         super().__init__(backbone, symptoms)
         classes = len(symptoms.classes)
@@ -77,6 +84,7 @@ class ViP(PromptLearner):
         if words is not None:
             self.context_prompt.vectors.data.copy_(words)
         self.merge_prompt = MergePrompt(classes, backbone.embed_dim)
+        self.image_adapter = ImageAdapter(backbone.embed_dim, adapter_rank) if adapter_rank else None
         self.fast_training = False
         self.temperature = 1.0
         self.reference: ReferenceBank | None = None
@@ -120,7 +128,7 @@ class ViP(PromptLearner):
         folder = find_checkpoint(name)
         checkpoint = Checkpoint.read(folder)
         card = checkpoint.card
-        if card.method != "vip":
+        if card.method not in METHODS:
             raise CheckpointError(
                 f"{folder} was trained with the method {card.method}, which this version does not have."
             )
@@ -130,7 +138,8 @@ class ViP(PromptLearner):
                 f"{folder} was trained on another backbone than this {backbone.name}: fingerprint "
                 f"{card.backbone.fingerprint} in the card, {backbone.fingerprint} here; train it again on this one."
             )
-        vip = cls(backbone, card.symptom_set, card.context.length, card.context.per_class)
+        rank = card.adapter.rank if card.adapter else 0
+        vip = cls(backbone, card.symptom_set, card.context.length, card.context.per_class, adapter_rank=rank)
         check_state(checkpoint.state, vip.state_dict())
         if checkpoint.reference.features.shape[1] != backbone.embed_dim:
             raise CheckpointError(
@@ -200,18 +209,44 @@ class ViP(PromptLearner):
         tokens = self.merge_prompt.tokens
         return (tokens.norm(dim=-1) / (merged - tokens).norm(dim=-1)).max().item()
 
-    def forward(self, image_features: Tensor) -> Tensor:
-        """Logits (B, C) of image features (B, D), which are normalised here; before the temperature."""
-        merged, _ = self.merge(self.encode_symptoms(), self.symptoms.counts)
-        return self.scale * F.normalize(image_features, dim=-1) @ F.normalize(merged, dim=-1).T
+    @property
+    def method(self) -> str:
+        """One of METHODS."""
+        return METHODS[self.image_adapter is not None]
+
+    def adapt(self, image_features: Tensor) -> Tensor:
+        """Image features (B, D) as they are compared with the symptoms: normalised, and adapted by an adapter."""
+        image = F.normalize(image_features, dim=-1)
+        return image if self.image_adapter is None else self.image_adapter(image)
+
+    @property
+    def adapted_reference(self) -> ReferenceBank | None:
+        """The reference bank for similarities: its features as `adapt` gives them. Its domain check does not apply."""
+        if self.reference is None or self.image_adapter is None:
+            return self.reference
+        features = self.adapt(self.reference.features.to(self.backbone.device)).detach().cpu()
+        return replace(self.reference, features=features)
+
+    def forward(self, image_features: Tensor, text: Tensor | None = None, counts: list[int] | None = None) -> Tensor:
+        """Logits (B, C), before the temperature.
+
+        Args:
+            image_features: (B, D), which are normalised here.
+            text: text features (n, D) where they are known already, else those of the model's own symptoms.
+            counts: their number per class; needed with `text`.
+        """
+        if text is None or counts is None:
+            text, counts = self.encode_symptoms(), self.symptoms.counts
+        merged, _ = self.merge(text, counts)
+        return self.scale * self.adapt(image_features) @ F.normalize(merged, dim=-1).T
 
     def explain(
         self, image_features: Tensor, text: Tensor | None = None, counts: list[int] | None = None
     ) -> list[Terms]:
         """Split the logits into one term per symptom and one for the class token.
 
-        With the image feature x normalised, logit_c = s/|g_c| * (p_c.x + sum_j a_cj T_cj.x), a sum over what g_c is
-        made of; nothing is approximated.
+        With the image feature x normalised, and adapted if there is an adapter, logit_c = s/|g_c| * (p_c.x + sum_j
+        a_cj T_cj.x), a sum over what g_c is made of; nothing is approximated.
 
         Args:
             image_features: (B, D).
@@ -224,7 +259,7 @@ class ViP(PromptLearner):
         if text is None or counts is None:
             text, counts = self.encode_symptoms(), self.symptoms.counts
         merged, attention = self.merge(text, counts)
-        image = F.normalize(image_features, dim=-1)  # (B, D)
+        image = self.adapt(image_features)  # (B, D)
         factor = self.scale / merged.norm(dim=-1)  # (C,)
         terms = []
         for c, features in enumerate(text.split(counts)):  # (m, D)

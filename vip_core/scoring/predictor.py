@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from vip_core.data.features import encode_stream
 from vip_core.data.images import read_image
 from vip_core.errors import ImageError, UsageError
+from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import Terms, ViP
 from vip_core.scoring.diagnosis import Diagnosis
 from vip_core.scoring.inputs import ImageSource, to_readable
@@ -153,6 +155,18 @@ class Predictor(Scorer):
     def resolve(self, symptoms: Symptoms | None = None) -> SymptomSet:
         """The symptom set to score, with its classes in the model's order. Raises SymptomError if they differ."""
         return self.symptoms if symptoms is None else super().resolve(symptoms).ordered(self.symptoms.classes)
+
+    @cached_property
+    def similarity_reference(self) -> ReferenceBank | None:
+        """The reference bank, its features adapted if the model has an image adapter."""
+        with torch.inference_mode():
+            return self.vip.adapted_reference
+
+    @torch.inference_mode()
+    def map_cells(self, cells: Tensor) -> Tensor:
+        """An image's cells (h, w, D), adapted if the model has an image adapter; their mean is then normalised."""
+        adapter = self.vip.image_adapter
+        return cells if adapter is None else adapter.cells(cells.float().to(adapter.mean.device))
 
     def context_of(self, label: int) -> int:
         """The class itself where each class has its own context, else 0."""

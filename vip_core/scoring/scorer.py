@@ -43,6 +43,15 @@ class Scorer(ABC):
         """Which context the symptoms of a class have: 0 where all classes share one."""
         return 0
 
+    @property
+    def similarity_reference(self) -> ReferenceBank | None:
+        """The reference bank that similarities are compared with."""
+        return self.reference
+
+    def map_cells(self, cells: Tensor) -> Tensor:
+        """An image's cells (h, w, D) as the symptoms are compared with them."""
+        return cells
+
     @abstractmethod
     def encode_new(self, symptoms: list[tuple[int, str]]) -> Tensor:
         """Text features (k, D) of symptoms, given with their context. Raises SymptomError."""
@@ -112,7 +121,7 @@ class Scorer(ABC):
         """
         symptoms = self.resolve(symptoms)
         keys = list(zip(symptoms.labels, symptoms.texts, strict=True))
-        reference = self.reference
+        reference = self.similarity_reference
         if reference is None:
             return [None] * len(keys)
         text = dict(zip(keys, self.encode_symptoms(symptoms), strict=True))
@@ -123,10 +132,11 @@ class Scorer(ABC):
         similarity = torch.cat([term.similarity for term in terms], dim=-1)  # (B, n)
         contribution = torch.cat([term.symptoms for term in terms], dim=-1).tolist()  # (B, n)
         attention = torch.cat([term.attention for term in terms]).tolist()  # (n,)
-        if self.reference is None or len(self.reference.labels) < MIN_FOR_PERCENTILES:
+        reference = self.similarity_reference
+        if reference is None or len(reference.labels) < MIN_FOR_PERCENTILES:
             percentile: list[list[float | None]] = [[None] * len(attention)] * len(similarity)
         else:
-            percentile = self.reference.percentile(text, similarity).tolist()
+            percentile = reference.percentile(text, similarity).tolist()
         names = [symptoms.classes[label] for label in symptoms.labels]
         return [
             tuple(map(SymptomScore, names, symptoms.texts, *values, attention))

@@ -8,17 +8,20 @@ from typing import Annotated, Any, Literal, get_args
 from typer import Option
 
 from vip_core.errors import UsageError
-from vip_core.utils.options import check_ranges, fraction, not_negative
+from vip_core.utils.options import check_ranges, fraction, not_negative, part
 from vip_core.utils.paths import PROJECT
 
+Select = Literal["accuracy", "loss", "last"]  # the best epoch on validation images, or the last
+MethodName = Literal["vip", "vip-adapter"]
 DataName = Literal["pneumonia", "isic2017", "derm7pt", "folder", "csv"]
 
 BY_BACKBONE: Any = None  # stands for the value of BACKBONE_DEFAULTS, or of the paper
+BY_METHOD: Any = None  # stands for the value of METHOD_DEFAULTS
 BY_DATA: Any = None  # stands for the symptom file that the project has for the data set
 
 SHIPPED_SYMPTOMS = {"pneumonia": "pneumonia.json", "isic2017": "melanoma.json", "derm7pt": "melanoma.json"}
 
-PAPER = {"batch_size": 32, "rate": 2e-3, "crop": 0.08, "context_words": ""}
+PAPER = {"batch_size": 32, "rate": 2e-3, "crop": 0.08, "context_words": "", "method": "vip"}
 BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 # Random vectors are unlike anything that a bidirectional tower has read; BiomedCoOp starts from these words, too.
 WORDS = {"context_words": "a photo of a"}
@@ -26,7 +29,7 @@ WORDS = {"context_words": "a photo of a"}
 # is a small tower tuned on whole images: crops down to 8 % move its features far from what it sees later
 # (docs/vip-mini.md).
 BACKBONE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "vip-mini": {"crop": 0.6},
+    "vip-mini": {"crop": 0.6, "method": "vip-adapter"},
     "ViT-L-14-336": {"batch_size": 16},
     "ViT-L-14-336-quickgelu": {"batch_size": 16},
     "RN50x64": {"batch_size": 8, "rate": 1e-3},
@@ -38,6 +41,28 @@ BACKBONE_DEFAULTS: dict[str, dict[str, Any]] = {
     "ViT-L-16-SigLIP2-384": {"batch_size": 16, **WORDS},
     "ViT-SO400M-14-SigLIP-384": {"batch_size": 16, **WORDS},
     "ViT-SO400M-14-SigLIP2-378": {"batch_size": 16, **WORDS},
+}
+# The paper's method, and its extension for a backbone on which the paper's rates teach the prompts nothing
+# (docs/method.md; chosen on validation images).
+METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
+    "vip": {
+        "weight_decay": 5e-4,
+        "rank": 0,
+        "swap": 0.0,
+        "unrelated": 0.0,
+        "wordings": False,
+        "train_prompts": True,
+        "select": "accuracy",
+    },
+    "vip-adapter": {
+        "weight_decay": 1.0,
+        "rank": 64,
+        "swap": 0.5,
+        "unrelated": 0.25,
+        "wordings": True,
+        "train_prompts": False,
+        "select": "last",
+    },
 }
 
 
@@ -64,6 +89,13 @@ class TrainConfig:
         str | None,
         Option(help="open_clip's tag of the weights, a file (of OpenAI's: --backbone NAME-quickgelu), or random"),
     ] = None
+    method: Annotated[
+        MethodName,
+        Option(
+            help="vip, the paper's, or vip-adapter, its extension",
+            show_default="vip-adapter for vip-mini, else vip",
+        ),
+    ] = BY_BACKBONE
     seed: Annotated[
         int, Option(min=0, max=2**63 - 1, help="of the prompts' start, the batches, and the views of --views 0")
     ] = 1
@@ -82,9 +114,59 @@ class TrainConfig:
     ] = BY_BACKBONE
     warmup_rate: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="learning rate of epoch 0")] = 1e-5
     momentum: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="of SGD")] = 0.9
-    weight_decay: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="on all prompt parameters")] = (
-        5e-4
-    )
+    weight_decay: Annotated[
+        float,
+        Option(
+            parser=not_negative,
+            metavar="NUMBER",
+            help="on all that is trained",
+            show_default="1 for vip-adapter, else the paper's 0.0005",
+        ),
+    ] = BY_METHOD
+    rank: Annotated[
+        int, Option(min=0, help="of the image adapter", show_default="64 for vip-adapter; vip has none")
+    ] = BY_METHOD
+    swap: Annotated[
+        float,
+        Option(
+            parser=part,
+            metavar="PART",
+            help="of the batches, in which the symptom lists are exchanged among the classes",
+            show_default="0.5 for vip-adapter, else 0",
+        ),
+    ] = BY_METHOD
+    unrelated: Annotated[
+        float,
+        Option(
+            parser=part,
+            metavar="PART",
+            help="of the batches, with everyday sentences as symptoms and an even target",
+            show_default="0.25 for vip-adapter, else 0",
+        ),
+    ] = BY_METHOD
+    wordings: Annotated[
+        bool,
+        Option(
+            "--wordings/--no-wordings",
+            help="draw one of the wordings of each symptom in each step",
+            show_default="for vip-adapter",
+        ),
+    ] = BY_METHOD
+    train_prompts: Annotated[
+        bool,
+        Option(
+            "--train-prompts/--no-train-prompts",
+            help="train the context and merge prompts",
+            show_default="for vip; vip-adapter keeps them as initialised",
+        ),
+    ] = BY_METHOD
+    select: Annotated[
+        Select,
+        Option(
+            help="the epoch to keep: the best on validation images, or the last",
+            show_default="last for vip-adapter, else accuracy",
+        ),
+    ] = BY_METHOD
     context_length: Annotated[int, Option(min=1, help="context vectors before a symptom")] = 4
     context_words: Annotated[
         str,
@@ -125,7 +207,11 @@ class TrainConfig:
         values: dict[str, Any] = {"backbone": _resolved(self.backbone)}
         if self.pretrained and Path(self.pretrained).is_file():
             values["pretrained"] = str(Path(self.pretrained).resolve())
-        for name, value in {**PAPER, **BACKBONE_DEFAULTS.get(values["backbone"], {})}.items():
+        defaults = {**PAPER, **BACKBONE_DEFAULTS.get(values["backbone"], {})}
+        method = self.method or defaults["method"]
+        if method not in METHOD_DEFAULTS:
+            raise UsageError(f"There is no method {method!r}; use one of {', '.join(METHOD_DEFAULTS)}.")
+        for name, value in {**METHOD_DEFAULTS[method], **defaults}.items():
             if getattr(self, name) is None:
                 values[name] = value
         if self.symptoms is None:
@@ -137,8 +223,19 @@ class TrainConfig:
         check_ranges(self)
         if self.data not in get_args(DataName):
             raise UsageError(f"There is no data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
+        if self.select not in get_args(Select):
+            raise UsageError(f"An epoch is not selected by {self.select!r}; use {', '.join(get_args(Select))}.")
+        if (self.rank > 0) != (self.method == "vip-adapter"):
+            raise UsageError(f"The method {self.method} cannot have an adapter of rank {self.rank}; leave --rank out.")
+        if self.method == "vip" and not self.train_prompts:
+            raise UsageError("The method vip trains nothing but the prompts; leave --no-train-prompts out.")
         if self.positive is None and self.sensitivity != TrainConfig.sensitivity:
             raise UsageError("--sensitivity needs --positive with the class to find.")
+
+    @property
+    def varies(self) -> bool:
+        """Whether a training step may read something other than the model's own symptoms in their places."""
+        return bool(self.swap or self.unrelated or self.wordings or not self.train_prompts)
 
     @property
     def default_out(self) -> Path:

@@ -1,16 +1,21 @@
-"""The paper's training of the prompts over image features: one straight loop, resumable after every epoch."""
+"""Training of the prompts over image features: one straight loop, resumable after every epoch."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vip_core.data.features import FeatureSplit
+from vip_core.errors import UsageError
 from vip_core.models.learner import PromptLearner
-from vip_core.models.vip import predict
-from vip_core.training.config import TrainConfig, rate_at
+from vip_core.models.vip import ViP, predict
+from vip_core.training.config import TrainConfig
+from vip_core.training.optimizer import make_optimizer, set_rates
 from vip_core.training.state import TrainingState, load_state, save_state
+from vip_core.training.variation import StepLoss
 from vip_core.utils.console import progress
 
 
@@ -24,10 +29,11 @@ def train_prompts(
     images: str = "",
     select: bool = True,
 ) -> TrainingState:
-    """Train the prompts in place; the model ends with those of the first epoch of highest validation accuracy.
+    """Train the prompts in place; the model ends with those of the epoch that `config.select` names.
 
     The method has its loss and its optimizer; for ViP these are softmax cross-entropy without class weights, and SGD
-    with momentum and weight decay over all prompts. Batches are shuffled and the last partial one dropped. The state is
+    with momentum and weight decay over all prompts. `StepLoss` and `make_optimizer` state what differs for vip-adapter.
+    Of equally good epochs the earliest is kept. Batches are shuffled and the last partial one dropped. The state is
     written to `state_path` after every epoch. Where that file exists, the run continues from it, and is bit-for-bit
     identical to an uninterrupted run on the same device.
 
@@ -42,19 +48,20 @@ def train_prompts(
         select: keep the best epoch; False keeps the last, for a split too small to select on.
 
     Raises:
+        UsageError: if the loss is not finite in the first epoch.
         CheckpointError: if the state at `state_path` is damaged or of another configuration.
         StorageError: if it cannot be written.
     """
     device = vip.backbone.device
-    optimizer = vip.make_optimizer(config.warmup_rate, config.momentum, config.weight_decay)
+    optimizer = make_optimizer(vip, config)
     generator = torch.Generator().manual_seed(config.seed)
+    step_loss = StepLoss(vip, config, generator) if isinstance(vip, ViP) and config.varies else vip.loss
     state = load_state(state_path, vip, optimizer, generator, config, images)
     batch_size = min(config.batch_size, len(labels))
     with progress() as bar:
         task = bar.add_task("Training", total=config.epochs, completed=state.epoch)
         for epoch in range(state.epoch, config.epochs):
-            for group in optimizer.param_groups:
-                group["lr"] = rate_at(epoch, config)
+            set_rates(optimizer, epoch, config)
             features = views(epoch)  # (n, V, D)
             order = torch.randperm(len(labels), generator=generator)
             drawn = torch.randint(features.shape[1], (len(labels),), generator=generator)
@@ -63,19 +70,28 @@ def train_prompts(
             for rows in order.split(batch_size):
                 if len(rows) < batch_size:
                     break
-                loss = vip.loss(features[rows, drawn[rows]].to(device), labels[rows].to(device))
+                loss = step_loss(features[rows, drawn[rows]].to(device), labels[rows].to(device))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.detach())
-            accuracy = (predict(vip, val.features).argmax(-1) == val.labels).float().mean().item()
-            state.history.append((torch.stack(losses).mean().item(), accuracy))
+            mean_loss = torch.stack(losses).mean().item()
+            if not math.isfinite(mean_loss):  # every later epoch would be the same
+                state.diverged = True
+                break
+            logits = predict(vip, val.features)
+            accuracy = (logits.argmax(-1) == val.labels).float().mean().item()
+            val_loss = F.cross_entropy(logits, val.labels).item()
+            state.history.append((mean_loss, accuracy, val_loss))
             state.epoch = epoch + 1
-            if accuracy > state.best_accuracy or not select:  # not >=: the earliest wins a tie
-                state.best_epoch, state.best_accuracy = epoch, accuracy
+            score = {"accuracy": accuracy, "loss": -val_loss, "last": float(epoch)}[config.select]
+            if score > state.best_score or not select:  # not >=: the earliest wins a tie
+                state.best_epoch, state.best_score = epoch, score
                 state.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
             save_state(state_path, state, vip, optimizer, generator, config, images)
             bar.update(task, advance=1, description=f"Training, validation accuracy {accuracy:.3f}")
+    if not state.best_state:
+        raise UsageError(f"Training diverged in the first epoch; use a lower --rate than {config.rate:g}.")
     vip.load_state_dict(state.best_state)
     vip.eval()
     return state

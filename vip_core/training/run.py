@@ -21,15 +21,18 @@ from vip_core.data.splits import few_shot
 from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.evaluation.calibration import fit_temperature, too_small_to_fit
 from vip_core.evaluation.domain import domain_check_counts, ood_folders
+from vip_core.evaluation.meaning import Meaning, measure_meaning
 from vip_core.evaluation.measure import Evaluation, measure
+from vip_core.evaluation.probe import fit_probe
 from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.backbone import Backbone
-from vip_core.models.card import BackboneInfo, Card, ContextInfo
+from vip_core.models.card import AdapterInfo, BackboneInfo, Card, ContextInfo, Learning
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
 from vip_core.training.loop import train_prompts
+from vip_core.training.outcome import describe_learning
 from vip_core.training.state import STATE, TrainingState, check_same_run
 from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
@@ -72,6 +75,7 @@ class Fitted:
         reference: (n, D) features of the training images, without augmentation.
         labels: (n,) of the training images.
         val: features and labels of the validation images.
+        before: what the symptoms meant as initialised.
         seconds: spent before the first epoch, on reading and encoding images.
     """
 
@@ -79,6 +83,7 @@ class Fitted:
     reference: Tensor
     labels: Tensor
     val: FeatureSplit
+    before: Meaning
     seconds: float
 
 
@@ -122,13 +127,16 @@ def _complete(run: Run, test: bool, started: float) -> ViP:
     config, out = run.config, run.out
     fitted = fit(run, started)
     threshold = calibrate(run, fitted)
+    splits = {"val": fitted.val}
     metrics = {"val": measure(run.vip, fitted.val, run.val, config.seed, threshold)}
     if test and run.data.test:
-        split = encode_split(run.vip.backbone, run.data.test, "Test images")
-        metrics["test"] = measure(run.vip, split, run.data.test, config.seed, threshold)
-    run.vip.card = make_card(run, fitted, threshold, metrics, started)
-    splits = {"train": run.train, "val": run.val, "test": run.data.test}
-    write_splits(out, splits, run.data.classes)
+        splits["test"] = encode_split(run.vip.backbone, run.data.test, "Test images")
+        metrics["test"] = measure(run.vip, splits["test"], run.data.test, config.seed, threshold)
+    probe = fit_probe(FeatureSplit(fitted.reference, fitted.labels), splits)
+    after = measure_meaning(run.vip, fitted.val.features, run.val)
+    learning = describe_learning(fitted.state, config, metrics["val"], probe, fitted.before, after)
+    run.vip.card = make_card(run, fitted, threshold, metrics, learning, started)
+    write_splits(out, {"train": run.train, "val": run.val, "test": run.data.test}, run.data.classes)
     run.vip.save_pretrained(out)
     return ViP.from_pretrained(out, run.vip.backbone)
 
@@ -156,7 +164,8 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), opt
         train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
     torch.manual_seed(config.seed)
-    vip = ViP(backbone, symptoms, config.context_length, config.class_context, config.context_words or None)
+    words = config.context_words or None
+    vip = ViP(backbone, symptoms, config.context_length, config.class_context, words, config.rank)
     vip.fast_training = fast_bf16(backbone.device)
     ratio = vip.token_ratio()  # an over-long symptom is refused here, before the images are read
     if ratio > MAX_TOKEN_RATIO:
@@ -190,10 +199,13 @@ def fit(run: Run, started: float) -> Fitted:
     reference, views = _training_views(backbone, [row.path for row in run.train], config)
     if config.class_weights:
         run.vip.class_weights = balanced_weights(labels, len(run.vip.symptoms.classes))
+    if run.vip.image_adapter is not None:
+        run.vip.image_adapter.centre(reference)
+    before = measure_meaning(run.vip, val.features, run.val)
     seconds = time.monotonic() - started
     select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
     state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images, select)
-    return Fitted(state, reference, labels, val, seconds)
+    return Fitted(state, reference, labels, val, before, seconds)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -220,7 +232,12 @@ def calibrate(run: Run, fitted: Fitted) -> float | None:
 
 
 def make_card(
-    run: Run, fitted: Fitted, threshold: float | None, metrics: dict[str, Evaluation], started: float
+    run: Run,
+    fitted: Fitted,
+    threshold: float | None,
+    metrics: dict[str, Evaluation],
+    learning: Learning,
+    started: float,
 ) -> Card:
     """The card of the trained model.
 
@@ -229,6 +246,7 @@ def make_card(
         fitted: what training left.
         threshold: see `calibrate`.
         metrics: by split.
+        learning: what the run did.
         started: when the run started, on the monotonic clock.
 
     Raises:
@@ -242,7 +260,10 @@ def make_card(
         name: dict(Counter(data.classes[row.label] for row in rows).most_common()) for name, rows in splits.items()
     }
     settings = {key: value for key, value in asdict(config).items() if key not in ("data", "root", "symptoms")}
-    history = [{"loss": round(loss, 5), "val_accuracy": round(accuracy, 5)} for loss, accuracy in fitted.state.history]
+    history = [
+        {"loss": round(loss, 5), "val_accuracy": round(accuracy, 5), "val_loss": round(val_loss, 5)}
+        for loss, accuracy, val_loss in fitted.state.history
+    ]
     too_small = too_small_to_fit(fitted.val.labels, data.classes)
     settings |= {} if too_small is None else {"not_fitted": too_small}
     seconds = {"features": round(fitted.seconds, 1), "total": round(time.monotonic() - started, 1)}
@@ -262,6 +283,9 @@ def make_card(
         version=__version__,
         threshold=threshold,
         guard=domain_check,
+        method=config.method,
+        adapter=AdapterInfo(rank=config.rank) if config.rank else None,
+        learning=learning,
     )
 
 

@@ -1,5 +1,6 @@
 """The state of a run after each epoch: what a killed run needs to continue exactly where it was."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,18 @@ class TrainingState:
     Attributes:
         epoch: epochs done.
         best_epoch: the epoch whose prompts are kept so far, from 0.
-        best_accuracy: its validation accuracy; below 0 before the first epoch.
+        best_score: its validation accuracy, its negative validation loss or its number, by what the run selects.
         best_state: its prompts, by state key.
-        history: mean training loss and validation accuracy of each epoch done.
+        diverged: whether training stopped because its loss was no longer finite.
+        history: mean training loss, validation accuracy and validation loss of each epoch done.
     """
 
     epoch: int = 0
     best_epoch: int = 0
-    best_accuracy: float = -1.0
+    best_score: float = -math.inf
     best_state: dict[str, Tensor] = field(default_factory=dict)
-    history: list[tuple[float, float]] = field(default_factory=list)
+    diverged: bool = False
+    history: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 def save_state(
@@ -114,4 +117,6 @@ def check_same_run(path: Path, vip: PromptLearner, config: TrainConfig, images: 
 
 def _content(vip: PromptLearner) -> list[Any]:
     """What the prompts are trained for: the backbone, and the classes and symptoms in order."""
-    return [vip.backbone.fingerprint, list(vip.symptoms.classes), [list(lines) for lines in vip.symptoms.symptoms]]
+    symptoms = vip.symptoms
+    wordings = {text: list(texts) for text, texts in symptoms.wordings.items()}
+    return [vip.backbone.fingerprint, list(symptoms.classes), [list(lines) for lines in symptoms.symptoms], wordings]

@@ -153,6 +153,11 @@ def fraction(text: str) -> float:
     return _number(text, lambda number: 0 < number <= 1, "a share of a whole, above 0 and at most 1")
 
 
+def part(text: str) -> float:
+    """A part of a whole, from 0 to 1."""
+    return _number(text, lambda number: 0 <= number <= 1, "a part of a whole, from 0 to 1")
+
+
 def _number(text: str, allowed: Callable[[float], bool], what: str) -> float:
     try:
         number = float(text)

@@ -114,8 +114,9 @@ def _separations(symptoms: SymptomSet, rows: list[int], owners: list[int], vip: 
     """The AUROC of each of the rows under the trained context."""
     counts = [sum(owners[row] == c for row in rows) for c in range(len(symptoms.classes))]
     text = vip.backbone.encode_prompts([symptoms.texts[row] for row in rows], vip.context_prompt(counts))
-    assert vip.reference is not None  # every checkpoint has one
-    return [auroc for c, group in enumerate(text.split(counts)) for auroc in vip.reference.separation(group, c)]
+    reference = vip.adapted_reference
+    assert reference is not None  # every checkpoint has one
+    return [auroc for c, group in enumerate(text.split(counts)) for auroc in reference.separation(group, c)]
 
 
 def _interval(auroc: float, label: int, vip: ViP) -> tuple[float, float] | None:
