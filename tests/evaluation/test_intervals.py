@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from vip_core.evaluation.intervals import clopper_pearson, hanley_mcneil, share
 
@@ -66,3 +66,12 @@ def test_hanley_mcneil_is_the_spread_of_exponential_scores(positives, negatives)
 @pytest.mark.parametrize("auroc", [0.0, 1.0])
 def test_hanley_mcneil_withholds_an_interval_of_no_width(auroc):
     assert hanley_mcneil(auroc, 5, 5) is None
+
+
+def test_share_with_patients_is_exact_for_korn_and_graubards_effective_number_of_images():
+    names = [f"p{patient}" for patient in range(4) for _ in range(3)]
+    right = np.array([1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 1], dtype=bool)  # 3, 2, 1 and 1 of 3
+    value, found = 7 / 12, np.array([3, 2, 1, 1])
+    variance = 4 / 3 * ((found - 3 * value) ** 2).sum() / 12**2
+    effective = value * (1 - value) / variance * (t.ppf(0.975, 11) / t.ppf(0.975, 3)) ** 2
+    assert share(right, names).interval == pytest.approx(clopper_pearson(value * effective, effective))
