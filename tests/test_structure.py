@@ -25,6 +25,11 @@ SAME_MEANING = {
     "rescore": "score a visitor's image again: the handler and what it computes",
     **{f"figure{number}": "a figure of the paper: its command, its plan and its drawing" for number in range(1, 6)},
     **{f"table{number}": "a table of the paper: its command and its plan" for number in range(1, 4)},
+    "answer": "answer a request: of a visitor, or of the page to its decoding process",
+    "fit_probe": "fit a logistic regression on features",
+    "mean_auroc": "AUROC, averaged over classes",
+    "model_card": "a model card: as HTML on the page, as Markdown for the Hub",
+    "VIEWS": "a number of random views of an image",
     "Json": "a JSON object",
     "Tasks": "the tasks of the page by name",
 }
@@ -77,7 +82,9 @@ def shared_names() -> dict[str, list[str]]:
     used = imported()
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, tree in TREES.items():
-        for kind, name in definitions(tree) - {(kind, name) for kind in ("function", "class") for name in SAME_MEANING}:
+        for kind, name in definitions(tree) - {
+            (kind, name) for kind in ("function", "class", "constant") for name in SAME_MEANING
+        }:
             if kind != "constant" or (module(path), name) in used:
                 places[kind, alike(kind, name)].append(f"{path.relative_to(PROJECT)}: {name}")
     return {

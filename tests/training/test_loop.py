@@ -83,6 +83,19 @@ def test_train_prompts_keeps_the_earliest_of_equally_good_epochs(backbone, sympt
     assert done.best_epoch == 0
 
 
+def test_train_prompts_ends_with_the_prompts_of_the_kept_epoch(backbone, symptoms, tmp_path):
+    torch.manual_seed(0)
+    vip = ViP(backbone, symptoms)
+    features, labels = torch.randn(8, 1, 8), torch.arange(8) % 3
+    val = FeatureSplit(features[:1, 0], vip(features[:1, 0]).argmax(-1))
+    done = train_prompts(vip, lambda epoch: features, labels, val, replace(CONFIG, epochs=3), tmp_path / "last.pt")
+    last = torch.load(tmp_path / "last.pt", weights_only=True)["model"]
+    assert done.best_epoch < 2
+    for key, value in vip.state_dict().items():
+        assert torch.equal(value, done.best_state[key])
+    assert any(not torch.equal(value, last[key]) for key, value in vip.state_dict().items())
+
+
 def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tiny_native, tmp_path):
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--rate", "0.05"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())
