@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vip_core.data.dataset import Dataset
 from vip_core.data.features import FeatureSplit
 from vip_core.evaluation.calibration import expected_calibration_error, fit_temperature, too_small_to_fit
+from vip_core.evaluation.meaning import Meaning
 from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.reference import IN_DOMAIN_QUANTILE
 from vip_core.models.vip import ViP, predict
@@ -82,7 +83,7 @@ def calibrated(backbone):
     config = TrainConfig("folder", "", "symptoms.json", seed=1, method="vip")
     data = Dataset("x", vip.symptoms.classes, (), (), ())
     run = Run(config, Path(), vip, data, (), (), {}, None, "")
-    fitted = Fitted(TrainingState(), train, predicted, FeatureSplit(val, val_labels), 0.0)
+    fitted = Fitted(TrainingState(), train, predicted, FeatureSplit(val, val_labels), Meaning(0, None, {}), 0.0)
     return vip, fitted, calibrate(run, fitted)
 
 

@@ -8,6 +8,7 @@ import torch
 from vip_core.data.dataset import Dataset
 from vip_core.data.features import FeatureSplit
 from vip_core.evaluation.calibration import fit_temperature
+from vip_core.evaluation.meaning import Meaning
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
 from vip_core.symptoms import SymptomSet
@@ -32,7 +33,7 @@ def fitted(run) -> Fitted:
     training = torch.randn(80, dim)
     labels = predict(run.vip, training).argmax(-1)
     val = FeatureSplit(torch.randn(60, dim) + 3, torch.arange(60) % 2)
-    return Fitted(TrainingState(), training, labels, val, 0.0)
+    return Fitted(TrainingState(), training, labels, val, Meaning(0, None, {}), 0.0)
 
 
 def test_calibrate_fits_the_temperature_on_validation_images(run, fitted):

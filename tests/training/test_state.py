@@ -1,5 +1,6 @@
 """A run continues only as the same run: every value of its configuration counts."""
 
+from copy import copy
 from dataclasses import fields, replace
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -19,6 +20,7 @@ OTHER = {  # a second value of settings that are text or None
     "pretrained": "openai",
     "positive": "normal",
     "shots": 16,
+    "context_words": "a photo of a",
 }
 TYPES = get_type_hints(TrainConfig)
 
@@ -32,6 +34,13 @@ def other_value(name: str) -> object:
     if isinstance(value, float):
         return value / 2 + 0.1
     return OTHER[name] if name in OTHER else value + 1
+
+
+def changed(name: str) -> TrainConfig:
+    """The configuration with one value changed, even to one that does not go with the others."""
+    config = copy(CONFIG)
+    object.__setattr__(config, name, other_value(name))
+    return config
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ def test_check_same_run_refuses_another_value_of_each_setting(run, name):
     vip, _, _, path = run
     check_same_run(path, vip, CONFIG, "images")
     with pytest.raises(CheckpointError, match=f"contains a run with {name} "):
-        check_same_run(path, vip, replace(CONFIG, **{name: other_value(name)}), "images")
+        check_same_run(path, vip, changed(name), "images")
 
 
 @pytest.mark.parametrize("name", MAY_DIFFER)

@@ -204,6 +204,8 @@ class TrainConfig:
     ] = 0.95
 
     def __post_init__(self) -> None:
+        if self.data not in get_args(DataName):
+            raise UsageError(f"There is no data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
         values: dict[str, Any] = {"backbone": _resolved(self.backbone)}
         if self.pretrained and Path(self.pretrained).is_file():
             values["pretrained"] = str(Path(self.pretrained).resolve())
@@ -221,8 +223,6 @@ class TrainConfig:
         for name, value in values.items():
             object.__setattr__(self, name, value)  # the data class is frozen
         check_ranges(self)
-        if self.data not in get_args(DataName):
-            raise UsageError(f"There is no data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
         if self.select not in get_args(Select):
             raise UsageError(f"An epoch is not selected by {self.select!r}; use {', '.join(get_args(Select))}.")
         if (self.rank > 0) != (self.method == "vip-adapter"):
