@@ -81,7 +81,8 @@ make_devise_mini = command(devise, "python -m vip_core.pretrain devise")
 
 def main(argv: Sequence[str]) -> int:
     """Run `devise` where that is the first word, else the pretraining of vip-mini. Returns the exit status."""
-    return make_devise_mini(argv[1:]) if list(argv[:1]) == ["devise"] else make_vip_mini(argv)
+    words = list(argv)
+    return make_devise_mini(words[1:]) if words[:1] == ["devise"] else make_vip_mini(words)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
         if isinstance(backbone.tokenizer, HFTokenizer):
             backbone.tokenizer.tokenizer.save_pretrained(temporary)
         if isinstance(text, HFTextEncoder):
-            text.config.save_pretrained(temporary)
+            config: Any = text.config  # of transformers, which open_clip replaces where it is missing
+            config.save_pretrained(temporary)
         for path in Path(temporary).iterdir():
             extra[path.name] = path.read_bytes()
     size = {"size": backbone.clip.visual.image_size}  # open_clip's default, as it is in PreprocessCfg for the others

@@ -38,7 +38,7 @@ def describe_learning(
     found = [
         _unchanged(state, config),
         _diverged(state, config),
-        _tokens_decide(val.reliance, config),
+        None if val.reliance is None else _tokens_decide(val.reliance, config),
         _below_probe(own, probes.get("val"), config),
     ]
     return Learning(

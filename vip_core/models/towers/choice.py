@@ -19,9 +19,10 @@ def text_tower(clip: CLIP | CustomTextCLIP, tokenizer: SimpleTokenizer | HFToken
     """The text tower of a model. Raises BackboneError if it is of no kind that a context can be put into exactly."""
     text: Any = clip if isinstance(clip, CLIP) else clip.text
     if isinstance(text, HFTextEncoder):
-        if text.config.model_type in ARCHITECTURES:
+        config: Any = text.config  # of transformers, which open_clip replaces where it is missing
+        if config.model_type in ARCHITECTURES:
             return HuggingFaceTower(text, Tokens(tokenizer))
-        raise _refusal(name, f"a text tower of type {text.config.model_type}")
+        raise _refusal(name, f"a text tower of type {config.model_type}")
     if not isinstance(text, CLIP | TextTransformer) or getattr(text, "cls_emb", None) is not None:
         raise _refusal(name, f"a text tower of type {type(clip).__name__}")
     if mode := getattr(tokenizer, "tokenizer_mode", ""):
