@@ -97,7 +97,7 @@ class Person:
         page = next(each["props"] for each in components if each["props"].get("elem_id") == PAGE)
         self.lists = {
             name: [{"text": text, "on": True, "finding": None, "drawn": False} for text in texts]
-            for name, texts in page["config"]["tasks"][TASK]["lists"].items()
+            for name, texts in page["props"]["config"]["tasks"][TASK]["lists"].items()
         }
         self.choice = self.sent = 0
         self.payloads: list[int] = []

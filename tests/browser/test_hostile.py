@@ -124,7 +124,7 @@ class Caller:
         """What the Diagnose page asks for with an uploaded file; other components hold the file itself."""
         if component.get("elem_id") != PLACES["image"]:
             return file
-        task = component["config"]["tasks"]["pneumonia"]
+        task = component["props"]["config"]["tasks"]["pneumonia"]
         lists = {name: [{"text": text, "on": True} for text in texts] for name, texts in task["lists"].items()}
         return {"path": file["path"], "task": "pneumonia", "mode": "vip", "choice": 1, "id": 1, "lists": lists}
 
