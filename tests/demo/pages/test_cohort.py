@@ -333,7 +333,7 @@ def test_the_csv_holds_all_images_and_no_formula(task, results):
     scored = score_cohort(task, cohort, None, task.predictor.symptoms)
     header, *rows = csv.reader(StringIO(as_csv(scored), newline=""))
     assert header[:4] == ["image", "class", "probability of normal lung", "probability of pneumonia"]
-    assert [row[0].removeprefix("'") for row in rows] == list(names)
+    assert [row[0] for row in rows] == [harmless(name) for name in names]
     assert not [cell for row in rows for cell in row if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert rows[0][1:5] == [""] * 4 and rows[0][-1] == "'=HYPERLINK()"
     for row, cells in zip(scored.rows[1:], rows[1:], strict=True):
