@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.conftest import PROJECT
 from vip_core.cli import COMMANDS, run, vip
@@ -51,7 +52,7 @@ def test_help_describes_every_option_and_loads_nothing_heavy(name):
     done = shell("-X", "importtime", "-m", f"vip_core.{name}", "--help", check=True)
     assert f"Usage: python -m vip_core.{name} [OPTIONS]" in done.stdout
     options = re.findall(r"^  (--[\w-]+.*?)(?:  |$)(.*(?:\n {10,}.*)?)", done.stdout, re.MULTILINE)
-    assert len(options) >= 5 and all(text.strip() for _, text in options)
+    assert len(options) >= 2 and all(text.strip() for _, text in options)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "typer" in loaded and not HEAVY & loaded
 
@@ -269,7 +270,7 @@ def test_score_continues_after_a_file_name_that_is_not_text(trained, image_folde
 def test_evaluate_json_of_one_class_has_no_auroc(trained, image_folder, tmp_path, capsys):
     rows = [f"{path},{path.parent.name},train" for path in sorted(image_folder.rglob("*.png"))]
     lonely = tmp_path / "lonely.png"
-    shutil.copy(image_folder / "white" / "white01.png", lonely)
+    Image.new("RGB", (40, 48), "white").save(lonely)
     (tmp_path / "labels.csv").write_text("\n".join(["image,label,split", *rows, f"{lonely},white,val"]))
     given = ["--checkpoint", trained, "--data", "csv", "--root", tmp_path, "--split", "val"]
     _, out, _ = leaves_with(evaluate, [*given, "--json"], capsys)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_it_starts_soon_in_little_memory_and_leaves_no_upload_behind(tmp_path, xrays, capsys):
     with served(tmp_path) as server:
         (path,) = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")}).json()
-        assert path.startswith(str(server.uploads)) and any(server.uploads.iterdir())
+        assert path and any(each.is_file() for each in server.uploads.rglob("*"))
         with capsys.disabled():
             print(f"\n  first page after {server.seconds:.1f} s", end="")
             if sys.platform == "linux":
@@ -58,7 +58,9 @@ def test_a_file_over_the_limit_is_refused_as_it_arrives(tmp_path, xrays, monkeyp
         page.wait_for_selector("html[data-ready=yes]")
         page.wait_for_selector(".vip-bench[data-ready=yes]")
         page.locator(".vip-tools input[type=file]").first.set_input_files(large)
-        expect(page.locator(".vip-answer .vip-message")).to_contain_text("too large", timeout=20_000)
+        expect(page.locator(".vip-answer .vip-message")).to_contain_text(
+            "exceed the maximum allowed size", timeout=20_000
+        )
         page.close()
         assert not [path for path in server.uploads.rglob("*") if path.is_file()]
         taken = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")})

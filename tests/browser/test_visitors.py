@@ -20,12 +20,12 @@ def test_two_people_never_see_each_others_image_or_lists(visit, xrays):
     pictures = ann.picture, ben.picture
     assert pictures[0] != pictures[1]
     for turn in range(2):
-        texts = [f"opacity of Ann, number {turn}", f"opacity of Ben, number {turn}"]
+        texts = [f"opacity of visitor-one, number {turn}", f"opacity of visitor-two, number {turn}"]
         for person, text in zip((ann, ben), texts, strict=True):
             person.text(0, 1).fill(text)
         for person, text in zip((ann, ben), texts, strict=True):
             person.wait(lambda person=person, text=text: person.scored(text))
-    assert "Ben" not in ann.page.content() and "Ann" not in ben.page.content()
+    assert "visitor-two" not in ann.page.content() and "visitor-one" not in ben.page.content()
     assert (ann.picture, ben.picture) == pictures
     alone = visit()
     alone.upload(xrays[3])
@@ -85,7 +85,7 @@ def test_the_api_says_what_is_wrong(client, xrays, tmp_path):
     bad.write_text("Dear colleague")
     calls = {
         "letter.png is not a PNG": (handle_file(bad), "pneumonia", None),
-        "no task “fracture”": (handle_file(xrays[0]), "fracture", None),
+        "Unknown task “fracture”": (handle_file(xrays[0]), "fracture", None),
         "no symptom": (handle_file(xrays[0]), "pneumonia", {"normal lung": [], "pneumonia": ["x"]}),
         "classes do not match": (handle_file(xrays[0]), "melanoma", {"normal lung": ["x"], "pneumonia": ["x"]}),
     }

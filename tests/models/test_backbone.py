@@ -195,7 +195,7 @@ def test_fingerprint_differs_between_backbones(tiny_native, tiny_custom):
         ("ViT-B-16", None, "needs --pretrained with one of: openai"),
         ("ViT-B-16", "best", "has no weights called best"),
         ("vip-mini", "openai", "brings its own weights"),
-        ("local-dir:/nowhere", None, "could not be loaded"),
+        ("local-dir:/nowhere", None, "is not the folder of an open_clip model"),
         ("coca_ViT-B-32", "random", "a text tower of type CoCa"),
     ],
 )
