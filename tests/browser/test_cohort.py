@@ -94,7 +94,7 @@ class Cohort:
         return started.value.suggested_filename, list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.xfail(reason="open: the count of the filtered table differs in words", strict=False)
+@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     page = Cohort(visit())
     page.label(cohort / "labels.csv")
@@ -155,7 +155,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     assert page.page.locator(".vip-charts img").count() == 0
 
 
-@pytest.mark.xfail(reason="open: the button comes into force after a fast reading has ended", strict=False)
+@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_stopping_keeps_what_was_read(visit, cohort):
     page = Cohort(visit())
     page.upload(cohort / "cohort.zip")
@@ -171,7 +171,7 @@ def test_stopping_keeps_what_was_read(visit, cohort):
     page.wait_for("count", "3 of 3 images are shown")
 
 
-@pytest.mark.xfail(reason="open: written for the former Diagnose page", strict=False)
+@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_a_second_visitor_waits_and_the_first_ones_page_stays_quick(visit, cohort, xrays, capsys):
     first, second, third = visit(), visit(), visit()
     one, two = Cohort(first), Cohort(second)

@@ -192,13 +192,13 @@ def blank(browser):
 
 
 SENT = [each for each in UPLOADS if each.where != "symptoms"]  # symptom files stay in the browser
-OPEN = {"a ZIP called .png in a ZIP", "an SVG among images"}  # the cohort now counts them as left out, in other words
+OPEN = {"a ZIP called .png in a ZIP", "an SVG among images"}
 
 
 @pytest.mark.parametrize("upload", SENT, ids=[each.what for each in SENT])
 def test_it_is_refused_in_a_sentence_or_read_as_what_it_is(server, caller, unharmed, blank, upload, request):
     if upload.what in OPEN or upload.where == "image":
-        request.applymarker(pytest.mark.xfail(reason="open: the sentence about what was left out", strict=False))
+        request.applymarker(pytest.mark.xfail(reason="open: some of these fail, cause not found", strict=False))
     session = uuid.uuid4().hex
     file = caller.file(upload.name, upload.make())
     if file is None:
@@ -220,7 +220,7 @@ def test_it_is_refused_in_a_sentence_or_read_as_what_it_is(server, caller, unhar
         messages += [text for text in answer.texts if text.endswith(".") and not upload.taken]
     assert all(text.endswith(".") and "\n" not in text and len(text) < 1000 for text in messages)
     if upload.where == "image" and not upload.taken:
-        assert messages or upload.words  # its own sentence, or the words asked for above
+        assert len(messages) == 1
     if upload.where == "image":
         assert bool(pictures) == upload.taken
     for picture in pictures:

@@ -176,7 +176,7 @@ def test_a_list_is_written_grounded_edited_and_used(symptoms, llm, server):
     person.wait(lambda: person.texts(1) == ["white opacity, edited"])
 
 
-@pytest.mark.xfail(reason="open: a call that waits for its first byte is not cancelled within 5 s", strict=False)
+@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_a_call_can_be_cancelled(symptoms, llm):
     llm.says(Answer("{}", hang=60))
     person = symptoms()
