@@ -235,7 +235,6 @@ def test_save_pretrained_refuses_a_model_changed_after_training(trained, tmp_pat
     assert torch.equal(again.merge_prompt.key.weight, vip.merge_prompt.key.weight)
 
 
-@pytest.mark.xfail(reason="open: torch.save raises RuntimeError on a full disk, not yet a sentence", strict=False)
 def test_train_on_a_full_disk_keeps_the_last_epoch(image_folder, symptom_file, tiny_native, small_disk):
     from dataclasses import replace
 

@@ -19,7 +19,7 @@ from vip_core.models.backbone import Backbone
 from vip_core.pretraining.labels import DERMOSCOPY, LabelledImage
 from vip_core.utils.console import console
 from vip_core.utils.device import fast_bf16
-from vip_core.utils.files import atomic
+from vip_core.utils.files import write_torch
 
 STORED_SIZE = 256  # pixels a side, squashed as the backbone does; a little more than it reads, for the crops
 VIEWS = 4  # random ones of an image, beside the plain one, before its tower is tuned
@@ -170,8 +170,7 @@ def pooled_features(
                 with torch.inference_mode(), autocast:
                     batch = batch.contiguous(memory_format=torch.channels_last)
                     pooled.append(visual.trunk(batch).float().cpu())
-            with atomic(path) as temporary:
-                torch.save(torch.cat(pooled), temporary)
+            write_torch(path, torch.cat(pooled))
         columns.append(torch.load(path, weights_only=True))
     return torch.stack(columns, dim=1)
 

@@ -14,7 +14,7 @@ from vip_core.errors import DataError
 from vip_core.pretraining.corpus import TEXT_FILES
 from vip_core.pretraining.labels import LabelledImage, labelled_sentences
 from vip_core.pretraining.phrases import load_phrases
-from vip_core.utils.files import atomic, write_json
+from vip_core.utils.files import write_json, write_torch
 
 Part = nn.Module | Optimizer | LRScheduler
 
@@ -50,5 +50,4 @@ def load_state(path: Path, parts: Mapping[str, Part], device: torch.device) -> i
 
 def save_state(path: Path, parts: Mapping[str, Part], epochs: int) -> None:
     """Save the parts' state after so many epochs. Raises StorageError if it cannot be written."""
-    with atomic(path) as temporary:
-        torch.save({**{name: part.state_dict() for name, part in parts.items()}, "epoch": epochs}, temporary)
+    write_torch(path, {**{name: part.state_dict() for name, part in parts.items()}, "epoch": epochs})

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from vip_core.errors import CheckpointError
 from vip_core.models.learner import PromptLearner
 from vip_core.training.config import TrainConfig
-from vip_core.utils.files import atomic
+from vip_core.utils.files import write_torch
 
 STATE = "last.pt"  # its name in the folder of a run
 MAY_DIFFER = ("root", "symptoms")  # where the data and the symptom file are; their contents are checked
@@ -58,8 +58,7 @@ def save_state(
         "generator": generator.get_state(),
         "progress": vars(state),
     }
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    write_torch(path, content)
 
 
 def load_state(

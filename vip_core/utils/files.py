@@ -1,6 +1,7 @@
 """Writing files so that a reader never sees half of one, and a full disk costs only the new version."""
 
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -55,10 +57,8 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary = path.parent / f".{path.name[:200]}-{secrets.token_hex(8)}"
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes away
         yield temporary
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
-            raise  # torch.save wraps the system's error in its own; others, such as out of memory, are not about files
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+    except OSError as error:
+        reason = error.strerror or str(error).strip().splitlines()[0]
         raise StorageError(
             f"{path} could not be written ({reason}); free some space or choose another folder, then run it again."
         ) from error
@@ -92,3 +92,10 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file atomically. Raises StorageError."""
     atomic_together(path.parent, {path.name: tensor_bytes(tensors, metadata)})
+
+
+def write_torch(path: Path, value: Any) -> None:  # noqa: ANN401
+    """Write a torch file atomically. Raises StorageError."""
+    buffer = io.BytesIO()  # to a path, torch.save turns the system's error of a full disk into one of its own
+    torch.save(value, buffer)
+    atomic_together(path.parent, {path.name: buffer.getvalue()})
