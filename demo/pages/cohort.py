@@ -12,7 +12,7 @@ from ..render.cards import message
 from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
 from ..sections.boxes import boxes_of, most_classes, original_lists
 from ..sections.uploads import GONE, uploaded_files
-from ..sections.wiring import PRIVATE, Json, Tasks, Updates, boxes_named, listener
+from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, boxes_named, listener
 from ..state.archive import MAX_IMAGES, MAX_UNPACKED
 from ..state.cohort import (
     ALL,
@@ -137,7 +137,7 @@ def cohort_page(tasks: Tasks, max_upload: int = MAX_BYTES) -> None:
         TURNS.leave(request.session_hash or "")
 
     files.upload(**listener(read, [task, files], reading, **READ, **FEW)).then(**show_all)
-    stop.click(stop_reading, None, None, queue=False, **FEW)
+    stop.click(stop_reading, None, None, **AT_ONCE)
     taken = {"cohort": cohort, "progress": progress}
     reference.click(**listener(partial(take_reference, tasks), task, taken, **FEW)).then(**show_all)
 

@@ -19,7 +19,7 @@ from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
 from ..pages.diagnose import put_lists
 from ..render.cards import message
 from ..render.listing import dropped_lines, findings_table, from_text, sources, to_text
-from ..sections.wiring import PRIVATE, Json, Tasks, Updates, listener
+from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, listener
 from ..settings import DEFAULTS, Settings
 from ..state.generation import (
     NOT_OPEN,
@@ -132,7 +132,7 @@ def symptoms_page(
     def cancel(request: gr.Request) -> None:
         calls.stop(request.session_hash or "")
 
-    form["cancel"].click(cancel, None, None, queue=False, **PRIVATE)
+    form["cancel"].click(cancel, None, None, **AT_ONCE)
     page = Context.root_block
     assert page is not None, "symptoms_page is called within gr.Blocks"
     page.unload(cancel)

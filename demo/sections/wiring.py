@@ -14,6 +14,8 @@ from ..state.tasks import Task
 Json = dict[str, Any]
 Tasks = Mapping[str, Task]
 PRIVATE: Json = {"api_visibility": "private"}
+# Never waits for another event. In the queue all the same: the route of events without it is closed.
+AT_ONCE: Json = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
 Updates = dict[str, Any]  # new values by the name of the output; an output that is not named keeps its value
 Components = Mapping[str, Component | Block]
 
