@@ -42,6 +42,10 @@ class Server:
     uploads: Path
     seconds: float  # from the command to the first page
 
+    def kept(self) -> list[Path]:
+        """The files of visitors on the disk; a running server's own lock file is none."""
+        return [path for path in self.uploads.rglob("*") if path.is_file() and path.name != ".vip-lock"]
+
     @property
     def resident(self) -> int:
         """Bytes of memory in use."""

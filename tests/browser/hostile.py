@@ -148,7 +148,7 @@ def climbing() -> bytes:
 
 # ---- all of them
 
-NO_IMAGE = ("is not a PNG, JPEG, WebP, TIFF, BMP or DICOM file",)
+NO_IMAGE = ("is not a PNG, JPEG, WebP, TIFF, BMP, HEIC or DICOM file",)
 DAMAGED = ("is damaged, cut short or unusual",)
 LISTS = {"normal lung": ["clear dark lungs"], "pneumonia": ["dense white opacity"]}
 
@@ -206,7 +206,7 @@ IMAGES = [
     image("a PNG that is a page too", "x.html", polyglot_png, taken=True),
     image("a ZIP called .png", "x.png", lambda: zipped(("film.jpeg", XRAY)), *NO_IMAGE),
     image("a TIFF of 200 pages", "pages.tif", many_pages, "holds 200 pages or frames"),
-    image("a TIFF in a circle", "circle.tif", looped_tiff),
+    image("a TIFF in a circle", "circle.tif", looped_tiff, taken=True),
     image(
         "a WebP in motion",
         "m.webp",

@@ -94,7 +94,6 @@ class Cohort:
         return started.value.suggested_filename, list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     page = Cohort(visit())
     page.label(cohort / "labels.csv")
@@ -122,14 +121,14 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     wrong = sum(record["class"] != record["label"] for record in labelled)
     page.choose("filter", "Wrong")
     page.wait_for("count", f"{wrong} of 201 images shown")
-    page.choose("filter", "Not read")
+    page.choose("filter", "Unreadable")
     page.wait_for("count", "1 of 201")
     page.person.wait(lambda: [row[0] for row in page.rows] == [EVIL])
     page.choose("filter", "All images")
     page.page.fill("#vip-cohort-search :is(input, textarea)", "01")
     expected = [record["image"] for record in records if "01" in record["image"]]
     page.wait_for("count", f"{len(expected)} of 201")
-    page.choose("order", "Least sure first")
+    page.choose("order", "Least confident first")
     page.person.wait(lambda: page.rows and page.rows[0][2] == min(row[2] for row in page.rows))
     page.page.fill("#vip-cohort-search :is(input, textarea)", "")
 
@@ -155,7 +154,6 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     assert page.page.locator(".vip-charts img").count() == 0
 
 
-@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_stopping_keeps_what_was_read(visit, cohort):
     page = Cohort(visit())
     page.upload(cohort / "cohort.zip")
@@ -164,14 +162,13 @@ def test_stopping_keeps_what_was_read(visit, cohort):
     page.wait_for("progress", "Stopped after")
     done = int(re.search(r"after (\d+)", page.page.inner_text("#vip-cohort-progress")).group(1))
     assert 0 < done < 201
-    page.wait_for("count", f"{done} of {done} images are shown")
+    page.wait_for("count", f"{done} of {done} images shown")
     assert len(page.download()[1]) == done
     assert page.page.locator("#vip-cohort-stop").is_disabled()
     page.upload(*sorted(EXAMPLES.glob("*.jpeg"))[:3])  # and the page is free again
-    page.wait_for("count", "3 of 3 images are shown")
+    page.wait_for("count", "3 of 3 images shown")
 
 
-@pytest.mark.xfail(reason="open: it fails, cause not found", strict=False)
 def test_a_second_visitor_waits_and_the_first_ones_page_stays_quick(visit, cohort, xrays, capsys):
     first, second, third = visit(), visit(), visit()
     one, two = Cohort(first), Cohort(second)
@@ -180,8 +177,7 @@ def test_a_second_visitor_waits_and_the_first_ones_page_stays_quick(visit, cohor
     two.upload(cohort / "cohort.zip")
     two.wait_for("progress", "being read first; yours follow by themselves")
     start = time.monotonic()
-    third.page.locator("#vip-examples-pneumonia button").first.click()  # another person diagnoses meanwhile
-    third.page.wait_for_selector("#vip-bars img")
+    third.choose_example(0)  # another person diagnoses meanwhile
     took = time.monotonic() - start
     with capsys.disabled():
         print(f"\n  a diagnosis while a cohort is read: {took:.1f} s")

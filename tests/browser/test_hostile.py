@@ -192,13 +192,10 @@ def blank(browser):
 
 
 SENT = [each for each in UPLOADS if each.where != "symptoms"]  # symptom files stay in the browser
-OPEN = {"a ZIP called .png in a ZIP", "an SVG among images"}
 
 
 @pytest.mark.parametrize("upload", SENT, ids=[each.what for each in SENT])
 def test_it_is_refused_in_a_sentence_or_read_as_what_it_is(server, caller, unharmed, blank, upload, request):
-    if upload.what in OPEN or upload.where == "image":
-        request.applymarker(pytest.mark.xfail(reason="open: some of these fail, cause not found", strict=False))
     session = uuid.uuid4().hex
     file = caller.file(upload.name, upload.make())
     if file is None:
