@@ -143,10 +143,11 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     # lists that cannot be used
     page.box(0).fill("")
     page.wait_for("list-note", "“normal lung” has no symptom")
-    assert page.page.locator("#vip-cohort-summary .vip-stale").is_visible()
+    expect(page.page.locator("#vip-cohort-summary .vip-stale")).to_be_visible()
     page.page.click("#vip-cohort-reset")
     page.wait_for("summary", "These are the original lists")
-    assert page.figures == before and not page.page.locator("#vip-cohort-summary .vip-stale").is_visible()
+    expect(page.page.locator("#vip-cohort-summary .vip-stale")).to_be_hidden()
+    assert page.figures == before
 
     # without labels again
     page.page.locator("#vip-cohort-labels").get_by_label("Clear").click()
