@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
@@ -123,7 +123,7 @@ class Backbone(nn.Module):
     @property
     def preprocess_config(self) -> dict[str, Any]:
         """open_clip's preprocessing configuration."""
-        return dict(self.clip.visual.preprocess_cfg)
+        return dict(cast("dict[str, Any]", self.clip.visual.preprocess_cfg))
 
     @property
     def _preprocess(self) -> PreprocessCfg:
@@ -132,7 +132,7 @@ class Backbone(nn.Module):
     @property
     def preprocess(self) -> Callable[[Image], Tensor]:
         """The model's own evaluation transform: an RGB image -> pixels (3, H, W)."""
-        return image_transform_v2(self._preprocess, is_train=False)
+        return cast("Callable[[Image], Tensor]", image_transform_v2(self._preprocess, is_train=False))
 
     def train_transform(self, least: float) -> Callable[[Image], Tensor]:
         """The paper's training transform: random resized crop (bicubic), horizontal flip.

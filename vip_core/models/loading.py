@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import open_clip
 import torch
@@ -19,10 +20,10 @@ from vip_core.errors import BackboneError
 from vip_core.models.towers.tokens import shorten
 from vip_core.utils.console import console
 
+Tokenizer = SimpleTokenizer | HFTokenizer
 
-def load_open_clip(
-    name: str, source: str, pretrained: str | None
-) -> tuple[CLIP | CustomTextCLIP, SimpleTokenizer | HFTokenizer]:
+
+def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP | CustomTextCLIP, Tokenizer]:
     """A model and its tokenizer, on the CPU in float32.
 
     Args:
@@ -51,7 +52,8 @@ def load_open_clip(
                 force_quick_gelu=quick_gelu,
                 require_pretrained=pretrained != "random",
             )
-            return clip.float(), open_clip.get_tokenizer(found)
+            # open_clip names wider types; `text_tower` refuses what is neither
+            return cast("tuple[CLIP | CustomTextCLIP, Tokenizer]", (clip.float(), open_clip.get_tokenizer(found)))
     except Exception as error:  # hub, connection, damaged and foreign files each bring errors of their own
         raise BackboneError(_reason(name, error)) from error
 
@@ -144,7 +146,7 @@ def check_tag(name: str, pretrained: str | None) -> bool:
             f"Backbone {name} has no weights called {pretrained}; give --pretrained one of: {', '.join(tags)}."
         )
     wanted = bool(open_clip.get_pretrained_cfg(model, pretrained).get("quick_gelu", False))
-    if not wanted and open_clip.get_model_config(model).get("quick_gelu", False):
+    if not wanted and (open_clip.get_model_config(model) or {}).get("quick_gelu", False):
         raise BackboneError(
             f"The weights {pretrained} were not trained with QuickGELU, which {name} uses; "
             f"give --backbone {model.removesuffix('-quickgelu')}."

@@ -10,12 +10,15 @@ The value path follows Zhou et al., "Extract Free Dense Labels from CLIP" (ECCV 
 attention were on it, without that block's residual.
 """
 
+from typing import Any
+
 import torch
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import ResidualAttentionBlock
 from open_clip.transformer import VisionTransformer as OpenClipViT
-from timm.layers import Attention, AttentionPoolLatent
+from timm.layers.attention import Attention
+from timm.layers.attention_pool import AttentionPoolLatent
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,7 +41,7 @@ def encode_with_patches(visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tens
 
 
 def _timm_cnn(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-    trunk = visual.trunk
+    trunk: Any = visual.trunk  # torch types what a module holds as Tensor | Module
     maps = trunk.forward_features(pixels)  # (B, C, h, w)
     features = visual.head(trunk.forward_head(maps))
     if maps.ndim != 4 or maps.shape[1] != trunk.num_features:  # another transformer's tokens, or channels last
@@ -49,7 +52,7 @@ def _timm_cnn(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]
 
 
 def _timm_vit(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-    trunk = visual.trunk
+    trunk: Any = visual.trunk
     tokens = trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pixels))))  # (B, P + N, W)
     for block in trunk.blocks[:-1]:
         tokens = block(tokens)
@@ -68,8 +71,8 @@ def _timm_vit(visual: TimmModel, pixels: Tensor) -> tuple[Tensor, Tensor | None]
     return features, _as_grid(visual.head(trunk.head(trunk.fc_norm(patches))), pixels)
 
 
-def _pooling_values(pool: AttentionPoolLatent, states: Tensor) -> Tensor:
-    """What attention pooling gives of each token (B, N, W) if all its attention is on that token."""
+def _pooling_values(pool: Any, states: Tensor) -> Tensor:  # noqa: ANN401
+    """What timm's attention pooling gives of each token (B, N, W) if all its attention is on that token."""
     if pool.pos_embed is not None:
         states = states + pool.pos_embed
     pooled = pool.proj(pool.kv(states).chunk(2, dim=-1)[1])
@@ -78,7 +81,7 @@ def _pooling_values(pool: AttentionPoolLatent, states: Tensor) -> Tensor:
 
 def _open_clip_vit(visual: OpenClipViT, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
     tokens = visual._embeds(pixels)  # (B, P + N, W)
-    blocks = visual.transformer.resblocks
+    blocks: Any = visual.transformer.resblocks
     for block in blocks[:-1]:
         tokens = block(tokens)
     last = blocks[-1]

@@ -194,7 +194,7 @@ class ViP(PromptLearner):
 
     def merge(self, text: Tensor, counts: list[int]) -> tuple[Tensor, Tensor]:
         """Class features (C, D) and attention (C, m) of text features (n, D), `counts` of them per class."""
-        padded = pad_sequence(text.split(counts), batch_first=True)  # (C, m, D)
+        padded = pad_sequence(list(text.split(counts)), batch_first=True)  # (C, m, D)
         present = torch.arange(padded.shape[1], device=text.device) < torch.tensor(counts, device=text.device)[:, None]
         return self.merge_prompt(padded, present)
 
