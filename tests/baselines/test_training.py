@@ -1,6 +1,7 @@
 """Every method through the one training loop: what moves, how many values, the same bits for a seed."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def train(method, backbone, symptoms, path, epochs: int = 3, seed: int = 1):
     learner.prepare(views, labels)
     before = copy.deepcopy(learner.state_dict())
     config = TrainConfig("folder", "", "", seed=seed, epochs=epochs, batch_size=8, rate=0.1, method="vip")
+    config = replace(config, **method.settings)
     val = FeatureSplit(views[:, 0], labels)
     train_prompts(learner, lambda epoch: views[:, 1:], labels, val, config, path)
     learner.finish(val.features, val.labels)
@@ -87,6 +89,7 @@ def test_parameter_count_of_each_method_is_the_published_one(backbone, symptoms)
         "context-only": length * width,
         "merge-only": classes * dimension + 2 * dimension**2,
         "tokens-only": classes * dimension,
+        "vip-swap": length * width + classes * dimension + 2 * dimension**2,
         "zero-shot-symptoms": 0,
         "maple": 2 * length * width + 2 * (width * 16 + 16),
     }

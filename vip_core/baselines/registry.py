@@ -1,7 +1,8 @@
 """All methods by name: how each is built, and the learning rate that it was published with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from vip_core.baselines.ablations import ContextOnly, MergeOnly, TokensOnly
 from vip_core.baselines.bayesian import BayesianPrompts, ConditionalBayesianPrompts
@@ -19,6 +20,9 @@ from vip_core.models.backbone import Backbone
 from vip_core.models.learner import PromptLearner
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
+from vip_core.training.config import METHOD_DEFAULTS
+
+ADAPTER = {"method": "vip-adapter", **METHOD_DEFAULTS["vip-adapter"]}
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,18 @@ class Method:
         label: for people.
         build: makes the learner; random starts come from torch's global generator.
         rate: the published learning rate; None where no gradient step is made.
+        settings: fields of TrainConfig in which its training differs from the others'.
     """
 
     name: str
     label: str
     build: Callable[[Backbone, SymptomSet], PromptLearner]
     rate: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _adapter(backbone: Backbone, symptoms: SymptomSet) -> ViP:
+    return ViP(backbone, symptoms, adapter_rank=ADAPTER["rank"])
 
 
 _ALL = (
@@ -59,5 +69,8 @@ _ALL = (
     Method("context-only", "ViP without merge prompt", ContextOnly, 2e-3),
     Method("merge-only", "ViP without context prompt", MergeOnly, 2e-3),
     Method("tokens-only", "Merge tokens without symptoms", TokensOnly, 2e-3),
+    Method("vip-swap", "ViP, lists exchanged in training", ViP, 2e-3, {"swap": 0.5}),
+    Method("vip-adapter", "ViP with image adapter", _adapter, 2e-3, ADAPTER),
+    Method("vip-adapter-no-swap", "ViP with image adapter, no exchange", _adapter, 2e-3, {**ADAPTER, "swap": 0.0}),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

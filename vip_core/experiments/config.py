@@ -88,4 +88,5 @@ class RunSpec:
     def train_config(self, shared: TrainConfig) -> TrainConfig:
         """The training configuration of the run."""
         rate = shared.rate if self.rate is None else self.rate
-        return dataclasses.replace(shared, seed=self.seed, rate=rate, shots=self.shots)
+        changes = {**METHODS[self.method].settings, "seed": self.seed, "rate": rate, "shots": self.shots}
+        return dataclasses.replace(shared, **changes)

@@ -29,7 +29,16 @@ TABLE1 = (
     "biomedcoop",
     "fine-tuned",
 )
-TABLE2 = ("zero-shot-symptoms", "context-only", "merge-only", "vip", "tokens-only")
+TABLE2 = (
+    "zero-shot-symptoms",
+    "context-only",
+    "merge-only",
+    "vip",
+    "tokens-only",
+    "vip-swap",
+    "vip-adapter",
+    "vip-adapter-no-swap",
+)
 FEW_SHOT = ("vip", "linear-probe", "coop", "kgcoop", "tip-adapter-f", "clip-adapter")
 
 
@@ -91,9 +100,9 @@ def table1(material: Material) -> list[Entry]:
 
 
 def table2(material: Material) -> list[Entry]:
-    """The ablations: context prompt, merge prompt, its tokens alone, and random words in place of the symptoms."""
+    """The ablations: context prompt, merge prompt, its tokens alone, exchanged lists, the adapter, and random words."""
     entries = [entry(name, material) for name in TABLE2]
-    return [*entries, entry("vip", material, knowledge="random")]
+    return [*entries, *(entry(name, material, knowledge="random") for name in ("vip", "vip-adapter"))]
 
 
 def few_shot_entries(material: Material) -> dict[int | None, list[Entry]]:

@@ -186,6 +186,11 @@ class ViP(PromptLearner):
 
     # ---- the method
 
+    def prepare(self, features: Tensor, labels: Tensor) -> None:
+        """Centre the image adapter on the training images: features (n, V, D), the evaluation view first."""
+        if self.image_adapter is not None:
+            self.image_adapter.centre(features[:, 0])
+
     def encode_symptoms(self, symptoms: SymptomSet | None = None) -> Tensor:
         """Text features (n, D) of all symptoms under the context prompt, class after class, not normalised."""
         symptoms = symptoms or self.symptoms

@@ -199,8 +199,7 @@ def fit(run: Run, started: float) -> Fitted:
     reference, views = _training_views(backbone, [row.path for row in run.train], config)
     if config.class_weights:
         run.vip.class_weights = balanced_weights(labels, len(run.vip.symptoms.classes))
-    if run.vip.image_adapter is not None:
-        run.vip.image_adapter.centre(reference)
+    run.vip.prepare(reference[:, None], labels)
     before = measure_meaning(run.vip, val.features, run.val)
     seconds = time.monotonic() - started
     select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
