@@ -18,7 +18,11 @@ COMMANDS = {
     "backbone": "Save a backbone to a folder that opens without a network.",
     "experiments": "Run the paper's tables and figures on a data set.",
 }
-DEMO = "Serve the web page."
+# What the demo adds. vip_core never imports it, so each is looked up by name.
+OF_THE_DEMO = {
+    "demo": ("serve", "Serve the web page."),
+    "export-web": ("export_web", "Write the page as static files, with the model in the browser."),
+}
 
 
 def run(main: Main) -> NoReturn:
@@ -54,7 +58,7 @@ def vip(argv: list[str]) -> int:
     name, *rest = argv or ["--help"]
     if name in ("--help", "-h"):
         print("Usage: vip COMMAND [OPTIONS]\n\nVisual symptoms as prompts. Research use only.\n\nCommands:")
-        for listed, what in [*COMMANDS.items(), ("demo", DEMO)]:
+        for listed, what in [*COMMANDS.items(), *((each, what) for each, (_, what) in OF_THE_DEMO.items())]:
             print(f"  {listed:<12}{what}")
         print("\nvip COMMAND --help lists the options of a command.")
         return 0
@@ -63,20 +67,23 @@ def vip(argv: list[str]) -> int:
         return 0
     if name in COMMANDS:
         return import_module(f"vip_core.{name}").main(rest)
-    if name == "demo":
-        return _demo()(rest)
-    raise UsageError(f"There is no command {name}; use one of {', '.join([*COMMANDS, 'demo'])}, or vip --help.")
+    if name in OF_THE_DEMO:
+        return _of_the_demo(name, rest)
+    known = ", ".join([*COMMANDS, *OF_THE_DEMO])
+    raise UsageError(f"There is no command {name}; use one of {known}, or vip --help.")
 
 
-def _demo() -> Main:
-    """The demo's own main: vip_core never imports the demo, so it is looked up by name."""
+def _of_the_demo(name: str, rest: list[str]) -> int:
+    """Run a command of the demo. Raises UsageError where a package that it needs is not installed."""
+    module, _ = OF_THE_DEMO[name]
+    extra = "web" if name == "export-web" else "demo"
     try:
-        for entry in entry_points(group="vip.commands", name="demo"):
-            return entry.load()
-        return import_module("demo.serve").main  # a checkout that is not installed
+        for entry in entry_points(group="vip.commands", name=name):
+            return entry.load()(rest)
+        return import_module(f"demo.{module}").main(rest)  # a checkout that is not installed
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"The page needs {error.name}, which is not installed; run pip install 'vip-core[demo]'."
+            f"vip {name} needs {error.name}, which is not installed; run pip install 'vip-core[{extra}]'."
         ) from error
 
 

@@ -87,7 +87,7 @@ export class Bench {
       onuse: lists => this.#edit(() => this.store.replace(lists)),
       onchart: format => this.#chart(format),
       onforget: () => this.#forget(),
-    }, config.privacy);
+    }, config.privacy, config.charts ?? true);
     this.root.replaceChildren(
       make(
         "div",

@@ -15,6 +15,7 @@ export function make(tag, attributes = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") node[name] = value;
+    else if (name === "style") node.style.cssText = value; // as an attribute, a Content-Security-Policy forbids it
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter(child => child !== null && child !== undefined));

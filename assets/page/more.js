@@ -1,6 +1,6 @@
 /** What is below the fold: what would change the answer, versions of the lists, the numbers, and the note of the report. */
 
-import { button, download, make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { perCent, signed } from "./format.js";
 
 const HEADS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution", "Attention", "AUROC"];
@@ -9,8 +9,10 @@ export class More {
   /**
    * @param {Object} acts what a person may ask for: onopen() of a panel, onkeep(name), ondelete(name) and onuse(lists) of a
    *   version, onchart(format), onforget()
+   * @param {string} privacy what becomes of an image
+   * @param {boolean} charts whether the backend draws charts
    */
-  constructor(acts, privacy) {
+  constructor(acts, privacy, charts) {
     this.acts = acts;
     this.latest = null;
     this.changes = make("div");
@@ -41,9 +43,8 @@ export class More {
         make(
           "div",
           { class: "vip-line" },
-          button("Save chart (PNG)", () => acts.onchart("png")),
-          button("Save chart (SVG)", () => acts.onchart("svg")),
-          button("Save JSON", () => this.latest && download("vip-diagnosis.json", `${JSON.stringify(this.latest.diagnosis, null, 2)}\n`)),
+          ...(charts ? ["png", "svg"] : []).map(kind => button(`Save chart (${kind.toUpperCase()})`, () => acts.onchart(kind))),
+          button("Save JSON", () => acts.onchart("json")),
         ),
         this.numbers,
       ),

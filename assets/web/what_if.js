@@ -1,0 +1,92 @@
+/** What if: a person's own findings in place of the model's, and which symptoms the answer hangs on. As demo.state.what_if. */
+
+import { perCent } from "./page/format.js";
+import { argmax, quantile, softmax } from "./linear.js";
+
+const QUANTILE = { seen: 0.95, absent: 0.05 }; // of the reference images of the symptom's class
+const NEIGHBOURS = 5;
+
+/** The diagnosis of an image feature under what was asked, and what is known of each symptom. */
+export async function diagnose(task, feature, asked) {
+  const scorer = task.scorer(asked.mode);
+  const known = await scorer.encodeSymptoms(asked.symptoms);
+  return { diagnosis: overruled(task, asked, scorer.diagnosed(feature, asked.symptoms, known), known), known };
+}
+
+/**
+ * The diagnosis with the person's own findings in place of the model's similarities: a symptom's term of the logit is
+ * proportional to its similarity, so it is scaled to the 95th or 5th percentile of the reference images of its class.
+ */
+function overruled(task, asked, diagnosis, known) {
+  const scorer = task.scorer(asked.mode);
+  const bank = scorer.similarityReference;
+  if (!bank || !asked.findings.some(Boolean)) return diagnosis;
+  const { classes } = asked.symptoms;
+  const logits = { ...diagnosis.logits };
+  const flat = known.flat();
+  const symptoms = diagnosis.symptoms.map((score, row) => {
+    const finding = asked.findings[row];
+    if (finding === null) return score;
+    const label = classes.indexOf(score.class);
+    const own = flat[row].similarities.filter((_, index) => bank.labels[index] === label).sort();
+    const similarity = quantile(own, QUANTILE[finding]);
+    const contribution = score.similarity ? (score.contribution / score.similarity) * similarity : 0;
+    logits[score.class] += contribution - score.contribution;
+    return { ...score, similarity, contribution };
+  });
+  const values = softmax(classes.map(name => logits[name] / scorer.temperature));
+  const probabilities = Object.fromEntries(classes.map((name, index) => [name, values[index]]));
+  return { ...diagnosis, prediction: classes[argmax(values)], probabilities, logits, symptoms };
+}
+
+/** What the most similar reference images had. */
+export function neighbours(task, feature) {
+  const bank = task.reference;
+  if (!bank) return "";
+  const labels = bank.nearestLabels(feature, NEIGHBOURS);
+  const found = task.config.classes
+    .map((name, label) => [labels.filter(each => each === label).length, name])
+    .filter(([count]) => count)
+    .map(([count, name]) => `${count} had ${name}`);
+  return `Of the ${labels.length} most similar reference images, ${found.join(" and ")}.`;
+}
+
+/** The symptom whose removal moves the probability most, and the one or two whose removal flips the prediction. */
+export async function whatWouldChange(task, feature, asked, diagnosis) {
+  const { classes, finding } = task.config;
+  const name = finding === null ? diagnosis.prediction : classes[finding];
+  const value = diagnosis.probabilities[name];
+  const rows = asked.places.map((_, row) => row);
+  const singles = [];
+  for (const row of rows) {
+    const found = await without(task, feature, asked, [row]);
+    if (found) singles.push({ row, found });
+  }
+  if (!singles.length) return ["Every class has one symptom; none can be removed."];
+  const moves = singles.map(({ found }) => Math.abs(found.probabilities[name] - value));
+  const best = singles[argmax(moves)];
+  const text = row => `“${diagnosis.symptoms[row].symptom}”`;
+  const lines = [`Removing ${text(best.row)} moves ${name} most: ${perCent(value)} to ${perCent(best.found.probabilities[name])}.`];
+  const single = singles.find(({ found }) => found.prediction !== diagnosis.prediction);
+  if (single) return [...lines, `The prediction flips without ${text(single.row)}.`];
+  for (const first of rows) {
+    for (const second of rows.slice(first + 1)) {
+      const found = await without(task, feature, asked, [first, second]);
+      if (found && found.prediction !== diagnosis.prediction) {
+        return [...lines, `The prediction flips without ${text(first)} and ${text(second)}.`];
+      }
+    }
+  }
+  return [...lines, "No one or two symptoms decide alone: the prediction stays without any of them."];
+}
+
+/** The diagnosis without some rows; null where a class would have none left. */
+async function without(task, feature, asked, rows) {
+  const kept = asked.places.map((_, row) => row).filter(row => !rows.includes(row));
+  const { classes } = asked.symptoms;
+  const flat = asked.symptoms.symptoms.flat();
+  const symptoms = classes.map(name => kept.filter(row => asked.places[row][0] === name).map(row => flat[row]));
+  if (!symptoms.every(lines => lines.length)) return null;
+  const findings = kept.map(row => asked.findings[row]);
+  return (await diagnose(task, feature, { ...asked, symptoms: { classes, symptoms }, findings })).diagnosis;
+}

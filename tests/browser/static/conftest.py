@@ -1,0 +1,124 @@
+"""The exported page, served by a plain web server that notes every request, and a headless Chromium that visits it."""
+
+import csv
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DATA, PROJECT
+from vip_core.cli import vip
+from vip_core.errors import UsageError
+from vip_core.utils.paths import cache_folder
+from vip_core.web.runtime import find_runtime
+
+TASKS = ("pneumonia", "melanoma")
+CACHE = cache_folder()  # the user's own, before the tests get one each: the runtime is downloaded once
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory) -> Path:
+    """A folder with onnxruntime-web, from the user's cache or npm."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIP_CACHE", str(CACHE))
+        try:
+            files = find_runtime()
+        except UsageError as error:
+            pytest.skip(f"the browser's runtime is not available here: {error}")
+    folder = tmp_path_factory.mktemp("runtime")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def exported(folder: Path, runtime: Path, *more: str) -> Path:
+    """A page that the command wrote."""
+    assert vip(["export-web", "--checkpoint", *TASKS, "--out", str(folder), "--runtime", str(runtime), *more]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, session_cache, runtime) -> Path:
+    """The page of both shipped checkpoints, weights in fp16."""
+    return exported(tmp_path_factory.mktemp("site") / "page", runtime)
+
+
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory, session_cache, runtime) -> Path:
+    """The same with weights in int8."""
+    return exported(tmp_path_factory.mktemp("site") / "page", runtime, "--int8")
+
+
+class StaticServer:
+    """A web server of a folder. paths: of every request that it has had."""
+
+    def __init__(self, folder: Path):
+        self.paths: list[str] = []
+        noted = self.paths
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self):
+                noted.append(self.path)
+                super().do_GET()
+
+            def log_message(self, *arguments):
+                pass
+
+        handler = functools.partial(Handler, directory=str(folder))
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Refuse connections from now on."""
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def served_site(site):
+    server = StaticServer(site)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory):
+    """The page's scripts alone, in the folder's layout: what needs neither a model nor the runtime."""
+    from demo.state.static_page import page_files
+    from vip_core.web.model_files import clip_merges
+
+    folder = tmp_path_factory.mktemp("scripts")
+    blank = b"<!doctype html><title>blank</title>"
+    for name, content in {**page_files(), "merges.txt": clip_merges(), "blank.html": blank}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    server = StaticServer(folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def script_page(browser, scripts):
+    """A blank page on which the scripts can be imported one by one."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(scripts.url + "blank.html")
+    yield page
+    context.close()
+
+
+def drawn_images(task: str, count: int) -> list[Path]:
+    """Test images of the real data: `count` of them, evenly drawn. Skips without the data."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set VIP_DATA to its folder")
+    if task == "pneumonia":
+        paths = sorted((DATA / "pneumonia" / "chest_xray" / "test").rglob("*.jpeg"))
+    else:
+        rows = csv.DictReader((PROJECT / "docs" / "isic2017-split.csv").open())
+        names = [row["image"] for row in rows if row["split"] == "test"]
+        paths = [DATA / "isic2017" / "images" / Path(name).name for name in names]
+    step = len(paths) / count
+    return [paths[int(index * step)] for index in range(count)]
