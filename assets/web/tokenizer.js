@@ -59,7 +59,7 @@ export class Tokenizer {
     if (!words) throw new Error("A symptom is empty; write what would be seen in the image, or remove the line.");
     const ids = this.encode(`${words}.`);
     if (ids.some(id => this.reserved.has(id))) {
-      throw new Error(`The symptom “${shorten(symptom)}” contains a marker that the text tower reserves, such as the start or the end of a text; remove it.`);
+      throw new Error(`The symptom “${shorten(`${words}.`)}” contains a marker that the text tower reserves, such as the start or the end of a text; remove it.`);
     }
     const size = ids.length + context + this.start.length + this.end.length;
     if (size > this.contextLength) {
