@@ -1,16 +1,14 @@
-"""Limits on connections that ask for nothing: they must neither use up the descriptors nor fill the log."""
+"""Limits on connections that ask for nothing: they must neither use up the descriptors nor shut others out."""
 
 import asyncio
 import resource
-import threading
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 IDLE_SECONDS = 20.0  # for the first request to begin, and for its headers to be complete
 RESERVED = 200  # descriptors kept for files, workers and the server's own
-MAX_PER_ADDRESS = 500
 
 
 def raise_descriptor_limit(wanted: int = 8192) -> int:
@@ -23,37 +21,44 @@ def raise_descriptor_limit(wanted: int = 8192) -> int:
 
 
 class Connections:
-    """How many there are, by address."""
+    """The open connections, oldest first. Used from the server's own thread alone.
+
+    A newcomer always gets in: over the limit, the oldest connection without a request is closed instead. Who opens a
+    thousand idle ones, from the address of a whole clinic or through its proxy, thus closes only their own.
+    """
 
     def __init__(self, most: int):
         self.most = most
-        self.count: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._open: dict[H11Protocol, None] = {}
 
-    def opened(self, address: str) -> bool:
-        """Count one; whether it may stay."""
-        with self._lock:
-            self.count[address] += 1
-            return self.count[address] <= MAX_PER_ADDRESS and self.count.total() <= self.most
+    def opened(self, connection: H11Protocol) -> None:
+        """Add one, and close an idle one where there are too many."""
+        self._open[connection] = None
+        if len(self._open) > self.most:
+            oldest = next(self._idle(), connection)
+            oldest.transport.abort()
+            self.closed(oldest)
 
-    def closed(self, address: str) -> None:
-        """Count one less."""
-        with self._lock:
-            self.count[address] -= 1
-            if self.count[address] <= 0:
-                del self.count[address]
+    def closed(self, connection: H11Protocol) -> None:
+        """Remove one."""
+        self._open.pop(connection, None)
+
+    def _idle(self) -> Iterator[H11Protocol]:
+        return (each for each in self._open if is_idle(each))
+
+
+def is_idle(connection: H11Protocol) -> bool:
+    """Whether no request is being read or answered."""
+    return connection.cycle is None or connection.cycle.response_complete
 
 
 def limit_connections(connections: Connections) -> None:
-    """Have uvicorn close connections over the limits, and those whose request does not come."""
+    """Have uvicorn keep to the limit, and close connections whose first request does not come."""
     made, lost = H11Protocol.connection_made, H11Protocol.connection_lost
 
     def connection_made(self: H11Protocol, transport: Any) -> None:  # noqa: ANN401
         made(self, transport)
-        address = self.client[0] if self.client else ""
-        if not connections.opened(address):
-            transport.abort()
-            return
+        connections.opened(self)
 
         def close_if_idle() -> None:
             if self.cycle is None and not transport.is_closing():
@@ -62,7 +67,7 @@ def limit_connections(connections: Connections) -> None:
         asyncio.get_running_loop().call_later(IDLE_SECONDS, close_if_idle)
 
     def connection_lost(self: H11Protocol, error: Exception | None) -> None:
-        connections.closed(self.client[0] if self.client else "")
+        connections.closed(self)
         lost(self, error)
 
     H11Protocol.connection_made = connection_made  # type: ignore[method-assign]

@@ -12,7 +12,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import Settings
+from .body import Body, Refused
 from .brake import Brake
+from .disk import refuse_where_full
 from .fairness import Fairness
 from .headers import security_headers
 from .hosts import Hosts, visitor_address
@@ -23,14 +25,6 @@ COOKIE = "vip-visitor"
 MAX_STREAMS = 200  # open event streams per address: a clinic behind one address has some two per page
 NOT_A_HOST = "This server does not answer to that host name. Whoever runs it can add the name to VIP_ALLOWED_HOSTS."
 NOT_OWN = "Only this server's own page may send such a request from a browser."
-
-
-class Refused(Exception):
-    """A request that is not passed on."""
-
-    def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
-        super().__init__(sentence)
-        self.status, self.sentence, self.headers = status, sentence, headers
 
 
 class Guard:
@@ -84,6 +78,8 @@ class Guard:
         if path == "/gradio_api/upload":
             may = self.fairness.may_upload(address, body.declared or MEGABYTE)
             _check(may, "Too much was uploaded within two minutes.", "60")
+            await refuse_where_full(self.app, scope, body.receive, self._reply(send, None, scope))
+            return
         reply = self._reply(send, None if visitor or path != "/" else secrets.token_urlsafe(24), scope)
         stream = path.startswith(("/gradio_api/heartbeat/", "/gradio_api/queue/data", "/gradio_api/call/diagnose/"))
         if not stream:
@@ -143,39 +139,6 @@ def _check(allowed: bool, sentence: str, seconds: str) -> None:
         raise Refused(429, f"{sentence} Try again in {seconds} s.", {"Retry-After": seconds})
 
 
-class Body:
-    """The body of a request, never more of it than allowed. Raises Refused(413)."""
-
-    def __init__(self, receive: Receive, most: int, declared: str | None):
-        self._receive, self._most, self._seen = receive, most, 0
-        self._read: list[Message] = []
-        if declared is not None and (not declared.isdecimal() or int(declared) > most):
-            raise Refused(413, f"The request is larger than {most / 2**20:.1f} MB.")
-        self.declared = None if declared is None else int(declared)
-
-    async def receive(self) -> Message:
-        """As ASGI has it."""
-        return self._read.pop(0) if self._read else await self._next()
-
-    async def whole(self) -> bytes:
-        """All of it; `receive` gives it once more."""
-        messages, more = [], True
-        while more:
-            message = await self._next()
-            messages.append(message)
-            more = message["type"] == "http.request" and message.get("more_body", False)
-        self._read = messages
-        return b"".join(message.get("body", b"") for message in messages)
-
-    async def _next(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._seen += len(message.get("body", b""))
-            if self._seen > self._most:
-                raise Refused(413, f"The request is larger than {self._most / 2**20:.1f} MB.")
-        return message
-
-
 def headers_of(scope: Scope) -> Mapping[str, str]:
     """The headers of a request."""
     return Headers(scope=scope)
@@ -198,9 +161,11 @@ async def _session(path: str, scope: Scope, body: Body) -> str | None:
     """The session that a request is about, where it names one."""
     if path.startswith("/gradio_api/heartbeat/"):
         return path.rsplit("/", 1)[-1]
+    if path.startswith("/gradio_api/call/diagnose/"):  # of an event, whose id Gradio also takes for a session
+        return path.rstrip("/").rsplit("/", 1)[-1]
     if path == "/gradio_api/queue/data":
         return parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [None])[0]
-    if path.startswith(("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")):
+    if path.startswith(("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/call/")):
         try:
             sent = json.loads(await body.whole() or b"null")
         except (ValueError, RecursionError):

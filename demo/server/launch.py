@@ -16,6 +16,7 @@ from .log import protect_log
 from .owners import Owners
 from .paths import HidePaths
 from .sessions import Sessions
+from .waiting import keep_waiting
 
 
 def launch(demo: gr.Blocks, settings: Settings, uploads: Path, quiet: bool = False) -> str:
@@ -29,10 +30,12 @@ def launch(demo: gr.Blocks, settings: Settings, uploads: Path, quiet: bool = Fal
     owners, hosts = Owners(), Hosts(settings)
     if share_url:
         hosts.extra.add(share_url.partition("://")[2].strip("/").lower())
-    sessions = Sessions(owners.is_open)
+    events = demo._queue.event_ids_to_events  # a call of the API is a session of its own, named as its event
+    sessions = Sessions(owners.is_open, lambda session: session in events)
     sessions.set_blocks(demo)
     app.state_holder = sessions
     pending = demo._queue.pending_event_ids_session
     fairness = Fairness(lambda session: len(pending.get(session, ())))
+    keep_waiting(demo._queue, uploads)
     app.middleware_stack = Guard(app.middleware_stack or app, settings, hosts, owners, fairness)
     return url

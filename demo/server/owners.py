@@ -19,8 +19,8 @@ class Owners:
         with self._lock:
             found = self._owners.setdefault(session, owner)
             self._owners.move_to_end(session)
-            while len(self._owners) > REMEMBERED:
-                self._owners.popitem(last=False)
+            if len(self._owners) > REMEMBERED:  # whoever makes up many sessions makes nobody forget an open page
+                self._owners.pop(next(name for name in self._owners if name not in self._open))
             return found == owner
 
     def opened(self, session: str) -> None:

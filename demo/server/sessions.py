@@ -7,15 +7,21 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class Sessions(StateHolder):
-    """Gradio's own, which evicts the state that was longest unused; here only that of a page nobody has open."""
+    """Gradio's own, which evicts the state that was longest unused; here only that of a page nobody has open.
 
-    def __init__(self, is_open: Callable[[str], bool]):
+    is_open: whether a page has this session open; is_call: whether it is a single call of the API, whose state nobody
+    asks for again.
+    """
+
+    def __init__(self, is_open: Callable[[str], bool], is_call: Callable[[str], bool] = lambda session: False):
         super().__init__()
-        self.is_open = is_open
+        self.is_open, self.is_call = is_open, is_call
         self._evicting = threading.Lock()
 
     def __getitem__(self, session_id: str) -> SessionState:
         """The state of a session, a new one where there is none."""
+        if session_id not in self.session_data and self.is_call(session_id):
+            return SessionState(self.blocks)
         self._make_room()
         return super().__getitem__(session_id)
 

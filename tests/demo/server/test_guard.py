@@ -1,12 +1,14 @@
 """The guard over real HTTP: who is refused, with what, and what an answer carries."""
 
 import json
+import socket
 import threading
 import time
 
 import httpx
 import pytest
 
+from demo.server import body
 from demo.server.brake import FREE
 
 
@@ -121,3 +123,25 @@ def test_hide_paths_tells_no_folder_and_takes_its_name_back(url, start, tmp_path
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     (path,) = httpx.post(url + "/gradio_api/upload", files={"files": picture.open("rb")}).json()
     assert not path.startswith(str(tmp_path.parent)) and path.endswith("x.png")
+
+
+def test_guard_gives_a_page_of_another_to_no_call_of_the_api(url):
+    """Gradio takes the id of an event for a session as well, and a call may name a session."""
+    with httpx.Client(base_url=url) as ann, httpx.Client(base_url=url) as eve:
+        ann.get("/"), eve.get("/")
+        call = {"data": ["for ann alone"], "fn_index": 0, "session_hash": "annscall"}
+        ann.post("/gradio_api/queue/join", json=call).raise_for_status()
+        assert eve.get("/gradio_api/call/diagnose/annscall").status_code == 403
+        assert eve.post("/gradio_api/call/diagnose", json=call).status_code == 403
+        own = eve.post("/gradio_api/call/diagnose", json={"data": ["for eve"]}).json()["event_id"]
+        assert "for eve" in eve.get(f"/gradio_api/call/diagnose/{own}").text
+
+
+def test_guard_ends_a_request_whose_body_stops_coming(url, monkeypatch):
+    monkeypatch.setattr(body, "STALLED_SECONDS", 0.5)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(
+            f"POST /gradio_api/queue/join HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\n{{".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")

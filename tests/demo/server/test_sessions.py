@@ -1,7 +1,9 @@
 """Whose state is kept when there are too many."""
 
 import gradio as gr
+import httpx
 
+from demo.server import owners as owners_module
 from demo.server.owners import Owners
 from demo.server.sessions import Sessions
 
@@ -36,3 +38,20 @@ def test_owners_claim_keeps_the_first_and_count_open_connections():
     assert owners.is_open("s")
     owners.closed("s")
     assert not owners.is_open("s")
+
+
+def test_owners_remember_an_open_page_however_many_sessions_are_made_up(monkeypatch):
+    monkeypatch.setattr(owners_module, "REMEMBERED", 100)
+    owners = Owners()
+    owners.claim("page", "ann"), owners.opened("page")
+    for i in range(300):
+        owners.claim(f"made up {i}", "eve")
+    assert not owners.claim("page", "eve") and len(owners._owners) <= 100
+
+
+def test_a_call_of_the_api_leaves_no_state_behind(start):
+    url, demo = start()
+    for i in range(5):
+        event = httpx.post(url + "/gradio_api/call/diagnose", json={"data": [f"{i}"]}).json()["event_id"]
+        assert f'"{i}"' in httpx.get(f"{url}/gradio_api/call/diagnose/{event}").text
+    assert len(demo.state_holder.session_data) == 0
