@@ -2,10 +2,7 @@
 
 import os
 import shutil
-import signal
-import threading
 import time
-from pathlib import Path
 
 # All of these are read when gradio is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -16,8 +13,6 @@ from vip_core.errors import UsageError
 
 from .settings import Settings, read_settings
 from .state.uploads import upload_folder
-
-STOPPED_AFTER = 3  # seconds from the signal to the end of the process, whatever is still running
 
 
 def main(arguments: list[str]) -> int:
@@ -36,11 +31,12 @@ def serve(settings: Settings) -> None:
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn would believe any such header; VIP_PROXIES says whom to believe
     from .build import build_demo
     from .server import launch
+    from .server.stopping import end_when_told
     from .state.decode import DECODER
 
     with upload_folder(os.environ.get("GRADIO_TEMP_DIR")) as uploads:
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        _end_when_told(uploads)
+        end_when_told(uploads)
         demo = build_demo(settings=settings)
         try:
             launch(demo, settings, uploads)
@@ -57,24 +53,6 @@ def serve(settings: Settings) -> None:
         DECODER.close()
         shutil.rmtree(uploads, ignore_errors=True)
         os._exit(0)  # what is still running has nothing to save, and must not keep the process
-
-
-def _end_when_told(uploads: Path) -> None:
-    """Have SIGTERM end the process as Ctrl-C does, and within a few seconds even where a thread does not return."""
-
-    def end(*_: object) -> None:
-        if hasattr(signal, "SIGALRM"):  # even if no Python code runs any more
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(STOPPED_AFTER + 1)
-        threading.Thread(target=leave, daemon=True).start()
-        raise KeyboardInterrupt
-
-    def leave() -> None:
-        time.sleep(STOPPED_AFTER)
-        shutil.rmtree(uploads, ignore_errors=True)
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
 
 
 def _prepare_zero_gpu() -> None:

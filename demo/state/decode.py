@@ -1,10 +1,12 @@
-"""Decoding of visitors' images in a process that may be killed: some small files take gigabytes or hours."""
+"""Decoding of visitors' images in processes that may be killed: some small files take gigabytes or hours.
 
-import json
-import os
-import subprocess
-import sys
+Two small workers read ordinary images. What they cannot read within their memory goes to the one large worker, so that
+one large image is decoded at a time and ordinary ones do not wait for it.
+"""
+
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,72 +15,45 @@ from PIL import Image
 from vip_core.data.viewing import DicomFacts
 from vip_core.errors import ImageError
 
-WORKERS = 2  # images decoded at once
-MEMORY = int(os.environ.get("VIP_DECODE_MEMORY", "1200"))  # MB of addresses per worker; 64 megapixels in 8 bits fit
-CPU_SECONDS = 20  # per image; ordinary ones take under 2
-WALL_SECONDS = 60.0
-TOO_MUCH = "{name} needs too much memory or time to decode. Export it smaller, as an ordinary PNG or JPEG."
+from .decode_process import DecodeProcess, OutOfTime
+from .memory import decode_memory
+
+SMALL_WORKERS, SMALL_MEMORY = 2, 420  # MB of addresses, 180 of them the interpreter's: 16 megapixels in 8 bits
 
 
-class DecodeWorker:
-    """One worker process, started when it is first needed and again after it had to be killed."""
+class Workers:
+    """Processes of equal memory; whoever comes while all are busy waits."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+    def __init__(self, count: int, megabytes: int):
+        self._all = [DecodeProcess(megabytes) for _ in range(count)]
+        self._free = list(self._all)
+        self._changed = threading.Condition()
 
-    def decode(self, job: dict[str, object], data: bytes) -> tuple[Image.Image, dict[str, Any]]:
-        """Have an image decoded: itself, and the rest of the answer. Raises ImageError."""
-        with self._lock:
-            process = self._running()
-            assert process.stdin is not None and process.stdout is not None
-            timer = threading.Timer(WALL_SECONDS, process.kill)
-            timer.daemon = True
-            timer.start()
-            try:
-                process.stdin.write(json.dumps({**job, "bytes": len(data)}).encode() + b"\n" + data)
-                process.stdin.flush()
-                answer = json.loads(process.stdout.readline())
-                pixels = process.stdout.read(answer.get("bytes", 0))
-                if len(pixels) != answer.get("bytes", 0):
-                    raise EOFError
-            except (OSError, ValueError, EOFError):  # it was killed, for time or memory
-                process.kill()
-                process.wait()
-                self._process = None
-                raise ImageError(TOO_MUCH.format(name=job["name"])) from None
-            finally:
-                timer.cancel()
-        if "error" in answer:
-            raise ImageError(answer["error"])
-        return Image.frombytes("RGB", tuple(answer["size"]), pixels), answer
-
-    def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.decode_worker", str(MEMORY), str(CPU_SECONDS)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # decoders print what a file holds
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ.get("PATH", "")},
-                start_new_session=True,  # Ctrl-C is for the server
-            )
-        return self._process
+    @contextmanager
+    def one(self) -> Iterator[DecodeProcess]:
+        """A free one, until the end of the block."""
+        with self._changed:
+            while not self._free:
+                self._changed.wait()
+            worker = self._free.pop()
+        try:
+            yield worker
+        finally:
+            with self._changed:
+                self._free.append(worker)
+                self._changed.notify()
 
     def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        """End the processes."""
+        for worker in self._all:
+            worker.close()
 
 
 class Decoder:
-    """A few workers; whoever comes while all are busy waits."""
+    """Reads images as `vip_core.data.images` does, within limits of memory and time."""
 
-    def __init__(self, workers: int = WORKERS):
-        self._free = [DecodeWorker() for _ in range(workers)]
-        self._all = list(self._free)
-        self._changed = threading.Condition()
+    def __init__(self, small: int = SMALL_MEMORY, large: int | None = None):
+        self._small, self._large = Workers(SMALL_WORKERS, small), Workers(1, large or decode_memory())
 
     def read_file(self, path: Path) -> Image.Image:
         """As `vip_core.data.images.read_image`. Raises ImageError."""
@@ -96,20 +71,18 @@ class Decoder:
 
     def close(self) -> None:
         """End the workers."""
-        for worker in self._all:
-            worker.close()
+        self._small.close()
+        self._large.close()
 
     def _decode(self, job: dict[str, object], data: bytes) -> tuple[Image.Image, dict[str, Any]]:
-        with self._changed:
-            while not self._free:
-                self._changed.wait()
-            worker = self._free.pop()
         try:
-            return worker.decode(job, data)
-        finally:
-            with self._changed:
-                self._free.append(worker)
-                self._changed.notify()
+            with self._small.one() as worker:
+                return worker.decode(job, data)
+        except OutOfTime:
+            raise
+        except ImageError:  # decoders that lack memory do not always say so: some call the file damaged
+            with self._large.one() as worker:
+                return worker.decode(job, data)
 
 
 DECODER = Decoder()

@@ -1,7 +1,7 @@
 """The process that decodes visitors' images within limits: `python -m demo.state.decode_worker MEGABYTES SECONDS`.
 
 It reads jobs from standard input, a line of JSON each, followed by the bytes of the image where the job names no path;
-it answers with a line of JSON, followed by the pixels of the image as RGB.
+it answers with a line of JSON, followed by the pixels of the image as RGB, in strips of some rows.
 """
 
 import json
@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image
+
 from vip_core.data.images import decode_image, read_image
 from vip_core.data.viewing import dicom_facts, grey_values
 from vip_core.errors import ImageError
@@ -19,6 +21,8 @@ try:
     import resource
 except ImportError:  # Windows has no such limits; the server's limit of time still holds
     resource = None
+
+STRIP = 2**20  # bytes of pixels that are written at once
 
 
 def main() -> None:
@@ -41,20 +45,22 @@ def answer(job: dict[str, object], jobs: BinaryIO, answers: BinaryIO) -> None:
     """Decode one image."""
     name = str(job["name"])
     data = jobs.read(int(str(job["bytes"])))
+    image: Image.Image | None = None
     try:
         image = read_image(Path(str(job["path"]))) if "path" in job else decode_image(data, name)
-        pixels = image.convert("RGB").tobytes()
-        head: dict[str, object] = {"size": image.size, "bytes": len(pixels)}
+        rows = max(1, STRIP // (3 * image.width))
+        head: dict[str, object] = {"size": image.size, "rows": rows, "remarks": image.info["remarks"]}
         if job.get("facts"):
             facts, values = dicom_facts(Path(str(job["path"]))), grey_values(Path(str(job["path"])))
             head |= {"facts": facts and asdict(facts), "raw": values and values.to_dict()}
     except ImageError as error:
-        head = {"error": str(error)}
-        pixels = b""
+        image, head = None, {"error": str(error)}
     except MemoryError:
-        head = {"error": f"{name} needs more memory to decode than this server allows. Export it smaller, in 8 bits."}
-        pixels = b""
-    answers.write(json.dumps(head).encode() + b"\n" + pixels)
+        image, head = None, {"error": f"{name} takes more memory to decode than this server allows. Export it smaller."}
+    answers.write(json.dumps(head).encode() + b"\n")
+    if image is not None:
+        for top in range(0, image.height, rows):
+            answers.write(image.crop((0, top, image.width, min(top + rows, image.height))).tobytes())
     answers.flush()
 
 

@@ -41,7 +41,7 @@ def read_dicom(data: bytes, name: str, max_pixels: int, remarks: list[str]) -> I
     """
     if data.startswith(b"DICM"):
         data = bytes(128) + data  # written without the preamble
-    with decoding(name, export=EXPORT):
+    with decoding(name, export=EXPORT) as size:
         if _meta_syntax(data) == DeflatedExplicitVRLittleEndian:  # pydicom would inflate it without a limit
             raise ImageError(f"{name} is stored as {DeflatedExplicitVRLittleEndian.name}; export it as {EXPORT}.")
         dataset = dcmread(BytesIO(data), force=True)
@@ -50,7 +50,7 @@ def read_dicom(data: bytes, name: str, max_pixels: int, remarks: list[str]) -> I
         frames = integer(dataset, "NumberOfFrames", 1)
         if frames > 1:
             raise ImageError(f"{name} holds {frames} frames; export a single frame as DICOM or PNG.")
-        check_size(int(dataset.Columns), int(dataset.Rows), name, max_pixels)
+        size.append(check_size(int(dataset.Columns), int(dataset.Rows), name, max_pixels))
         complete(dataset)
         if dataset.PhotometricInterpretation not in PHOTOMETRIC.get(dataset.SamplesPerPixel, []):
             known = ", ".join(PHOTOMETRIC[1] + PHOTOMETRIC[3])

@@ -42,7 +42,8 @@ def decode_frame(dataset: Dataset, syntax: UID, name: str) -> tuple[np.ndarray, 
         ImageError: no decoder, or the data is damaged.
     """
     label = syntax.name if syntax.name != syntax else "an unknown transfer syntax"
-    with decoding(name, f"is damaged, or an unusual form of {label}", EXPORT):
+    with decoding(name, f"is damaged, or an unusual form of {label}", EXPORT) as size:
+        size.append(f"{dataset.Columns:,} x {dataset.Rows:,} pixels")
         bits, shift = dataset.BitsStored, dataset.HighBit + 1 - dataset.BitsStored
         if syntax in WORDS and dataset.SamplesPerPixel == 1:
             signed = bool(dataset.PixelRepresentation)

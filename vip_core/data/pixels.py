@@ -24,24 +24,30 @@ def check_bytes(size: int, name: str, max_bytes: int = MAX_BYTES) -> None:
         raise ImageError(f"{name} is {found:,.1f} MB; the limit is {limit:,.1f} MB; export it smaller.")
 
 
-def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageError for an image with too few or too many pixels."""
+def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS) -> str:
+    """The size in words. Raises ImageError for an image with too few or too many pixels."""
     size = f"{width:,} x {height:,} pixels"
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name} has {size}; each side needs at least {MIN_SIDE}; choose a larger image.")
     if width * height > max_pixels:
         raise ImageError(f"{name} has {size}; the limit is {max_pixels:,} pixels in total; export it smaller.")
+    return size
 
 
 @contextmanager
-def decoding(name: str, found: str = "is damaged, cut short or unusual", export: str = "PNG") -> Iterator[None]:
-    """Turn what a decoder raises into one sentence, without the decoder's words: they may quote a DICOM header."""
+def decoding(name: str, found: str = "is damaged, cut short or unusual", export: str = "PNG") -> Iterator[list[str]]:
+    """Turn what a decoder raises into one sentence, without the decoder's words: they may quote a DICOM header.
+
+    The block may add to the list that it gets how large the image is, for the sentence on missing memory.
+    """
+    size: list[str] = []
     try:
-        yield
+        yield size
     except ImageError:
         raise
     except MemoryError:
-        raise ImageError(f"{name} needs more memory to decode than there is; export it smaller, in 8 bits.") from None
+        about = f" has {' and '.join(size)} and" if size else ""
+        raise ImageError(f"{name}{about} takes more memory to decode than there is; export it smaller.") from None
     except Exception:  # on damaged files Pillow and pydicom raise nearly every built-in error, and some of their own
         raise ImageError(f"{name} {found}; export it again as {export}.") from None
 

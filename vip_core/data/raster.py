@@ -25,13 +25,13 @@ _BITS, _PHOTOMETRIC, _PLANES, _COLOUR_MAP, _SAMPLE_FORMAT = 258, 262, 284, 320, 
 
 def read_raster(reader: type[ImageFile], data: bytes, name: str, max_pixels: int, remarks: list[str]) -> Image.Image:
     """Read a file with one of Pillow's readers. Raises ImageError."""
-    with decoding(name):
+    with decoding(name) as size:
         if reader is PngImageFile:
             data = skip_unusable_chunks(data)
         elif reader is TiffImageFile:
             check_pages(data, name)
         image = reader(BytesIO(data))  # the header only
-        check_size(image.width, image.height, name, max_pixels)
+        size.append(check_size(image.width, image.height, name, max_pixels))
         frames = 1 if reader is TiffImageFile else getattr(image, "n_frames", 1)
         if frames > 1 and not isinstance(image, JpegImageFile):  # a phone's JPEG may have its preview as the second
             raise ImageError(f"{name} holds {frames} pages or frames; save the one to read as a file of its own.")

@@ -1,30 +1,58 @@
-"""Images are decoded in a process that may be killed, with the same result as in this one."""
+"""Images are decoded in processes that may be killed, with the same result as in this one."""
 
+import struct
 import zlib
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from demo.state import decode_process, memory
 from demo.state.decode import Decoder
+from demo.state.decode_process import DecodeProcess, OutOfTime
+from demo.state.memory import decode_memory
 from tests.browser.hostile import png
+from tests.data.image_files import dicom
 from vip_core.data.images import read_image
 from vip_core.errors import ImageError
 from vip_core.utils.paths import PROJECT
 
+EXAMPLE = next((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
+
 
 @pytest.fixture(scope="module")
 def decoder():
-    decoder = Decoder(1)
+    decoder = Decoder(large=700)
     yield decoder
     decoder.close()
 
 
-def test_decoder_gives_the_pixels_of_read_image(decoder):
-    for path in sorted((PROJECT / "assets" / "examples").rglob("*.jp*g"))[:4]:
+@pytest.fixture
+def hurried(monkeypatch):
+    """A worker with 400 MB and two seconds."""
+    monkeypatch.setattr(decode_process, "CPU_SECONDS", 2)
+    worker = DecodeProcess(400)
+    yield worker
+    assert np.array_equal(
+        worker.decode({"path": str(EXAMPLE), "name": "x"}, b"")[0], read_image(EXAMPLE)
+    )  # still works
+    worker.close()
+
+
+def test_decoder_gives_the_pixels_and_remarks_of_read_image(decoder, tmp_path):
+    hot = np.arange(10_000, dtype=np.uint16).reshape(100, 100) % 1000
+    hot[50, 50] = 65535
+    Image.fromarray(hot).save(tmp_path / "hot.png")
+    Image.fromarray(np.arange(3 * 2000 * 700, dtype=np.uint8).reshape(2000, 700, 3)).save(tmp_path / "tall.png")
+    for path in (*sorted((PROJECT / "assets" / "examples").rglob("*.jp*g"))[:3], *sorted(tmp_path.iterdir())):
         expected = read_image(path)
-        assert np.array_equal(decoder.read_file(path), expected)
-        assert np.array_equal(decoder.read_bytes(path.read_bytes(), path.name), expected)
+        for found in (decoder.read_file(path), decoder.read_bytes(path.read_bytes(), path.name)):
+            assert np.array_equal(found, expected) and found.info["remarks"] == expected.info["remarks"]
+    assert decoder.read_file(tmp_path / "hot.png").info["remarks"]
 
 
 def test_decoder_raises_the_sentence_of_read_image(decoder, tmp_path):
@@ -36,27 +64,129 @@ def test_decoder_raises_the_sentence_of_read_image(decoder, tmp_path):
     assert str(there.value) == str(here.value)
 
 
-def test_decoder_outlives_an_image_that_takes_all_memory(decoder, tmp_path):
+def test_decoder_reads_a_large_image_in_the_large_worker_alone(decoder):
+    picture = Image.linear_gradient("L").resize((6000, 4500))  # 27 megapixels
+    buffer = BytesIO()
+    picture.convert("RGB").save(buffer, "PNG", compress_level=1)
+    assert decoder.read_bytes(buffer.getvalue(), "x.png").size == (6000, 4500)
+    assert decoder._large._all[0]._process is not None
+    with pytest.raises(ImageError, match="memory"), decoder._small.one() as small:
+        small.decode({"name": "x.png"}, buffer.getvalue())
+
+
+def test_decoder_names_the_size_of_what_takes_all_memory(decoder, tmp_path):
     wide = np.zeros((8000, 8000), np.uint16)  # 64 megapixels in 16 bits
     wide[::7] = 60_000
-    Image.fromarray(wide).save(tmp_path / "deep.png")
-    with pytest.raises(ImageError, match="memory"):
+    Image.fromarray(wide).save(tmp_path / "deep.png", compress_level=1)
+    with pytest.raises(ImageError, match=r"deep\.png has 8,000 x 8,000 pixels .* memory"):
         decoder.read_file(tmp_path / "deep.png")
-    test_decoder_gives_the_pixels_of_read_image(decoder)
-
-
-def test_decoder_outlives_metadata_that_unpacks_to_gigabytes(decoder):
-    bomb = b"Comment\0\0" + zlib.compress(bytes(2**30), 9)
-    try:
-        decoder.read_bytes(png(8, 8, (b"zTXt", bomb)), "bomb.png")
-    except ImageError as error:
-        assert "bomb.png" in str(error)
-    test_decoder_gives_the_pixels_of_read_image(decoder)
+    assert np.array_equal(decoder.read_file(EXAMPLE), read_image(EXAMPLE))
 
 
 def test_decoder_outlives_a_worker_that_is_killed(decoder):
-    path = next((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
-    decoder.read_file(path)
-    decoder._all[0]._process.kill()
-    decoder._all[0]._process.wait()
-    assert decoder.read_file(path).size == read_image(path).size
+    for workers in (decoder._small, decoder._large):
+        with workers.one() as worker:
+            worker.decode({"path": str(EXAMPLE), "name": "x"}, b"")
+            worker._process.kill()
+            worker._process.wait()
+            assert worker.decode({"path": str(EXAMPLE), "name": "x"}, b"")[0].size == read_image(EXAMPLE).size
+
+
+def test_decode_memory_leaves_room_for_the_server(monkeypatch):
+    found = {}
+    for gigabytes in (1, 2, 3, 8):
+        monkeypatch.setattr(memory, "total_memory", lambda gigabytes=gigabytes: gigabytes * 2**30)
+        found[gigabytes] = decode_memory()
+    assert found == {1: 420, 2: 648, 3: 1200, 8: 1200}
+    monkeypatch.setenv("VIP_DECODE_MEMORY", "900")
+    assert decode_memory() == 900
+
+
+def test_total_memory_is_that_of_the_container(monkeypatch, tmp_path):
+    own = memory.total_memory()
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "LIMITS", (str(tmp_path / "none"), str(limit)))
+    limit.write_text("max\n")
+    assert memory.total_memory() >= own
+    limit.write_text(f"{2**29}\n")
+    assert memory.total_memory() == 2**29
+
+
+# ---- bombs: small files that would take gigabytes or minutes. Each is one sentence that names the file.
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG of 9 megapixels whose last scan is there `count` times."""
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((3000, 3000)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
+def tiff_tags(count: int, size: int) -> bytes:
+    """A TIFF of 8 x 8 pixels with `count` unknown tags that all point to the same `size` bytes."""
+    tags = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1)]
+    start = 8 + 2 + 12 * (len(tags) + 2 + count) + 4
+    tags += [(273, 4, 1, start), (279, 4, 1, 64), *((40_000 + n, 7, size, start + 64) for n in range(count))]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + bytes(64) + bytes(size)
+
+
+def elements(count: int) -> bytes:
+    """A DICOM file with `count` empty private elements before its pixels."""
+    with TemporaryDirectory() as folder:
+        data = Path(dicom(Path(folder, "x.dcm"), np.zeros((16, 16), np.uint16))).read_bytes()
+    at = data.index(b"\xe0\x7f\x10\x00")  # the pixel data
+    many = b"".join(struct.pack("<HH2sH", 0x0029, n % 0xFFFF, b"LO", 0) for n in range(count))
+    return data[:at] + many + data[at:]
+
+
+def exif_bomb() -> bytes:
+    """A JPEG whose EXIF directory points with every tag to all of its own bytes."""
+    body = bytes(60_000)
+    count = 400
+    entries = b"".join(struct.pack("<HHII", 0x8000 + n, 7, len(body), 8 + 2 + 12 * count + 4) for n in range(count))
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, count) + entries + bytes(4) + body[: 65_000 - 12 * count - 30]
+    buffer = BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "JPEG", exif=exif[:65_500])
+    return buffer.getvalue()
+
+
+@cache
+def packed() -> bytes:
+    """A quarter of a gigabyte of zeros, which does not fit into the worker of these tests."""
+    return zlib.compress(bytes(2**28), 9)
+
+
+BOMBS = {
+    "a comment in a PNG": lambda: png(8, 8, (b"zTXt", b"Comment\0\0" + packed())),
+    "a colour profile in a PNG": lambda: png(8, 8, (b"iCCP", b"profile\0\0" + packed())),
+    "pixels behind the last row of a PNG": lambda: png(8, 8, (b"IDAT", packed())),
+    "9,000 tags of 2 MB each in a TIFF": lambda: tiff_tags(9_000, 2 * 2**20),
+    "an EXIF directory of overlapping values": exif_bomb,
+}
+SLOW = {
+    "a progressive JPEG of 8,000 scans": lambda: scans(8_000),
+    "8 million elements in a DICOM file": lambda: elements(8_000_000),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_decode_process_ends_a_bomb_or_reads_it_within_its_limits(hurried, what):
+    try:
+        image, _ = hurried.decode({"name": "scan of today"}, BOMBS[what]())
+        assert min(image.size) >= 8
+    except ImageError as error:
+        assert str(error).startswith("scan of today ") and str(error).count(". ") <= 1
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_decode_process_says_that_it_took_too_long(hurried, what):
+    with pytest.raises(OutOfTime, match="takes over 2 s to decode"):
+        hurried.decode({"name": "x"}, SLOW[what]())
+
+
+def test_decode_process_says_that_it_took_too_much_memory(hurried):
+    with pytest.raises(ImageError, match="memory"):
+        hurried.decode({"name": "x"}, tiff_tags(9_000, 2 * 2**20))
