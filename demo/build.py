@@ -23,7 +23,7 @@ HEADER = (
     '<header class="vip-header"><h1>ViP</h1><p>Choose an image, then rewrite a symptom: all updates as you type. '
     f"<b>{DISCLAIMER}</b></p></header>"
 )
-UPLOADED_FOR, LOOK_EVERY = 100, 15  # seconds that an upload stays; two people may have sent the same one
+UPLOADED_FOR, LOOK_EVERY = 60, 10  # seconds that an upload stays unread; demo/server/waiting.py keeps one that waits
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost
 

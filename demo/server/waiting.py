@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradio.queueing import Queue
 
-EVERY = 15.0  # seconds; far less than what an upload may stay untouched
+EVERY = 10.0  # seconds; far less than what an upload may stay untouched
 
 
 def touch_waiting(queue: Queue, uploads: Path) -> None:

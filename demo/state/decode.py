@@ -82,7 +82,10 @@ class Decoder:
             raise
         except ImageError:  # decoders that lack memory do not always say so: some call the file damaged
             with self._large.one() as worker:
-                return worker.decode(job, data)
+                try:
+                    return worker.decode(job, data)
+                finally:
+                    worker.close()  # it would keep its memory for the next one
 
 
 DECODER = Decoder()

@@ -21,8 +21,8 @@ except ImportError:  # Windows: nothing is taken for abandoned
 PREFIX = "vip-demo-"  # of a server's folder of uploads
 LOCK = ".vip-lock"  # in it; held by the server while it lives
 MARK = b"uploads of a ViP server; deleted when it ends\n"
-LEFT_AFTER = 90  # seconds without a byte; Gradio itself deletes a whole upload sooner
-EVERY = 15  # seconds
+LEFT_AFTER = 60  # seconds without a byte, or an event that waits for it; Gradio deletes whole uploads alike
+EVERY = 10  # seconds
 
 
 @contextmanager

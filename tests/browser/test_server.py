@@ -1,6 +1,8 @@
 """`python app.py` itself: how soon it serves, what it needs, what it leaves and what it logs."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 from conftest import served
 from playwright.sync_api import expect
 
+from benchmarks import bombs
 from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -66,6 +69,23 @@ def test_a_file_over_the_limit_is_refused_as_it_arrives(tmp_path, xrays, monkeyp
         taken = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")})
         assert taken.status_code == 200
         assert "Traceback" not in server.log.read_text()
+
+
+def test_sigterm_ends_it_whatever_runs(tmp_path, xrays):
+    with served(tmp_path) as server:
+        url = httpx.URL(server.url)
+        half_sent = socket.create_connection((url.host, url.port))
+        half_sent.sendall(f"POST /gradio_api/upload HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n".encode())
+        heartbeat = httpx.Client(base_url=server.url).stream("GET", "gradio_api/heartbeat/open")
+        with heartbeat, httpx.Client(base_url=server.url) as visitor:
+            for data in (bombs.scans(8_000), bombs.scans(8_000), xrays[0].read_bytes()):
+                (path,) = visitor.post("gradio_api/upload", files={"files": ("x.jpeg", data)}).json()
+                image = {"path": path, "meta": {"_type": "gradio.FileData"}}
+                visitor.post("gradio_api/call/diagnose", json={"data": [image, "pneumonia", None]}).raise_for_status()
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0
+        half_sent.close()
+    assert not [path for path in server.uploads.rglob("*") if path.is_file()]
 
 
 def test_with_accounts_nobody_else_comes_in(tmp_path, xrays, monkeypatch):

@@ -1,22 +1,16 @@
 """Images are decoded in processes that may be killed, with the same result as in this one."""
 
-import struct
-import zlib
-from functools import cache
 from io import BytesIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import bombs
 from demo.state import decode_process, memory
 from demo.state.decode import Decoder
 from demo.state.decode_process import DecodeProcess, OutOfTime
 from demo.state.memory import decode_memory
-from tests.browser.hostile import png
-from tests.data.image_files import dicom
 from vip_core.data.images import read_image
 from vip_core.errors import ImageError
 from vip_core.utils.paths import PROJECT
@@ -69,7 +63,7 @@ def test_decoder_reads_a_large_image_in_the_large_worker_alone(decoder):
     buffer = BytesIO()
     picture.convert("RGB").save(buffer, "PNG", compress_level=1)
     assert decoder.read_bytes(buffer.getvalue(), "x.png").size == (6000, 4500)
-    assert decoder._large._all[0]._process is not None
+    assert decoder._large._all[0]._process is None  # which is ended, for its memory
     with pytest.raises(ImageError, match="memory"), decoder._small.one() as small:
         small.decode({"name": "x.png"}, buffer.getvalue())
 
@@ -112,63 +106,18 @@ def test_total_memory_is_that_of_the_container(monkeypatch, tmp_path):
     assert memory.total_memory() == 2**29
 
 
-# ---- bombs: small files that would take gigabytes or minutes. Each is one sentence that names the file.
-
-
-def scans(count: int) -> bytes:
-    """A progressive JPEG of 9 megapixels whose last scan is there `count` times."""
-    buffer = BytesIO()
-    Image.linear_gradient("L").resize((3000, 3000)).save(buffer, "JPEG", progressive=True)
-    data = buffer.getvalue()
-    last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * count + data[-2:]
-
-
-def tiff_tags(count: int, size: int) -> bytes:
-    """A TIFF of 8 x 8 pixels with `count` unknown tags that all point to the same `size` bytes."""
-    tags = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1)]
-    start = 8 + 2 + 12 * (len(tags) + 2 + count) + 4
-    tags += [(273, 4, 1, start), (279, 4, 1, 64), *((40_000 + n, 7, size, start + 64) for n in range(count))]
-    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + bytes(64) + bytes(size)
-
-
-def elements(count: int) -> bytes:
-    """A DICOM file with `count` empty private elements before its pixels."""
-    with TemporaryDirectory() as folder:
-        data = Path(dicom(Path(folder, "x.dcm"), np.zeros((16, 16), np.uint16))).read_bytes()
-    at = data.index(b"\xe0\x7f\x10\x00")  # the pixel data
-    many = b"".join(struct.pack("<HH2sH", 0x0029, n % 0xFFFF, b"LO", 0) for n in range(count))
-    return data[:at] + many + data[at:]
-
-
-def exif_bomb() -> bytes:
-    """A JPEG whose EXIF directory points with every tag to all of its own bytes."""
-    body = bytes(60_000)
-    count = 400
-    entries = b"".join(struct.pack("<HHII", 0x8000 + n, 7, len(body), 8 + 2 + 12 * count + 4) for n in range(count))
-    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, count) + entries + bytes(4) + body[: 65_000 - 12 * count - 30]
-    buffer = BytesIO()
-    Image.new("RGB", (16, 16)).save(buffer, "JPEG", exif=exif[:65_500])
-    return buffer.getvalue()
-
-
-@cache
-def packed() -> bytes:
-    """A quarter of a gigabyte of zeros, which does not fit into the worker of these tests."""
-    return zlib.compress(bytes(2**28), 9)
-
+# ---- bombs: each is read, or one sentence that names the file
 
 BOMBS = {
-    "a comment in a PNG": lambda: png(8, 8, (b"zTXt", b"Comment\0\0" + packed())),
-    "a colour profile in a PNG": lambda: png(8, 8, (b"iCCP", b"profile\0\0" + packed())),
-    "pixels behind the last row of a PNG": lambda: png(8, 8, (b"IDAT", packed())),
-    "9,000 tags of 2 MB each in a TIFF": lambda: tiff_tags(9_000, 2 * 2**20),
-    "an EXIF directory of overlapping values": exif_bomb,
+    "a comment in a PNG": lambda: bombs.png((b"zTXt", b"Comment\0\0" + bombs.packed())),
+    "a colour profile in a PNG": lambda: bombs.png((b"iCCP", b"profile\0\0" + bombs.packed())),
+    "pixels before the first row of a PNG": lambda: bombs.png((b"IDAT", bombs.packed())),
+    "9,000 tags of 2 MB each in a TIFF": lambda: bombs.tiff_tags(9_000, 2 * 2**20),
+    "an EXIF directory of overlapping values": bombs.exif_bomb,
 }
 SLOW = {
-    "a progressive JPEG of 8,000 scans": lambda: scans(8_000),
-    "8 million elements in a DICOM file": lambda: elements(8_000_000),
+    "a progressive JPEG of 8,000 scans": lambda: bombs.scans(8_000),
+    "8 million elements in a DICOM file": lambda: bombs.elements(8_000_000),
 }
 
 
@@ -189,4 +138,4 @@ def test_decode_process_says_that_it_took_too_long(hurried, what):
 
 def test_decode_process_says_that_it_took_too_much_memory(hurried):
     with pytest.raises(ImageError, match="memory"):
-        hurried.decode({"name": "x"}, tiff_tags(9_000, 2 * 2**20))
+        hurried.decode({"name": "x"}, bombs.tiff_tags(9_000, 2 * 2**20))
