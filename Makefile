@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-wheel test-llm lint format build
+.PHONY: demo test test-scale test-wheel test-llm lint format build
 
 demo: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Commands that are killed, a Ray cluster of two nodes, and two processes of torchrun, all on this machine.
+test-scale: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m scale tests/scale
 
 # Builds wheel and sdist, installs the wheel into an empty environment and uses it there. Downloads PyTorch.
 test-wheel: .venv/installed-dev

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Argument, Option
 
@@ -22,7 +22,12 @@ SILENT_UP_TO = 64  # images for which no progress bar is shown
 
 
 def score(
-    images: Annotated[list[str], Argument(metavar="IMAGE_OR_DIR...", help="image files, folders or globs")],
+    images: Annotated[
+        list[str],
+        Argument(
+            metavar="IMAGE_OR_DIR...", help="image files, folders or globs; with --out also tables of paths, s3://…"
+        ),
+    ],
     checkpoint: Annotated[str, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")],
     backbone: Annotated[
         str | None, Option(help="its backbone, if that is elsewhere than the card says: local-dir:PATH")
@@ -38,6 +43,23 @@ def score(
         bool, Option("--uncertainty", help="also under random crops and other wordings; refer what changes its class")
     ] = False,
     as_json: Annotated[bool, Option("--json", help="print one JSON object per line and image")] = False,
+    out: Annotated[
+        Path | None,
+        Option(help="score an archive into Parquet files in this folder; the same command continues a stopped one"),
+    ] = None,
+    as_format: Annotated[Literal["parquet"], Option("--format", help="of the files in --out")] = "parquet",
+    engine: Annotated[
+        Literal["local", "ray"], Option(help="with --out: this process, or the workers of a Ray cluster")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
+    ] = None,
+    image_column: Annotated[
+        str | None,
+        Option(metavar="NAME", help="with --out: the column of a CSV or Parquet of paths", show_default="path, image"),
+    ] = None,
+    rows_per_file: Annotated[int, Option(min=1, metavar="N", help="with --out: images per Parquet file")] = 512,
 ) -> int:
     """Score images with a checkpoint. Research use, not a medical device."""
     from rich.console import Console
@@ -49,10 +71,21 @@ def score(
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import progress
 
+    if out is not None:
+        if as_json or uncertainty:
+            raise UsageError("--out writes Parquet files; leave --json and --uncertainty out.")
+        from vip_core.scale.command import check_installed, score_to_parquet
+
+        check_installed(engine)
+    elif engine == "ray" or address is not None:
+        raise UsageError("--engine ray needs --out with the folder to write.")
     edited = SymptomSet.load(symptoms) if symptoms else None
     loaded = Backbone.load(backbone) if backbone else None
     predictor = Predictor(ViP.from_pretrained(checkpoint, loaded))
     shares = _shares(predictor, prevalence)
+    if out is not None:
+        used = predictor.resolve(edited)
+        return score_to_parquet(images, out, predictor.vip, used, shares, engine, address, image_column, rows_per_file)
     paths = _expand(images)
     failed = False
     console = Console()

@@ -68,7 +68,7 @@ def read_image(
     if isinstance(source, (str, Path)):
         path = Path(source)
         name = path.name or "the path given"
-        data = _read_bytes(path, name, max_bytes)
+        data = read_bytes(path, name, max_bytes)
     else:
         data = source if isinstance(source, bytes) else source.read(max_bytes + 1)
         check_bytes(len(data), name, max_bytes)
@@ -111,7 +111,8 @@ def _heic_reader(name: str) -> type[ImageFile]:
     return HeifImageFile
 
 
-def _read_bytes(path: Path, name: str, max_bytes: int) -> bytes:
+def read_bytes(path: Path, name: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of an image file called `name`. Raises ImageError."""
     try:
         if path.is_dir():
             raise ImageError(f"{name} is a folder; give an image file.")

@@ -1,0 +1,85 @@
+"""What scores a batch of an archive: read, decode, image tower, diagnosis. Threads may share one, and it is pickled."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from vip_core.data.images import decode_image
+from vip_core.errors import ImageError
+from vip_core.models.vip import ViP
+from vip_core.scale.rows import row_schema, to_rows
+from vip_core.scale.storage import Storage
+from vip_core.scoring.predictor import Predictor
+from vip_core.symptoms import SymptomSet
+from vip_core.utils.device import fast_bf16
+
+
+class ScoringWorker:
+    """Scores batches of image files.
+
+    Args:
+        vip: a trained model; it is moved to the best device of the process.
+        symptoms: to score with.
+        shares: of the classes, that probabilities are corrected for; empty for none.
+        storage: opens the files.
+
+    Raises:
+        SymptomError: a symptom cannot be a prompt.
+    """
+
+    def __init__(self, vip: ViP, symptoms: SymptomSet, shares: Mapping[str, float], storage: Storage):
+        self.predictor = Predictor(vip)
+        self.symptoms = self.predictor.resolve(symptoms)
+        self.shares = dict(shares)
+        self.storage = storage
+        self.schema = row_schema(self.symptoms.classes, bool(shares))
+        self.predictor.encode_symptoms(self.symptoms)
+        backbone = self.predictor.backbone
+        self._preprocess = backbone.preprocess
+        # One batch at a time on a GPU, whose memory it fills; on a CPU each thread computes for itself.
+        self._tower = nullcontext() if backbone.device.type == "cpu" else threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        vip = self.predictor.vip
+        return _restored, (vip, self.symptoms, self.shares, self.storage)
+
+    @torch.inference_mode()
+    def __call__(self, files: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows (`rows.row_schema`) of files (`sources.LISTING`), in their order."""
+        backbone = self.predictor.backbone
+        pixels = torch.empty((len(files), 3, *backbone.image_size), memory_format=torch.channels_last)
+        digests: list[str | None] = []
+        errors: dict[int, str] = {}
+        good = 0
+        for number, path in enumerate(files.column("path").to_pylist()):
+            digest = None
+            try:
+                data = self.storage.read(path)
+                digest = hashlib.sha256(data).hexdigest()
+                pixels[good] = self._preprocess(decode_image(data, path.rsplit("/", 1)[-1]))
+                good += 1
+            except ImageError as error:
+                errors[number] = str(error)
+            digests.append(digest)
+        scored = iter(self._score(pixels[:good]) if good else [])
+        results = [{"error": errors[row]} if row in errors else next(scored) for row in range(len(files))]
+        return to_rows(files, digests, results, self.schema)
+
+    def _score(self, pixels: Tensor) -> list[dict[str, Any]]:
+        predictor, device = self.predictor, self.predictor.backbone.device
+        with self._tower:
+            features = predictor.backbone.encode_images(pixels.to(device), fast_bf16(device))
+            diagnoses = predictor.diagnose_all(features, self.symptoms)
+        if self.shares:
+            diagnoses = [predictor.at_prevalence(each, self.shares) for each in diagnoses]
+        return [each.to_dict() for each in diagnoses]
+
+
+def _restored(vip: ViP, symptoms: SymptomSet, shares: dict[str, float], storage: Storage) -> ScoringWorker:
+    return ScoringWorker(vip, symptoms, shares, storage)
