@@ -13,6 +13,7 @@ from .pages.about import about_page
 from .pages.cohort import cohort_page
 from .pages.diagnose import diagnose_page
 from .pages.symptoms import symptoms_page
+from .sections.sharing import share_lists
 from .settings import DEFAULTS, Settings
 from .state.cohort_loader import TURNS
 from .state.library_tasks import library_tasks
@@ -39,15 +40,17 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
     delete = (LOOK_EVERY, UPLOADED_FOR)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=delete, fill_width=True) as demo:
         gr.HTML(HEADER, js_on_load=None)
+        cohort = gr.State(None)
         with gr.Tabs(elem_id="vip-tabs") as tabs:
             with gr.Tab("Diagnose", id="diagnose"):
-                diagnose = diagnose_page(tasks, offered)
-            with gr.Tab("Cohort", id="cohort"):
-                cohort_page(tasks, settings.max_upload)
+                diagnose = diagnose_page(tasks, offered, cohort)
+            with gr.Tab("Cohort", id="cohort") as cohort_tab:
+                cohort_parts = cohort_page(tasks, cohort, settings.max_upload)
             with gr.Tab("Symptoms", id="symptoms"):
                 symptoms_page(tasks, offered, diagnose, tabs, settings)
             with gr.Tab("About", id="about"):
                 about_page(tasks)
+        share_lists(tasks, cohort_parts, cohort_tab)
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:

@@ -11,7 +11,7 @@ import { button, download, make, say } from "./dom.js";
 import { forget, linkedLists, loadLists, recall, remember, saveLists, shareLists } from "./keeping.js";
 import { More } from "./more.js";
 import { Rows } from "./rows.js";
-import { Store, rowsOf } from "./store.js";
+import { Store, rowsOf, texts } from "./store.js";
 import { Viewer } from "./viewer.js";
 
 const KEYS = [
@@ -146,14 +146,20 @@ export class Bench {
     return this.stores[this.key];
   }
 
+  /** The lists of a task, as they were left. */
+  storeOf(key) {
+    if (!this.stores[key]) {
+      this.stores[key] = new Store(this.config.tasks[key].lists);
+      recall(key, this.stores[key]);
+    }
+    return this.stores[key];
+  }
+
   /** Switch to a task. Each keeps its own lists. */
   take(key) {
     this.key = key;
     this.task_box.value = key;
-    if (!this.store) {
-      this.stores[key] = new Store(this.task.lists);
-      recall(key, this.store);
-    }
+    this.storeOf(key);
     this.examples.replaceChildren(
       ...this.task.examples.map((example, index) =>
         button("", () => this.read({ example: index, name: example.diagnosis }), { class: "vip-example", "aria-label": `Example: ${example.diagnosis}` }),
@@ -176,6 +182,19 @@ export class Bench {
     this.#edit(() => this.store.replace(rowsOf(lists)));
   }
 
+  /** Take lists of a task as they are being typed elsewhere; rows of the same text keep their finding. */
+  write(key, lists) {
+    const store = this.storeOf(key);
+    if (JSON.stringify(texts(store.lists)) === JSON.stringify(texts(rowsOf(lists)))) return;
+    const rows = rowsOf(lists);
+    for (const name of Object.keys(rows)) {
+      for (const each of rows[name]) each.finding = store.lists[name].find(row => row.text === each.text)?.finding ?? null;
+    }
+    if (key === this.key) return this.#edit(() => store.replace(rows, "elsewhere"));
+    store.replace(rows, "elsewhere");
+    remember(key, store);
+  }
+
   /** Offer the methods of the task: without a trained model only the zero-shot ones. */
   #offerModes() {
     const { modes } = this.task;
@@ -193,7 +212,7 @@ export class Bench {
 
   // ---- the image
 
-  read({ file = null, example = null, second = false, name }) {
+  read({ file = null, example = null, cohort = null, second = false, name }) {
     this.choice += 1;
     this.started = true;
     this.viewer.reading(name);
@@ -205,7 +224,7 @@ export class Bench {
       this.rows.paint(null);
       [...this.examples.children].forEach((node, index) => node.setAttribute("aria-pressed", String(index === example)));
     }
-    this.backend.read({ ...this.#asked(), file, example, second });
+    this.backend.read({ ...this.#asked(), file, example, cohort, second });
   }
 
   clear() {
@@ -227,7 +246,11 @@ export class Bench {
   picture(picture) {
     if (picture.choice !== this.choice) return;
     if (picture.error) return this.failed(picture);
-    if (picture.second) {
+    if (picture.none) {
+      this.viewer.reading("");
+      this.viewer.clear(picture.none);
+      this.image = picture;
+    } else if (picture.second) {
       this.viewer.showSecond(picture, picture.labels);
     } else {
       this.viewer.show(picture);

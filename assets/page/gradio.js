@@ -1,6 +1,7 @@
 /** The bench over Gradio: what the bench asks becomes a value and an event of the component, and props come back as answers. */
 
 import { Bench } from "./bench.js";
+import { pages } from "./pages.js";
 
 /** @param {Object} component what Gradio hands to a component's script: element, trigger, props, upload, watch */
 export function start({ element, trigger, props, upload, watch }) {
@@ -27,5 +28,6 @@ export function start({ element, trigger, props, upload, watch }) {
   element.querySelector(".vip-bench").bench = bench; // for whoever looks from the console, and for tests
   const answers = { picture: "picture", scores: "scores", files: "files", put: "put" };
   for (const [name, method] of Object.entries(answers)) watch(name, () => props[name] && bench[method](props[name]));
+  pages(bench);
   element.querySelector(".vip-bench").dataset.ready = "yes";
 }

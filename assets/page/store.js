@@ -102,9 +102,9 @@ export class Store {
     return true;
   }
 
-  /** Take other lists (a file, a version, a library), as one step. */
-  replace(lists) {
-    this.#remember();
+  /** Take other lists (a file, a version, a library), as one step. place: where they are being typed, if they are. */
+  replace(lists, place = null) {
+    this.#remember(place);
     this.lists = copy(lists);
   }
 

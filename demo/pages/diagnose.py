@@ -17,6 +17,7 @@ from ..sections.diagnose_api import diagnose_endpoint
 from ..sections.uploads import uploaded_file
 from ..sections.wiring import PRIVATE, Json, Tasks
 from ..state import bench as answers
+from ..state.cohort import Cohort
 from ..state.diagnosis import DiagnosisView, view_asked
 from ..state.report_data import make_report, report_dict
 from ..state.request import read_request
@@ -36,12 +37,13 @@ READ: Json = {"concurrency_id": "read", "concurrency_limit": 2, "show_progress":
 FILES: Json = {"concurrency_id": "files", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
 
 
-def diagnose_page(tasks: Tasks, offered: Tasks) -> gr.HTML:
+def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
     """Lay the page out and wire it; called within gr.Blocks. Other pages fill its lists with `put_lists`.
 
     Args:
         tasks: the trained ones, which the API serves.
         offered: all that the page offers, those without a trained model too.
+        cohort: the visitor's, whose images can be opened here.
     """
     config = {
         "tasks": {key: task_config(task, tasks) for key, task in offered.items()},
@@ -64,7 +66,7 @@ def diagnose_page(tasks: Tasks, offered: Tasks) -> gr.HTML:
     bench.input(partial(rescore, offered), inputs, bench, trigger_mode="always_last", **EDIT)
     bench.clear(clear, inputs, visit, trigger_mode="multiple", **EDIT)
     for event in (bench.upload, bench.select):
-        event(partial(read, offered), inputs, [visit, bench], trigger_mode="multiple", **READ)
+        event(partial(read, offered), [*inputs, cohort], [visit, bench], trigger_mode="multiple", **READ)
     bench.submit(partial(report, offered), inputs, bench, trigger_mode="once", **FILES)
     bench.download(partial(chart, offered), inputs, bench, trigger_mode="once", **FILES)
     diagnose_endpoint(tasks)
@@ -85,12 +87,15 @@ def rescore(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
     return gr.skip() if scores is None else gr.HTML(scores=scores)
 
 
-def read(tasks: Tasks, visit: Visit, request: Json) -> tuple[Any, Any]:
-    """An uploaded file or an example: its picture and its scores."""
+def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> tuple[Any, Any]:
+    """An uploaded file, an example or an image of the cohort: its picture and its scores."""
     task = tasks[request["task"]]
-    example = request.get("example")
-    path = uploaded_file(request) if example is None else task.examples[int(example)][0]
-    found = answers.read(task, visit, request, path)
+    place, example = request.get("cohort"), request.get("example")
+    if place is not None:
+        found = answers.take_features(task, visit, request, None if cohort is None else cohort.feature(int(place)))
+    else:
+        path = uploaded_file(request) if example is None else task.examples[int(example)][0]
+        found = answers.read(task, visit, request, path)
     return (gr.skip(), gr.skip()) if found is None else (visit, gr.HTML(**found))
 
 

@@ -3,18 +3,15 @@
 import base64
 from html import escape
 
-from matplotlib.figure import Figure
-
 from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.metrics import Metrics
 
-from ..render.charts import svg
-from ..render.cohort_charts import COHORT_WIDTH, MAX_CLASSES, confusion_matrix, roc_curves
-from ..state.cohort import Results, as_csv
+from ..state.cohort import HALF, Results
+from ..state.cohort_table import as_csv
+from .cohort_charts import calibration_plot, confusion_table, decision_plot, histogram_plot, roc_plot
 
-INVITATION = "Upload images, or take the reference images: what the model makes of all of them stands here."
-NO_CHARTS = "With a labels file a confusion matrix and a ROC plot stand here."
-DECIDED = "The most probable class is taken."
+INVITATION = "Upload images, or use the reference images: the results of all of them appear here."
+NO_CHARTS = "With a labels file the confusion matrix, ROC, calibration and decision curves appear here."
 
 
 def invitation(sentence: str = INVITATION) -> str:
@@ -41,11 +38,11 @@ def summary_card(results: Results, positive: int) -> str:
     counts = [sum(row.prediction == c for row in read) for c in range(len(results.classes))]
     says = ", ".join(f"{count} {escape(name)}" for count, name in zip(counts, results.classes, strict=True))
     unlike, unread = sum(row.known is False for row in read), len(results.rows) - len(read)
-    parts = [f"<p><b>{_images(len(read))}</b>: {says}.</p>"]
+    parts = [_flow(results), f"<p><b>{_images(len(read))}</b>: {says}.</p>"]
     if unlike:
         parts.append(
-            f'<p class="vip-warning"><b>{_images(unlike)}</b> unlike anything the model knows: '
-            "what it says of them means nothing, though the figures count them.</p>"
+            f'<p class="vip-warning"><b>{_images(unlike)}</b> out of distribution: do not interpret such a result. '
+            "The figures count these images.</p>"
         )
     if unread:
         parts.append(f'<p class="vip-warning">{_images(unread)} could not be read; the table says why.</p>')
@@ -59,9 +56,21 @@ def summary_card(results: Results, positive: int) -> str:
     )
 
 
+def _flow(results: Results) -> str:
+    """How many images are left at each step, from the upload to the figures."""
+    read = [row for row in results.rows if row.probabilities]
+    steps = [(len(results.rows), "uploaded"), (len(read), "read"), (len(results.counted), "read and labelled")]
+    if results.cohort.labels is not None:
+        steps[0] = (len(results.rows), "reference images")
+    items = "".join(f"<li><b>{count:,}</b> {name}</li>" for count, name in steps)
+    return f'<ol class="vip-flow" aria-label="Flow of images">{items}</ol>'
+
+
 def _figures(results: Results, positive: int) -> str:
     figures = results.figures
     if figures is None:
+        if results.refusal:
+            return f'<p class="vip-warning">{escape(results.refusal)}</p>'
         return (
             "<p>No image has a label: choose a labels file to see accuracy, sensitivity, specificity and AUROC.</p>"
             if results.labels is None
@@ -70,22 +79,8 @@ def _figures(results: Results, positive: int) -> str:
     before = results.original.figures if results.original is not None else None
     earlier = {} if before is None else _estimates(before, positive)
     tiles = "".join(_tile(title, found, earlier.get(title)) for title, found in _estimates(figures, positive).items())
-    return f'<p>{_sentence(figures)}</p><dl class="vip-figures">{tiles}</dl>{_belief(results)}'
-
-
-def _belief(results: Results) -> str:
-    """How far the probabilities can be trusted, in a sentence; the numbers are those of `vip evaluate`."""
-    found = results.belief
-    if found is None:
-        return ""
-    known = {
-        "Brier score": found.brier,
-        "average precision": found.auprc,
-        "calibration slope (1 is right)": found.slope,
-        "calibration intercept (0 is right)": found.intercept,
-    }
-    values = [f"{name} {value.value:.3f}".replace("-", "−") for name, value in known.items() if value is not None]
-    return f"<p>Probability of {escape(found.name)}: {', '.join(values)}.</p>"
+    sentence = _sentence(results, figures, positive)
+    return f'<p>{sentence}</p><dl class="vip-figures">{tiles}</dl>'
 
 
 def _estimates(figures: Metrics, positive: int) -> dict[str, Estimate]:
@@ -96,22 +91,18 @@ def _estimates(figures: Metrics, positive: int) -> dict[str, Estimate]:
     return shown
 
 
-def _sentence(figures: Metrics) -> str:
-    present = [name for name, row in zip(figures.classes, figures.confusion, strict=True) if sum(row)]
-    absent = [name for name in figures.classes if name not in present]
+def _sentence(results: Results, figures: Metrics, positive: int) -> str:
     counts = ", ".join(
-        f"{sum(row)} {escape(name)}" for name, row in zip(figures.classes, figures.confusion, strict=True) if sum(row)
+        f"{sum(row)} {escape(name)}" for name, row in zip(figures.classes, figures.confusion, strict=True)
     )
-    text = f"n = {figures.n} labelled images ({counts}). {DECIDED} In brackets: 95 % intervals."
-    if not absent:
-        return text
-    if len(present) == 1:
-        return (
-            f"n = {figures.n}, and all labels are “{escape(present[0])}”: without images of another class there is no "
-            "AUROC, and nothing can be said of how often that class is called wrongly. In brackets: 95 % intervals."
-        )
-    missing = ", ".join(f"“{escape(name)}”" for name in absent)
-    return f"{text} No label is {missing}, so nothing is said of that."
+    at = results.asked.threshold
+    decided = (
+        "The most probable class is predicted."
+        if at == HALF
+        else f"{escape(figures.classes[positive])} is called from a probability of {at:.2f} on."
+    )
+    unit = "" if figures.unit == "image" else f" of {figures.units} patients"
+    return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95 % intervals."
 
 
 def _recalls(figures: Metrics, positive: int) -> dict[str, Estimate]:
@@ -139,29 +130,24 @@ def _images(number: int) -> str:
 
 
 def charts_card(results: Results | None = None, positive: int = 0) -> str:
-    """Confusion matrix and ROC plot, each described in words; without labels, how to have them."""
+    """The charts, each described in words; without labels, how to have them."""
     figures = None if results is None else results.figures
-    if results is None or figures is None or len(results.classes) > MAX_CLASSES:
+    if results is None or figures is None:
         return f'<div class="vip-charts"><p>{NO_CHARTS}</p></div>'
-    cells = "; ".join(
-        f"labelled {name}: "
-        + ", ".join(f"{count} as {other}" for count, other in zip(row, figures.classes, strict=True))
-        for name, row in zip(figures.classes, figures.confusion, strict=True)
-    )
-    parts = [_figure("Confusion matrix", confusion_matrix(results), f"Counts of predicted classes. {cells}.")]
+    parts = [_figure("Confusion matrix", confusion_table(results))]
     if figures.auroc is not None:
-        words = f"Sensitivity against false alarms at every threshold; the area under it is {figures.auroc.value:.3f}."
-        parts.append(_figure("ROC", roc_curves(results, positive), words))
+        parts.append(_figure("ROC", roc_plot(results, positive)))
+    if (found := results.belief) is not None:
+        name = escape(found.name)
+        parts.append(_figure(f"Calibration of {name}", calibration_plot(found)))
+        parts.append(_figure("Probabilities by label", histogram_plot(found)))
+        if found.curve is not None:
+            parts.append(_figure("Decision curve", decision_plot(found)))
     return f'<div class="vip-charts">{"".join(parts)}</div>'
 
 
-def _figure(title: str, figure: Figure, words: str) -> str:
-    picture = base64.b64encode(svg(figure)).decode()
-    return (
-        f"<figure><figcaption>{title}</figcaption>"
-        f'<img width="{COHORT_WIDTH}" height="{figure.get_figheight() * 72:.0f}" '
-        f'decoding="sync" src="data:image/svg+xml;base64,{picture}" alt="{escape(words)}"></figure>'
-    )
+def _figure(title: str, drawn: str) -> str:
+    return f"<figure><figcaption>{title}</figcaption>{drawn}</figure>"
 
 
 def download_link(results: Results | None = None) -> str:

@@ -1,77 +1,60 @@
-"""The charts of a cohort: confusion matrix and ROC curves, as matplotlib Figures by the object interface."""
+"""The charts of a cohort: confusion matrix, ROC, calibration, probabilities by outcome, decision curve."""
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from html import escape
+
 from sklearn.metrics import roc_curve
 
-from ..render.charts import COLOURS, INK, MUTED, TRACK, wrap
+from vip_core.evaluation.positive_class import PositiveClass
+
 from ..state.cohort import CohortRow, Results
+from .numbers import number
+from .svg_plot import Plot
 
-COHORT_WIDTH = 330  # pixels; shown at this size, so that the smallest text has 13 on the screen
-BODY, SMALL = 14.0, 13.0  # pixels
-BLUE = (0, 114, 178)  # the ground of a full cell; white text stands on it
-MAX_CLASSES = 6  # whose names and counts still fit
+SHARES = ((0.0, "0"), (0.5, ".5"), (1.0, "1"))
+UNIT = (0.0, 1.0)
+KINDS = 6  # colours of curves
+FINDING, REST, EVEN = "vip-finding", "vip-rest", "vip-even"  # of the style sheet
 
 
-def confusion_matrix(results: Results) -> Figure:
+def confusion_table(results: Results) -> str:
     """Counts, one row per given label and one column per predicted class; shaded by the share of the row."""
     assert results.figures is not None
-    counts, names = results.figures.confusion, results.classes
-    size, left, top = min(100.0, (COHORT_WIDTH - 112) / len(names)), 108.0, 66.0
-    height = top + size * len(names) + 4
-    figure, axes = _sheet(height)
-    _text(axes, left, 16, "Predicted class", SMALL, MUTED)
-    _text(axes, 0, top - 8, "Label given", SMALL, MUTED)
-    for c, name in enumerate(names):
-        x, y = left + size * c, top + size * c
-        for i, line in enumerate(wrap(name, size - 8, SMALL, most=2)):
-            _text(axes, x + size / 2, top - 26 + 17 * i, line, SMALL, INK, "center")
-        lines = wrap(name, left - 12, SMALL, most=2)
-        for i, line in enumerate(lines):
-            _text(axes, 0, y + size / 2 + 5 + 17 * (i - (len(lines) - 1) / 2), line, SMALL, INK)
-        total = sum(counts[c])
-        for p, count in enumerate(counts[c]):
-            share = count / total if total else 0.0
-            _cell(axes, left + size * p, y, size, share, count, bool(total))
-    return figure
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in results.classes)
+    body = []
+    for name, row in zip(results.classes, results.figures.confusion, strict=True):
+        total = sum(row)
+        cells = "".join(
+            f'<td style="--vip-share:{count / total if total else 0:.2f}"><b>{count}</b> '
+            f"<small>{f'{100 * count / total:.0f} %' if total else ''}</small></td>"
+            for count in row
+        )
+        body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    return (
+        '<div class="vip-scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="vip-confusion">'
+        f"<caption>Label given, down; predicted, across</caption><thead><tr><td></td>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
 
 
-def _cell(axes: Axes, x: float, y: float, size: float, share: float, count: int, known: bool) -> None:
-    ground = tuple((255 - (255 - part) * share * 0.9) / 255 for part in BLUE)
-    axes.add_patch(Rectangle((x + 1, y + 1), size - 2, size - 2, facecolor=ground, edgecolor=TRACK, lw=1))
-    ink = "#ffffff" if share > 0.6 else INK
-    _text(axes, x + size / 2, y + size / 2 + (0 if known and size > 50 else 6), f"{count}", BODY + 2, ink, "center")
-    if known and size > 50:
-        _text(axes, x + size / 2, y + size / 2 + 20, f"{100 * share:.0f} %", SMALL, ink, "center")
-
-
-def roc_curves(results: Results, positive: int) -> Figure:
-    """The ROC curve of the class `positive`; of more than two classes, each against the rest.
-
-    The dot of a curve stands where the model decides: at a probability of one half, with two classes.
-    """
-    rows = [row for row in results.rows if row.label is not None and row.probabilities]
-    shown = [positive] if len(results.classes) == 2 else list(range(len(results.classes)))
-    shown = [c for c in shown if 0 < sum(row.label == c for row in rows) < len(rows)]
-    left, top, side = 46.0, 12.0, COHORT_WIDTH - 62.0
-    figure, axes = _sheet(top + side + 46 + 19 * len(shown))
-    axes.add_patch(Rectangle((left, top), side, side, facecolor="none", edgecolor=TRACK, lw=1))
-    axes.plot([left, left + side], [top + side, top], color=MUTED, lw=1, ls=(0, (4, 4)))
-    for i, c in enumerate(shown):
-        colour = COLOURS[c % len(COLOURS)]
+def roc_plot(results: Results, positive: int) -> str:
+    """The ROC curve of the finding, with a dot at the threshold; of more than two classes each against the rest."""
+    rows = results.counted
+    assert results.figures is not None and results.figures.auroc is not None
+    plot = Plot(UNIT, UNIT, "1 − specificity (false alarms)", "sensitivity", SHARES, SHARES)
+    plot.line([(0, 0), (1, 1)], EVEN)
+    two = len(results.classes) == 2
+    shown = [positive] if two else [c for c in range(len(results.classes)) if any(row.label == c for row in rows)]
+    plot.skip_names(max(0, 8 - len(shown)))
+    for c in shown:
+        kind = FINDING if two else f"vip-c{c % KINDS}"
         alarms, found = points(rows, c)
-        axes.plot([left + side * x for x in alarms], [top + side - side * y for y in found], color=colour, lw=2)
-        x, y = operating_point(rows, c)
-        axes.plot([left + side * x], [top + side - side * y], "o", color=colour, ms=8)
-        legend = f"● {results.classes[c]}: as the model decides"
-        _text(axes, left, top + side + 60 + 19 * i, wrap(legend, COHORT_WIDTH - left, SMALL, most=1)[0], SMALL, colour)
-    for value, word in ((0.0, "0"), (0.5, "½"), (1.0, "1")):
-        _text(axes, left + side * value, top + side + 17, word, SMALL, MUTED, "center")
-        _text(axes, left - 8, top + side - side * value + 5, word, SMALL, MUTED, "right")
-    _text(axes, left + side / 2, top + side + 36, "1 − specificity (false alarms)", SMALL, INK, "center")
-    axes.text(13, top + side / 2, "sensitivity", fontsize=SMALL, color=INK, rotation=90, ha="center", va="center")
-    return figure
+        plot.line(list(zip(alarms, found, strict=True)), kind)
+        plot.dot(*operating_point(rows, c), f"vip-dot {kind}")
+        plot.name(f"● {results.classes[c]}"[:30], kind, "end")
+    x, y = operating_point(rows, positive)
+    at = f" From {results.asked.threshold:.2f} on: sensitivity {y:.3f}, false alarms {x:.3f}." if two else ""
+    area = results.figures.auroc.value
+    return plot.svg(f"Sensitivity against false alarms at every threshold; the area under it is {area:.3f}.{at}")
 
 
 def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
@@ -81,18 +64,65 @@ def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
 
 
 def operating_point(rows: list[CohortRow], c: int) -> tuple[float, float]:
-    """The same where the most probable class is taken."""
+    """The same where the class is taken that the rows have as their prediction."""
     own, others = [row for row in rows if row.label == c], [row for row in rows if row.label != c]
     shares = [sum(row.prediction == c for row in group) / len(group) for group in (others, own)]
     return shares[0], shares[1]
 
 
-def _sheet(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(COHORT_WIDTH / 72, height / 72), dpi=72, facecolor="none")  # at 72 dpi a point is a pixel
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, COHORT_WIDTH), ylim=(height, 0))
-    axes.axis("off")
-    return figure, axes
+def calibration_plot(found: PositiveClass) -> str:
+    """Observed shares with 95 % intervals over the mean probability of each bin."""
+    plot = Plot(UNIT, UNIT, f"predicted probability of {found.name}", "observed share", SHARES, SHARES)
+    plot.line([(0, 0), (1, 1)], EVEN)
+    plot.line([(each.mean, each.observed.value) for each in found.reliability], FINDING)
+    for each in found.reliability:
+        if each.observed.interval is not None:
+            low, high = each.observed.interval
+            plot.line([(each.mean, low), (each.mean, high)], f"{FINDING} vip-thin")
+        plot.dot(each.mean, each.observed.value, f"vip-dot {FINDING}")
+    words = "; ".join(
+        f"{each.observed.n} images of about {each.mean:.2f}: {each.observed.value:.2f}" for each in found.reliability
+    )
+    return plot.svg(f"Observed share of {found.name} by predicted probability. {words}.")
 
 
-def _text(axes: Axes, x: float, y: float, text: str, size: float, colour: str, align: str = "left") -> None:
-    axes.text(x, y, text, fontsize=size, color=colour, ha=align, va="baseline", parse_math=False)
+def histogram_plot(found: PositiveClass) -> str:
+    """The probabilities of the images of the class, upwards, and of the others, downwards, each as shares."""
+    counts = found.histogram
+    shares = {key: [count / max(sum(values), 1) for count in values] for key, values in counts.items()}
+    end = max(max(values) for values in shares.values()) or 1.0
+    ticks = ((-end, f"{100 * end:.0f} %"), (0.0, "0"), (end, f"{100 * end:.0f} %"))
+    plot = Plot(UNIT, (-1.05 * end, 1.05 * end), f"predicted probability of {found.name}", "images", SHARES, ticks)
+    step = 1 / len(counts["positive"])
+    for key, kind, sign in (("positive", FINDING, 1), ("negative", REST, -1)):
+        for bin_, share in enumerate(shares[key]):
+            ends = sorted((0.0, sign * share))
+            plot.bar(bin_ * step + 0.002, (bin_ + 1) * step - 0.002, ends[0], ends[1], f"vip-bar {kind}")
+    plot.line([(0, 0), (1, 0)], EVEN)
+    plot.name(f"labelled {found.name}: n = {sum(counts['positive'])}"[:40], FINDING)
+    plot.skip_names(10)
+    plot.name(f"labelled otherwise: n = {sum(counts['negative'])}", REST, "end")
+    return plot.svg(f"Share of images per twentieth of the probability of {found.name}, by label.")
+
+
+def decision_plot(found: PositiveClass) -> str:
+    """Net benefit over thresholds, at the stated prevalence where there is one, else at that of the images."""
+    at = found.at_prevalence
+    curve = found.curve if at is None else at.curve
+    assert curve is not None
+    corrected = None if at is None else at.corrected_curve
+    top = 1.15 * max(curve.prevalence, curve.model.max(), 0 if corrected is None else corrected.model.max())
+    ticks = ((0.0, "0"), (curve.prevalence, number(curve.prevalence).lstrip("0")))
+    plot = Plot(UNIT, (-0.5 * top, top), "threshold probability", "net benefit", SHARES, ticks)
+    plot.line([(0, 0), (1, 0)], EVEN)
+    # What leaves the plot is cut off, not drawn along its edge.
+    curves = [("treat all", curve.treat_all, "vip-all"), (found.name, curve.model, FINDING)]
+    if corrected is not None:
+        curves.append((f"{found.name}, prior corrected", corrected.model, REST))
+    plot.skip_names(12 - len(curves))
+    for name, values, kind in curves:
+        pairs = zip(curve.thresholds.tolist(), values.tolist(), strict=True)
+        plot.line([(t, value) for t, value in pairs if value >= -0.5 * top], kind)
+        plot.name(name if name == "treat all" else f"model: {name}"[:40], kind)
+    words = ", ".join(f"{number(curve.at(t), 3, '+')} at {t}" for t in (0.1, 0.3, 0.5))
+    return plot.svg(f"Net benefit at a prevalence of {curve.prevalence:.2f}: {words}; treating nobody has 0.")

@@ -21,6 +21,8 @@ MODULES = (
     "keeping",
     "more",
     "bench",
+    "zip",
+    "pages",
     "gradio",
 )
 _IMPORT = re.compile(r"^import .* from \"\./\w+\.js\";\n", re.MULTILINE)

@@ -24,6 +24,7 @@ from .visit import Visit
 PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size
 FULL = 1.5  # times an even spread of the axis's end over the cells: where the map's colours are full
 UNDATED = "undated"
+NO_PICTURE = "No picture: only the features of this image are kept.\nThe numbers are computed from them."
 
 
 def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | None:
@@ -108,6 +109,19 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         shown |= {"facts": str(facts or ""), "raw": raw}
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
+
+
+def take_features(task: Task, visit: Visit, request: Json, features: Tensor | None) -> Json | None:
+    """Take an image of the cohort by its feature (D,): scores without a picture. None where it has been overtaken."""
+    choice = int(request["choice"])
+    visit.choice = max(visit.choice, choice)
+    if choice != visit.choice:
+        return None
+    if features is None:
+        return {"picture": {"choice": choice, "error": "The cohort has no such image any more. Read it again."}}
+    visit.features, visit.cells, visit.second = features, None, None
+    visit.picture, visit.warning, visit.date = b"", "", UNDATED
+    return {"picture": {"choice": choice, "none": NO_PICTURE}, "scores": answer(task, visit, request)}
 
 
 def labels(first: str, second: str) -> list[str]:

@@ -1,33 +1,27 @@
-"""A cohort as data: its images' features, the labels given, and what a symptom list makes of them, as rows and CSV."""
+"""A cohort as data: its images' features, the labels given, and what symptom lists make of them."""
 
-import csv
-import re
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from io import StringIO
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vip_core.data.tables import class_key, read_csv
+from vip_core.data.dataset import Row
+from vip_core.data.tables import class_key
 from vip_core.errors import DataError
 from vip_core.evaluation.metrics import Metrics, compute_metrics
 from vip_core.evaluation.positive_class import PositiveClass, measure_positive_class
+from vip_core.evaluation.predictions import exact_probabilities
+from vip_core.evaluation.study import Questions
+from vip_core.evaluation.thresholds import at_threshold
 from vip_core.symptoms import SymptomSet
 
-from ..state.archive import shown_name
-from ..state.tasks import Task
+from .labels import Labels, MatchedLabels, Meanings, match_labels, patients_of
+from .tasks import Task
 
-MAX_LABEL_BYTES = 2**20  # 500 lines have 50,000
-HEADERS = ["Image", "Class", "Probability", "Domain", "Label", "Remark"]
-KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
-ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
-OF_CLASS = "class "  # with the class's index
-UPLOADED, BY_NAME, UNSURE, FINDING, DISTANT = "uploaded", "name", "unsure", "finding", "distant"
-# What a spreadsheet would carry out, at the start of a cell; some take ; or a tab for the end of one.
-FORMULA = re.compile(r"(^|[;,\t\r\n])(\s*)(?=[=+\-@])")
+HALF = 0.5
+SEED = Questions().seed  # of the bootstrap, as `evaluate` has it, so that the intervals are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,35 +42,54 @@ class Cohort:
     notes: tuple[str, ...] = ()
     labels: tuple[int, ...] | None = None
 
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """A labels file. lines: line number, image's name and label, as they stand there."""
-
-    file: str
-    lines: tuple[tuple[int, str, str], ...]
+    def feature(self, place: int) -> Tensor | None:
+        """The feature (D,) of the image at a place of the upload; None where it could not be read."""
+        if not 0 <= place < len(self.names) or self.errors[place] is not None:
+            return None
+        return self.features[sum(error is None for error in self.errors[:place])]
 
 
 @dataclass(frozen=True)
 class CohortRow:
-    """One image. label: index into the classes, None without one; probabilities: (C,), empty where it has an error."""
+    """One image.
+
+    Attributes:
+        image: its name.
+        label: index into the classes, None without one.
+        error: why it could not be read.
+        probabilities: (C,), empty where it has an error.
+        prediction: index into the classes, at the threshold.
+        known: the domain check.
+        distance: from the reference images.
+    """
 
     image: str
     label: int | None
     error: str | None = None
     probabilities: tuple[float, ...] = ()
+    prediction: int | None = None
     known: bool | None = None
     distance: float | None = None
-
-    @property
-    def prediction(self) -> int | None:
-        """Index into the classes."""
-        return self.probabilities.index(max(self.probabilities)) if self.probabilities else None
 
     @property
     def wrong(self) -> bool:
         """Read, labelled, and of another class."""
         return bool(self.probabilities) and self.label is not None and self.label != self.prediction
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor asks of a cohort beside the lists.
+
+    Attributes:
+        threshold: the probability of the finding from which on it is called, with two classes.
+        prevalence: of the finding where decisions are made, or None.
+        meanings: what labels mean that are no class's name.
+    """
+
+    threshold: float = HALF
+    prevalence: float | None = None
+    meanings: Meanings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +98,11 @@ class Results:
 
     Attributes:
         rows: in the order of the upload.
-        figures: over the images read and labelled; None without any.
-        belief: of the probability of the class that sensitivity is of, without intervals, on the same images.
+        figures: over the images read and labelled, at the threshold; None without any, or where a class has none.
+        refusal: why there are no figures although there are labels.
+        matched: the labels as the images have them; None without a labels file.
         original: the same under the checkpoint's own lists, with its rows' predictions.
+        belief: of the probability of the finding, without intervals, on the same images.
     """
 
     cohort: Cohort
@@ -95,6 +110,9 @@ class Results:
     classes: tuple[str, ...]
     rows: tuple[CohortRow, ...]
     figures: Metrics | None
+    asked: Asked = field(default_factory=Asked)
+    refusal: str = ""
+    matched: MatchedLabels | None = None
     notes: tuple[str, ...] = ()
     original: "Results | None" = field(default=None, repr=False)
     belief: PositiveClass | None = None
@@ -105,8 +123,25 @@ class Results:
         before = self.original.rows if self.original else self.rows
         return sum(row.prediction != old.prediction for row, old in zip(self.rows, before, strict=True))
 
+    @property
+    def counted(self) -> list[CohortRow]:
+        """The rows that figures are over: read and labelled."""
+        return [row for row in self.rows if row.label is not None and row.probabilities]
 
-# ---- the reference images
+    @property
+    def measured_rows(self) -> list[Row]:
+        """The same as rows of a data set, with patients and the other columns of the labels file."""
+        details = self._details
+        patients = patients_of(details)
+        return [
+            Row(Path(row.image), row.label, patients[i] if patients else f"image {i}", details[i])
+            for i, row in enumerate(self.rows)
+            if row.label is not None and row.probabilities
+        ]
+
+    @property
+    def _details(self) -> list[Mapping[str, str]]:
+        return self.matched.details if self.matched is not None else [{}] * len(self.rows)
 
 
 def reference_cohort(task: Task) -> Cohort:
@@ -120,195 +155,122 @@ def reference_cohort(task: Task) -> Cohort:
     return Cohort(names, (None,) * len(names), bank.features, (note,), labels)
 
 
-# ---- labels
-
-
-def read_labels(path: Path, called: str) -> Labels:
-    """A CSV file with the columns image and label. Raises DataError, which names the file but not its folder."""
-    file = shown_name(called)
-    if path.stat().st_size > MAX_LABEL_BYTES:
-        raise DataError(f"{file} is larger than {MAX_LABEL_BYTES // 2**20} MB; give only the columns image and label.")
-    try:
-        records = read_csv(path, ("image", "label"))
-    except DataError as error:
-        raise DataError(str(error).replace(str(path), file)) from None
-    if not records:
-        raise DataError(f"{file} has no line below its first; give a line an image: its file name, its label.")
-    return Labels(file, tuple((line, shown_name(record["image"]), record["label"]) for line, record in records))
-
-
-def match_labels(
-    labels: Labels, names: Sequence[str], classes: tuple[str, ...]
-) -> tuple[list[int | None], tuple[str, ...]]:
-    """The label of each image, by its base name (case, and a missing ending, do not count), and what did not fit."""
-    places: defaultdict[str, set[int]] = defaultdict(set)
-    for i, name in enumerate(names):
-        places[name.casefold()].add(i)
-        places[PurePath(name).stem.casefold()].add(i)
-    label_of = {class_key(name): c for c, name in enumerate(classes)}
-    found: list[int | None] = [None] * len(names)
-    unknown, absent, twice, shared = [], [], [], []
-    seen: set[int] = set()
-    for line, image, label in labels.lines:
-        at = places.get(image.casefold(), set())
-        if len(at) != 1:
-            (shared if at else absent).append(f"“{image}” in line {line}")
-            continue
-        (place,) = at
-        if place in seen:
-            twice.append(f"“{image}” in line {line}")
-            found[place] = None
-        elif class_key(label) in label_of:
-            found[place] = label_of[class_key(label)]
-        elif label:  # an empty cell is no label
-            unknown.append(f"“{label[:40]}” in line {line}")
-        seen.add(place)
-    notes = []
-    if unknown:
-        notes.append(f"{labels.file} has labels other than {', '.join(classes)}: {_some(unknown)}; correct them.")
-    if absent:
-        notes.append(f"{labels.file} names images that are not here: {_some(absent)}.")
-    if twice:
-        notes.append(f"{labels.file} lists images twice: {_some(twice)}; these count as unlabelled.")
-    if shared:
-        notes.append(f"Several images here have one name: {_some(shared)}; these count as unlabelled.")
-    return found, tuple(notes)
-
-
-def _some(things: list[str]) -> str:
-    return things[0] if len(things) == 1 else f"{len(things):,}, the first {things[0]}"
-
-
-# ---- results
-
-
 def score_cohort(
-    task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomSet, before: Results | None = None
+    task: Task,
+    cohort: Cohort,
+    labels: Labels | None,
+    symptoms: SymptomSet,
+    before: Results | None = None,
+    asked: Asked | None = None,
 ) -> Results:
-    """A cohort under symptom lists. before: an earlier result, whose `original` is kept where it is still the same.
+    """A cohort under symptom lists.
 
-    Raises SymptomError.
+    Args:
+        task: of the checkpoint.
+        cohort: the images.
+        labels: theirs, or None.
+        symptoms: the lists.
+        before: an earlier result, whose `original` is kept where it is still the same.
+        asked: threshold, prevalence and the meanings of labels.
+
+    Raises:
+        SymptomError: a list cannot be scored.
     """
+    asked = asked or Asked()
     if symptoms.symptoms == task.predictor.symptoms.symptoms:
-        return _score(task, cohort, labels, None)
+        return _score(task, cohort, labels, None, asked)
     original = None
-    if before is not None and before.cohort is cohort and before.labels is labels:
+    if before is not None and (before.cohort, before.labels, before.asked) == (cohort, labels, asked):
         original = before.original or before
-    return _score(task, cohort, labels, symptoms, original or _score(task, cohort, labels, None))
+    original = original or _score(task, cohort, labels, None, asked)
+    return replace(_score(task, cohort, labels, symptoms, asked), original=original)
 
 
-def _score(
-    task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomSet | None, original: Results | None = None
-) -> Results:
-    classes, notes = task.classes, cohort.notes
+def _score(task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomSet | None, asked: Asked) -> Results:
+    classes, notes, matched = task.classes, cohort.notes, None
     given: list[int | None] = [None] * len(cohort.names)
     if cohort.labels is not None:
         given = list(cohort.labels)
     elif labels is not None:
-        given, more = match_labels(labels, cohort.names, classes)
-        notes += more
-    diagnoses = iter(task.predictor.diagnose_all(cohort.features, symptoms) if len(cohort.features) else ())
+        matched = match_labels(labels, cohort.names, classes, asked.meanings)
+        given, notes = matched.labels, notes + matched.notes
+    diagnoses = task.predictor.diagnose_all(cohort.features, symptoms) if len(cohort.features) else []
+    found = exact_probabilities(diagnoses, task.predictor.temperature).tolist() if diagnoses else []
+    scored = iter(zip(diagnoses, found, strict=True))
     rows = []
     for name, error, label in zip(cohort.names, cohort.errors, given, strict=True):
         if error is not None:
             rows.append(CohortRow(name, label, error))
             continue
-        diagnosis = next(diagnoses)
+        diagnosis, values = next(scored)
         known, distance = None, None
         if diagnosis.domain is not None:
             known, distance = diagnosis.domain.in_domain, diagnosis.domain.score
-        rows.append(CohortRow(name, label, None, tuple(diagnosis.probabilities.values()), known, distance))
-    counted = [row for row in rows if row.label is not None and row.probabilities]
-    measured, belief = None, None
-    if counted:
-        probabilities = torch.tensor([row.probabilities for row in counted])
-        truth = torch.tensor([row.label for row in counted])
-        measured = compute_metrics(probabilities, truth, classes)
-        belief = measure_positive_class(
-            probabilities.double().numpy(), truth.numpy(), classes, finding(task), resamples=0
-        )
-    return Results(cohort, labels, classes, tuple(rows), measured, notes, original, belief)
+        rows.append(CohortRow(name, label, None, tuple(values), values.index(max(values)), known, distance))
+    if asked.threshold != HALF and rows:
+        rows = _called(rows, asked.threshold, finding(task))
+    return measure(task, Results(cohort, labels, classes, tuple(rows), None, asked, "", matched, notes))
 
 
-def finding(task: Task) -> int:
-    """Index of the class that sensitivity speaks of: the one that the task is called after, else the last."""
-    named = [c for c, name in enumerate(task.classes) if class_key(name) == class_key(task.key)]
-    return named[0] if named else len(task.classes) - 1
-
-
-# ---- as a table
-
-
-def table_rows(
-    results: Results, search: str = "", which: str = ALL, order: str = UPLOADED, positive: int = 0
-) -> list[list[str | float | None]]:
-    """The cells of HEADERS of the images whose name holds `search` and that are of the kind `which`, in an order.
-
-    positive: the class that FINDING sorts by.
-    """
-    wanted = (search or "").strip().casefold()
-    rows = [row for row in results.rows if wanted in row.image.casefold() and _is_of(row, which)]
-    if order == BY_NAME:
-        rows.sort(key=lambda row: row.image.casefold())
-    elif order in (UNSURE, FINDING, DISTANT):
-        rows.sort(key=lambda row: _place(row, order, positive))
-    return [_cells(row, results.classes) for row in rows]
-
-
-def _place(row: CohortRow, order: str, positive: int) -> float:
-    """What sorts a row; those that could not be read come last."""
-    if not row.probabilities:
-        return float("inf")
-    if order == DISTANT:
-        return -(row.distance or 0.0)
-    return max(row.probabilities) if order == UNSURE else -row.probabilities[positive]
-
-
-def _is_of(row: CohortRow, which: str) -> bool:
-    if which.startswith(OF_CLASS):
-        return row.prediction is not None and f"{OF_CLASS}{row.prediction}" == which
-    return {
-        FLAGGED: row.known is False,
-        WRONG: row.wrong,
-        UNREAD: row.error is not None,
-        UNLABELLED: row.label is None,
-    }.get(which, True)
-
-
-def _cells(row: CohortRow, classes: tuple[str, ...]) -> list[str | float | None]:
-    prediction = row.prediction
+def _called(rows: list[CohortRow], threshold: float, positive: int) -> list[CohortRow]:
+    """The rows of a task of two classes with the class that they have at a threshold of the finding."""
     return [
-        row.image,
-        "" if prediction is None else classes[prediction],
-        None if prediction is None or row.known is False else round(row.probabilities[prediction], 3),
-        {True: KNOWN, False: UNLIKE, None: ""}[row.known],
-        "" if row.label is None else classes[row.label],
-        row.error or (WRONG if row.wrong else ""),
+        replace(row, prediction=positive if row.probabilities[positive] >= threshold else 1 - positive)
+        if row.probabilities
+        else row
+        for row in rows
     ]
 
 
-def as_csv(results: Results) -> str:
-    """All images as CSV; no cell is a formula to a spreadsheet."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    probabilities = [f"probability of {name}" for name in results.classes]
-    writer.writerow(map(harmless, ["image", "class", *probabilities, "in_domain", "domain_score", "label", "error"]))
-    for row in results.rows:
-        writer.writerow(
-            [
-                harmless(row.image),
-                "" if row.prediction is None else harmless(results.classes[row.prediction]),
-                *([f"{value:.6f}" for value in row.probabilities] or [""] * len(results.classes)),
-                {True: "yes", False: "no", None: ""}[row.known],
-                "" if row.distance is None else f"{row.distance:.6f}",
-                "" if row.label is None else harmless(results.classes[row.label]),
-                harmless(row.error or ""),
-            ]
-        )
-    return text.getvalue()
+def measure(task: Task, results: Results, resamples: int = 0) -> Results:
+    """The results with the figures that `vip evaluate` gives of the same images.
+
+    resamples: of the bootstrap of the probabilities' figures, which takes longest; 0 leaves their intervals out.
+    """
+    rows = results.measured_rows
+    if not rows:
+        return results
+    empty = [name for c, name in enumerate(results.classes) if not any(row.label == c for row in rows)]
+    if empty:
+        return replace(results, refusal=_refusal(empty))
+    probabilities = torch.tensor([row.probabilities for row in results.counted], dtype=torch.float64)
+    truth = torch.tensor([row.label for row in rows])
+    patients = [row.patient for row in rows]
+    positive = finding(task)
+    asked, card = results.asked, task.predictor.vip.card
+    decided = probabilities
+    if asked.threshold != HALF and len(results.classes) == 2:
+        decided = at_threshold(probabilities, asked.threshold if positive == 1 else 1 - asked.threshold)
+    return replace(
+        results,
+        figures=compute_metrics(decided, truth, results.classes, SEED, patients),
+        belief=measure_positive_class(
+            probabilities.numpy(),
+            truth.numpy(),
+            results.classes,
+            positive,
+            patients,
+            asked.prevalence,
+            None if card is None else card.calibrated_on,
+            SEED,
+            resamples,
+        ),
+    )
 
 
-def harmless(cell: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe before each place that could start one."""
-    safe = FORMULA.sub(r"\1\2'", cell)
-    return f"'{safe}" if safe[:1] in ("\t", "\r", "\n") else safe
+def _refusal(empty: list[str]) -> str:
+    names = " and ".join(f"“{name}”" for name in empty)
+    return (
+        f"No image that could be read is labelled {names}, so there are no figures: accuracy without that class would "
+        "mislead. Add such images, or say which label of the file means it."
+    )
+
+
+def finding(task: Task) -> int:
+    """Index of the class that sensitivity is of: the one that the model was trained to find, else the last."""
+    card = task.predictor.vip.card
+    trained_for = None if card is None else card.training.get("positive")
+    if trained_for in task.classes:
+        return task.classes.index(trained_for)
+    named = [c for c, name in enumerate(task.classes) if class_key(name) == class_key(task.key)]
+    return named[0] if named else len(task.classes) - 1

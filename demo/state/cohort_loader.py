@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vip_core.errors import ImageError
 from vip_core.models.backbone import Backbone
-from vip_core.utils.device import fast_bf16
 
 from ..state.archive import ArchiveEntry, open_upload
 from ..state.cohort import Cohort
@@ -113,8 +112,11 @@ def read_cohort(
 
 
 def encode_batches(backbone: Backbone, entries: Sequence[ArchiveEntry]) -> Iterator[list[Tensor | ImageError]]:
-    """For each image its feature (D,), float32, on the CPU, or the error why it cannot be read; some at a time."""
-    preprocess, autocast = backbone.preprocess, fast_bf16(backbone.device)
+    """For each image its feature (D,), on the CPU, or the error why it cannot be read; some at a time.
+
+    In float32 throughout, as `evaluate` has it, so that the figures are the same.
+    """
+    preprocess = backbone.preprocess
     waiting = list(entries)
     while waiting:
         items: list[Tensor | ImageError] = []
@@ -129,7 +131,7 @@ def encode_batches(backbone: Backbone, entries: Sequence[ArchiveEntry]) -> Itera
         if pixels:
             with torch.inference_mode():
                 batch = torch.stack(pixels).to(backbone.device)
-                encoded = iter(backbone.encode_images(batch, autocast).cpu().clone())
+                encoded = iter(backbone.encode_images(batch).cpu().clone())
         yield [item if isinstance(item, ImageError) else next(encoded) for item in items]
 
 

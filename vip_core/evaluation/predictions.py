@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vip_core.data.dataset import Row
+from vip_core.scoring.diagnosis import Diagnosis
 from vip_core.scoring.predictor import Predictor
 from vip_core.scoring.scorer import Scorer
 from vip_core.symptoms import SymptomSet
@@ -61,16 +62,20 @@ def predict_rows(
     if isinstance(scorer, Predictor):
         symptoms = scorer.resolve(symptoms)
     diagnoses = scorer.diagnose_all(features, symptoms)
-    logits = np.array([list(diagnosis.logits.values()) for diagnosis in diagnoses])
-    logits = logits / (temperature or scorer.temperature)
-    raised = np.exp(logits - logits.max(1, keepdims=True))
     return Predictions(
         classes=symptoms.classes,
         rows=rows,
-        probabilities=raised / raised.sum(1, keepdims=True),
+        probabilities=exact_probabilities(diagnoses, temperature or scorer.temperature),
         similarity=np.array([[score.similarity for score in diagnosis.symptoms] for diagnosis in diagnoses]),
         in_domain=[None if diagnosis.domain is None else diagnosis.domain.in_domain for diagnosis in diagnoses],
     )
+
+
+def exact_probabilities(diagnoses: Sequence[Diagnosis], temperature: float) -> NDArray:
+    """Probabilities (n, C) in float64, from the logits: those of a Diagnosis are float32 and tie near 0 and 1."""
+    logits = np.array([list(diagnosis.logits.values()) for diagnosis in diagnoses]) / temperature
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import json
 import re
 import time
 from dataclasses import replace
@@ -16,11 +17,14 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from demo.pages.cohort import filtered, read_upload, show, take_labels, uploaded_files
 from demo.render.cohort_cards import charts_card, download_link, summary_card
 from demo.render.cohort_charts import operating_point, points
+from demo.sections.cohort_handlers import choose_row, filtered, read_upload, show, take_labels, take_meanings
+from demo.sections.uploads import uploaded_files
 from demo.state import cohort_loader as cohort_reading
-from demo.state.cohort import (
+from demo.state.cohort import Asked, Cohort, finding, reference_cohort, score_cohort
+from demo.state.cohort_loader import BATCH, GONE_AFTER, Turns, read_cohort
+from demo.state.cohort_table import (
     ALL,
     BY_NAME,
     DISTANT,
@@ -31,22 +35,17 @@ from demo.state.cohort import (
     UNSURE,
     UPLOADED,
     WRONG,
-    Cohort,
-    Labels,
     as_csv,
-    finding,
     harmless,
-    match_labels,
-    read_labels,
-    reference_cohort,
-    score_cohort,
     table_rows,
 )
-from demo.state.cohort_loader import BATCH, GONE_AFTER, Turns, read_cohort
+from demo.state.labels import Labels, match_labels, read_labels
+from vip_core.data.images import read_image
 from vip_core.errors import DataError, SymptomError
-from vip_core.evaluation.positive_class import measure_positive_class
+from vip_core.utils.paths import PROJECT
 
 CLASSES = ("normal lung", "pneumonia")
+REST = (0.5, "", {}, "", ALL, UPLOADED)  # threshold, prevalence, meanings of labels; search, filter and order
 EVIL = '<img src=x onerror="alert(1)">'
 
 
@@ -103,9 +102,12 @@ def test_features_are_those_of_one_image_at_a_time_and_errors_stay_in_place(task
     assert cohort.names == tuple(name for _, name in files)
     assert [i for i, error in enumerate(cohort.errors) if error] == [0, 5, BATCH]
     assert "005.png is not a PNG" in cohort.errors[5]
-    alone = [task.predictor.encode(path) for (path, _), e in zip(files, cohort.errors, strict=True) if not e]
+    backbone = task.predictor.vip.backbone
+    readable = [path for (path, _), error in zip(files, cohort.errors, strict=True) if not error]
+    with torch.inference_mode():  # in float32, as `evaluate` has it
+        alone = [backbone.encode_images(backbone.preprocess(read_image(path))[None])[0] for path in readable]
     together = torch.nn.functional.cosine_similarity(torch.stack(alone), cohort.features)
-    assert cohort.features.shape == (BATCH, task.predictor.vip.backbone.embed_dim) and together.min() > 0.999
+    assert cohort.features.shape == (BATCH, backbone.embed_dim) and together.min() > 0.99999
 
 
 def test_no_readable_image_is_a_cohort_of_errors(task, tmp_path):
@@ -196,17 +198,17 @@ def write(tmp_path, text, name="labels.csv"):
 def test_labels_match_by_base_name_whatever_case_and_ending(tmp_path):
     text = "\ufeffimage,label\na/B.PNG,Pneumonia\nc\\d.dcm,normal_lung\nISIC_01,NORMAL LUNG\nnone.png,\n"
     labels = read_labels(write(tmp_path, text), "labels.csv")
-    found, notes = match_labels(labels, ["b.png", "d.dcm", "isic_01.jpg", "none.png", "more.png"], CLASSES)
-    assert found == [1, 0, 0, None, None] and notes == ()
+    matched = match_labels(labels, ["b.png", "d.dcm", "isic_01.jpg", "none.png", "more.png"], CLASSES)
+    assert matched.labels == [1, 0, 0, None, None] and matched.notes == ()
 
 
 def test_each_thing_that_does_not_fit_is_said_in_one_sentence():
     lines = [("a.png", "pneumonia"), ("a.png", "normal lung"), ("b.png", "flu"), ("c.png", "cold"), ("x.png", "flu")]
     lines = tuple((i + 2, *line) for i, line in enumerate([*lines, ("twin.png", "pneumonia")]))
-    found, notes = match_labels(Labels("l.csv", lines), ["a.png", "b.png", "c.png", "twin.png", "twin.png"], CLASSES)
-    assert found == [None] * 5
-    assert notes == (
-        "l.csv has labels other than normal lung, pneumonia: 2, the first “flu” in line 4; correct them.",
+    matched = match_labels(Labels("l.csv", lines), ["a.png", "b.png", "c.png", "twin.png", "twin.png"], CLASSES)
+    assert matched.labels == [None] * 5 and matched.unknown == ("flu", "cold")
+    assert matched.notes == (
+        "l.csv has labels other than normal lung, pneumonia: 2, the first “flu” in line 4; say below what they mean.",
         "l.csv names images that are not here: “x.png” in line 6.",
         "l.csv lists images twice: “a.png” in line 3; these count as unlabelled.",
         "Several images here have one name: “twin.png” in line 7; these count as unlabelled.",
@@ -230,9 +232,35 @@ def test_a_labels_file_that_cannot_be_used_says_why_without_its_folder(tmp_path,
     assert "mine.csv" in str(error.value) and str(tmp_path) not in str(error.value)
 
 
-def test_labels_that_are_not_here_any_more_are_no_labels():
-    assert take_labels(None)["labels"] is None
-    assert "choose the files again" in take_labels({"path": "/etc/hosts"})["labels note"]
+def test_labels_that_are_not_here_any_more_are_no_labels(tasks):
+    assert take_labels(tasks, "pneumonia", None, {})["labels"] is None
+    assert "choose the files again" in take_labels(tasks, "pneumonia", {"path": "/etc/hosts"}, {})["labels note"]
+
+
+def test_match_labels_takes_a_word_of_one_class_for_it_and_says_so():
+    lines = ((2, "a.png", "NORMAL"), (3, "b.png", "Pneumonia"), (4, "c.png", "1"))
+    matched = match_labels(Labels("l.csv", lines), ["a.png", "b.png", "c.png"], CLASSES)
+    assert matched.labels == [0, 1, None] and matched.unknown == ("1",)
+    assert "“NORMAL” was taken for normal lung." in matched.notes
+    two = match_labels(Labels("l.csv", ((2, "a.png", "normal"),)), ["a.png"], ("normal lung", "normal heart"))
+    assert two.labels == [None] and two.unknown == ("normal",)
+
+
+def test_match_labels_takes_meanings_for_what_is_no_name():
+    lines = ((2, "a.png", "0"), (3, "b.png", "1"), (4, "c.png", "2"))
+    matched = match_labels(Labels("l.csv", lines), ["a.png", "b.png", "c.png"], CLASSES, {"0": 0, "1": 1})
+    assert matched.labels == [0, 1, None] and matched.unknown == ("2",)
+
+
+def test_take_meanings_refuses_a_label_of_two_classes(tasks):
+    asked = take_meanings(tasks, "pneumonia", ["0", "x"], ["1", "x"])
+    assert asked["meanings"] == {"0": 0, "1": 1} and "“x”: chosen for two classes" in asked["labels note"]
+    assert take_meanings(tasks, "pneumonia", None, [])["meanings"] == {}
+
+
+def test_read_labels_keeps_the_other_columns(tmp_path):
+    labels = read_labels(write(tmp_path, "Image,Label,age,Patient ID\na.png,pneumonia,4,p1\n"), "l.csv")
+    assert labels.lines == ((2, "a.png", "pneumonia"),) and dict(labels.details[0]) == {"age": "4", "Patient ID": "p1"}
 
 
 # ---- results
@@ -281,12 +309,12 @@ def test_without_labels_words_stand_instead_of_figures(task, cohort, labels):
     assert "No label fits" in summary_card(score_cohort(task, cohort, none, task.predictor.symptoms), 1)
 
 
-def test_labels_of_one_class_give_no_auroc_and_say_so(task, cohort, labels):
+def test_labels_that_leave_a_class_empty_are_refused(task, cohort, labels):
     one = score_cohort(task, cohort, replace(labels, lines=labels.lines[:10]), task.predictor.symptoms)
     card, charts = summary_card(one, 1), charts_card(one, 1)
-    assert one.figures.auroc is None and "all labels are “normal lung”" in card and "nan" not in card
-    assert "Specificity" in card and "<dt>Sensitivity" not in card and "<dt>AUROC" not in card
-    assert "Confusion matrix" in charts and "ROC" not in charts
+    assert one.figures is None and one.belief is None and "nan" not in card
+    assert "No image that could be read is labelled “pneumonia”" in card and "<dt>" not in card
+    assert "With a labels file" in charts and "<svg" not in charts
 
 
 def test_summary_of_the_reference_images_says_that_it_is_biased(task):
@@ -375,12 +403,22 @@ def test_text_from_outside_is_escaped(task, cohort):
 
 def test_charts_have_the_numbers_and_no_small_text(results):
     charts = charts_card(results, 1)
-    matrix, roc = (base64.b64decode(data).decode() for data in re.findall(r"base64,([^\"]+)", charts))
     counts = results.figures.confusion
-    words = re.findall(r">([^<>]+)</text>", matrix)
-    assert [word for word in words if word.isdecimal()] == [str(count) for row in counts for count in row]
-    assert f"labelled normal lung: {counts[0][0]} as normal lung, {counts[0][1]} as pneumonia" in charts
-    assert min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", matrix + roc)) >= 12
+    assert re.findall(r"<b>(\d+)</b>", charts) == [str(count) for row in counts for count in row]
+    titles = ["Confusion matrix", "ROC", "Calibration of pneumonia", "Probabilities by label", "Decision curve"]
+    assert re.findall(r"<figcaption>([^<]+)<", charts) == titles
+    assert charts.count('<svg class="vip-plot" role="img" aria-label="') == 4
+    css = (PROJECT / "assets" / "cohort.css").read_text(encoding="utf-8")
+    sizes = re.findall(r"\.vip-plot text { font-size: ([\d.]+)px", css)
+    assert [float(size) >= 12 for size in sizes] == [True]
+
+
+def test_charts_draw_the_numbers_of_evaluate(results):
+    found, charts = results.belief, charts_card(results, 1)
+    for each in found.reliability:
+        assert f"{each.observed.n} images of about {each.mean:.2f}: {each.observed.value:.2f}" in charts
+    assert f"{found.curve.at(0.3):+.3f} at 0.3".replace("-", "−") in charts
+    assert f"area under it is {results.figures.auroc.value:.3f}" in charts
 
 
 def test_the_roc_curve_passes_through_the_decision(results):
@@ -403,15 +441,15 @@ def texts_of(task):
 
 def test_lists_that_cannot_be_used_leave_this_cohorts_result_and_no_other(tasks, task, cohort, results):
     bad = ["", texts_of(task)[1]]
-    kept = show(tasks, "pneumonia", cohort, results.labels, results, "", ALL, UPLOADED, *bad)
+    kept = show(tasks, "pneumonia", cohort, results.labels, results, *REST, *bad)
     assert set(kept) == {"list note"} and "no symptom" in kept["list note"]
-    other = show(tasks, "pneumonia", replace(cohort), None, results, "", ALL, UPLOADED, *bad)
+    other = show(tasks, "pneumonia", replace(cohort), None, results, *REST, *bad)
     assert "Fix the symptom lists" in other["summary"]
     assert other["results"] is None and other["table"] is None and other["link"] == ""
 
 
 def test_without_images_the_page_invites(tasks, task):
-    shown = show(tasks, "pneumonia", None, None, None, "", ALL, UPLOADED, *texts_of(task))
+    shown = show(tasks, "pneumonia", None, None, None, *REST, *texts_of(task))
     assert shown["results"] is None and "Upload images" in shown["summary"] and shown["table"] is None
     assert filtered(tasks, "pneumonia", None, "", ALL, UPLOADED) == {"table": None, "count": ""}
 
@@ -426,7 +464,7 @@ def test_show_encodes_only_the_edited_line_for_500_images(tasks, task):
     bank = task.predictor.vip.reference
     cohort = Cohort(tuple(f"{i}.png" for i in range(500)), (None,) * 500, bank.features[:500])
     labels = Labels("l.csv", tuple((i + 2, f"{i}.png", CLASSES[bank.labels[i]]) for i in range(500)))
-    results = show(tasks, "pneumonia", cohort, labels, None, "", ALL, UPLOADED, *texts_of(task))["results"]
+    results = show(tasks, "pneumonia", cohort, labels, None, *REST, *texts_of(task))["results"]
     clip, images, lines = task.predictor.vip.backbone.clip, [], []
     hooks = [
         clip.visual.register_forward_hook(lambda *call: images.append(1)),
@@ -434,7 +472,7 @@ def test_show_encodes_only_the_edited_line_for_500_images(tasks, task):
     ]
     try:
         texts = [texts_of(task)[0], f"white opacity in other words\n{texts_of(task)[1]}"]
-        results = show(tasks, "pneumonia", cohort, labels, results, "", ALL, UPLOADED, *texts)["results"]
+        results = show(tasks, "pneumonia", cohort, labels, results, *REST, *texts)["results"]
     finally:
         for hook in hooks:
             hook.remove()
@@ -458,11 +496,29 @@ def test_an_upload_is_read_to_its_end_and_the_page_set_free(tasks, tmp_path):
         folder.rmdir()
 
 
-def test_summary_card_has_the_probability_figures_of_evaluate(task):
-    results = score_cohort(task, reference_cohort(task), None, task.predictor.symptoms)
-    scores = np.array([row.probabilities for row in results.rows])
-    labels = np.array([row.label for row in results.rows])
-    found = measure_positive_class(scores, labels, CLASSES, 1, resamples=20)
-    card = summary_card(results, 1)
-    assert f"Brier score {found.brier.value:.3f}" in card and "Probability of pneumonia" in card
-    assert f"average precision {found.auprc.value:.3f}" in card
+def test_threshold_moves_the_decisions_and_nothing_else(task, cohort, labels, results):
+    strict = score_cohort(task, cohort, labels, task.predictor.symptoms, None, Asked(threshold=0.99))
+    for row, before in zip(strict.rows, results.rows, strict=True):
+        assert row.probabilities == before.probabilities
+        if row.probabilities:
+            assert row.prediction == int(row.probabilities[1] >= 0.99)
+    assert strict.figures.auroc == results.figures.auroc
+    counts = np.array(strict.figures.confusion)
+    assert strict.figures.recall["pneumonia"].value == pytest.approx(counts[1, 1] / counts[1].sum())
+    assert counts[:, 1].sum() == sum(row.prediction == 1 for row in strict.counted)
+
+
+def test_show_refuses_a_prevalence_that_is_no_share(tasks, task, cohort, labels):
+    shown = show(tasks, "pneumonia", cohort, labels, None, 0.5, "150", {}, "", ALL, UPLOADED, *texts_of(task))
+    assert "“150” is not a share of patients" in shown["list note"]
+    shown = show(tasks, "pneumonia", cohort, labels, None, 0.5, "10 %", {}, "", ALL, UPLOADED, *texts_of(task))
+    assert shown["results"].belief.at_prevalence.prevalence == pytest.approx(0.1)
+
+
+def test_choose_row_finds_the_image_also_among_equal_names(tasks, task, cohort, results):
+    twins = replace(cohort, names=("a.png", *cohort.names[1:40], "a.png"))
+    scored = score_cohort(task, twins, None, task.predictor.symptoms)
+    chosen = json.loads(choose_row(tasks, "pneumonia", scored, "a.png", ALL, UPLOADED, 1, "a.png")["chosen"])
+    assert chosen == {"task": "pneumonia", "place": 40, "name": "a.png", "nth": 1}
+    assert choose_row(tasks, "pneumonia", results, "", ALL, UPLOADED, 2, "film02.png")["chosen"] == ""  # unreadable
+    assert torch.equal(cohort.feature(3), cohort.features[2]) and cohort.feature(2) is None

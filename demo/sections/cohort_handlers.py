@@ -1,0 +1,293 @@
+"""What happens on the Cohort page: plain functions of the tasks and of what the page sends."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from vip_core.data.tables import class_key
+from vip_core.errors import DataError, SymptomError, UsageError
+
+from ..render.cards import message
+from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
+from ..render.cohort_details import WAITING, details_card
+from ..state.cohort import HALF, Asked, Cohort, Results, finding, reference_cohort, score_cohort
+from ..state.cohort_details import cohort_details
+from ..state.cohort_loader import read_cohort
+from ..state.cohort_table import (
+    ALL,
+    BY_NAME,
+    DISTANT,
+    FINDING,
+    FLAGGED,
+    OF_CLASS,
+    UNLABELLED,
+    UNREAD,
+    UNSURE,
+    UPLOADED,
+    WRONG,
+    places,
+    table_rows,
+)
+from ..state.labels import Labels, read_labels, unknown_labels
+from ..state.lists import parse_boxes
+from ..state.tasks import Task
+from .boxes import boxes_of, most_classes
+from .uploads import GONE, uploaded_files
+from .wiring import Json, Tasks, Updates, boxes_named
+
+FIX_LISTS = "Fix the symptom lists to see the results of these images."
+NOT_OPEN = "Choose a row to open its image in Diagnose."
+
+
+def kinds(task: Task) -> list[tuple[str, str]]:
+    """What the table can be narrowed to: for people, and as `table_rows` knows it."""
+    classes = [(f"Class: {name}", f"{OF_CLASS}{c}") for c, name in enumerate(task.classes)]
+    others = [("Out of distribution", FLAGGED), ("Wrong", WRONG), ("Unreadable", UNREAD), ("No label", UNLABELLED)]
+    return [("All images", ALL), *classes, *others]
+
+
+def orders(task: Task) -> list[tuple[str, str]]:
+    """What the table can be sorted by: for people, and as `table_rows` knows it."""
+    return [
+        ("As uploaded", UPLOADED),
+        ("By name", BY_NAME),
+        ("Least confident first", UNSURE),
+        (f"Most probable {task.classes[finding(task)]} first", FINDING),
+        ("Farthest from the reference images first", DISTANT),
+    ]
+
+
+# ---- images
+
+
+def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str) -> Iterator[Updates]:
+    """The cohort as far as it is read, again and again. upload: as the page sends it."""
+    files = uploaded_files(upload)
+    last = GONE.format(thing="files")
+    if files:
+        yield {"cohort": None, "progress": said("Opening the files …"), **usable(reading=True)}
+        try:
+            for step in read_cohort(tasks[key].predictor.vip.backbone, files, visitor):
+                last = step.sentence
+                yield {"cohort": step.cohort, "progress": progress_line(step.done, step.of, last)}
+        except DataError as error:
+            last = str(error)
+        except OSError:
+            last = GONE.format(thing="files")
+    yield {"progress": said(last), **usable(reading=False)}
+
+
+def usable(reading: bool) -> Updates:
+    """Upload, reference images and task wait while a cohort is read, which can then be stopped."""
+    free = gr.update(interactive=not reading)
+    files = gr.update(value=None, interactive=not reading)
+    return {"files": files, "reference": free, "task": free, "stop": gr.update(interactive=reading)}
+
+
+def take_reference(tasks: Tasks, key: str) -> Updates:
+    """The reference images as the cohort."""
+    try:
+        cohort = reference_cohort(tasks[key])
+    except DataError as error:
+        return {"progress": said(str(error))}
+    return {"cohort": cohort, "progress": said(f"{len(cohort.names)} reference images in use.")}
+
+
+# ---- labels
+
+
+def take_labels(tasks: Tasks, key: str, upload: Json | None, meanings: Mapping[str, int] | None) -> Updates:
+    """The labels of an uploaded file, and the question what those mean that are no class's name."""
+    files = uploaded_files(upload)
+    if not files:
+        return no_labels(tasks) | {"labels note": message(GONE.format(thing="files"))}
+    try:
+        labels = read_labels(*files[0])
+    except DataError as error:
+        return no_labels(tasks) | {"labels note": message(str(error))}
+    return {"labels": labels, "labels note": message(), **_questions(tasks, tasks[key], labels, meanings or {})}
+
+
+def no_labels(tasks: Tasks) -> Updates:
+    """No labels file, and no question about it."""
+    hidden = gr.update(visible=False, value=[], choices=[])
+    return {"labels": None, "labels note": message(), **{f"meaning {c}": hidden for c in range(most_classes(tasks))}}
+
+
+def _questions(tasks: Tasks, task: Task, labels: Labels, meanings: Mapping[str, int]) -> Updates:
+    """A question per class, which labels mean it; answers given before stay."""
+    unknown = unknown_labels(labels, task.classes)
+    return {
+        f"meaning {c}": gr.update(
+            visible=bool(unknown) and c < len(task.classes),
+            choices=unknown,
+            value=[label for label in unknown if meanings.get(class_key(label)) == c],
+            label=f"Labels that mean “{task.classes[c]}”" if c < len(task.classes) else "",
+        )
+        for c in range(most_classes(tasks))
+    }
+
+
+def take_meanings(tasks: Tasks, key: str, *answers: list[str] | None) -> Updates:
+    """What the visitor says that labels mean; one that stands for two classes means neither."""
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    for c, labels in enumerate(answers[: len(tasks[key].classes)]):
+        for label in labels or []:
+            if class_key(label) in found:
+                twice.add(label)
+            found[class_key(label)] = c
+    for label in twice:
+        del found[class_key(label)]
+    note = f"{', '.join(f'“{label}”' for label in sorted(twice))}: chosen for two classes. Remove one." if twice else ""
+    return {"meanings": found, "labels note": message(note)}
+
+
+# ---- results
+
+
+def show(
+    tasks: Tasks,
+    key: str,
+    cohort: Cohort | None,
+    labels: Labels | None,
+    before: Results | None,
+    threshold: float | None,
+    prevalence: str | None,
+    meanings: Mapping[str, int] | None,
+    search: str,
+    which: str,
+    order: str,
+    *texts: str,
+) -> Updates:
+    """The cohort under the lists as they are; while these cannot be used, its last result stays, so marked."""
+    task = tasks[key]
+    try:
+        symptoms = parse_boxes(task.predictor.symptoms, texts)
+        if cohort is None:
+            return {**cleared_cohort(), "list note": message()}
+        asked = Asked(_threshold(task, threshold), _prevalence(prevalence), dict(meanings or {}))
+        results = score_cohort(task, cohort, labels, symptoms, before, asked)
+    except (SymptomError, UsageError) as error:
+        note = {"list note": message(str(error))}
+        if before is not None and before.cohort is cohort:
+            return note
+        return {**cleared_cohort(INVITATION if cohort is None else FIX_LISTS), **note}
+    positive = finding(task)
+    return {
+        "results": results,
+        "summary": summary_card(results, positive),
+        "charts": charts_card(results, positive),
+        "details": WAITING if results.figures is not None else "",
+        **filtered(tasks, key, results, search, which, order),
+        "link": download_link(results),
+        "list note": message(),
+    }
+
+
+def _threshold(task: Task, value: float | None) -> float:
+    """The threshold asked for; one half with more than two classes, where there is none."""
+    return value if len(task.classes) == 2 and value is not None and 0 < value < 1 else HALF
+
+
+def _prevalence(per_cent: str | None) -> float | None:
+    """A share from what was typed in per cent. Raises UsageError."""
+    text = (per_cent or "").strip().removesuffix("%").strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 100:
+        raise UsageError(f"“{text[:20]}” is not a share of patients; give a number between 0 and 100, such as 10.")
+    return value / 100
+
+
+def detail(tasks: Tasks, key: str, results: Results | None, versions: str) -> Updates:
+    """The figures that take longest, of the results as they are. versions: JSON of those that the browser keeps."""
+    try:
+        kept: Any = json.loads(versions or "[]")
+    except ValueError:
+        kept = []
+    details = None if results is None else cohort_details(tasks[key], results, kept if isinstance(kept, list) else [])
+    return {"details": details_card(details)}
+
+
+def cleared_cohort(sentence: str = INVITATION) -> Updates:
+    """A sentence, and nothing else."""
+    empty = {"charts": charts_card(), "details": "", "table": None, "count": "", "link": "", **not_chosen()}
+    return {"results": None, "summary": invitation(sentence), **empty}
+
+
+# ---- the table
+
+
+def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which: str, order: str) -> Updates:
+    """The rows asked for, and their number."""
+    if results is None:
+        return {"table": None, "count": ""}
+    rows = table_rows(results, search, which, order, finding(tasks[key]))
+    return {"table": rows, "count": f'<p role="status">{len(rows)} of {len(results.rows)} images shown.</p>'}
+
+
+def choose_row(
+    tasks: Tasks,
+    key: str,
+    results: Results | None,
+    search: str,
+    which: str,
+    order: str,
+    row: int,
+    name: str,
+) -> Updates:
+    """The image of a row of the table, ready to be opened in Diagnose. row, name: its place there, and first cell."""
+    if results is None:
+        return not_chosen()
+    shown = places(results, search, which, order, finding(tasks[key]))
+    place = shown[row] if row < len(shown) and results.rows[shown[row]].image == name else None
+    if place is None:  # the browser has sorted the table by itself
+        place = next((i for i in shown if results.rows[i].image == name), None)
+    if place is None or results.rows[place].error is not None:
+        return not_chosen()
+    same = [i for i, each in enumerate(results.rows) if each.image == name]
+    chosen = {"task": key, "place": place, "name": name, "nth": same.index(place)}
+    return {"chosen": json.dumps(chosen), "open": gr.update(value=f"Open {name} in Diagnose", interactive=True)}
+
+
+def not_chosen() -> Updates:
+    """No row."""
+    return {"chosen": "", "open": gr.update(value=NOT_OPEN, interactive=False)}
+
+
+def switch_task(tasks: Tasks, key: str, *texts: str) -> Updates:
+    """The page of another task: no images, no labels, its own lists. texts: of the boxes, as Diagnose has them."""
+    task = tasks[key]
+    boxes = boxes_of(task, most_classes(tasks))
+    return {
+        **{"cohort": None, "progress": said(""), **no_labels(tasks), "labels file": None, "meanings": None},
+        "which": gr.update(choices=kinds(task), value=ALL),
+        "order": gr.update(choices=orders(task), value=UPLOADED),
+        "threshold": gr.update(label=threshold_label(task), value=HALF, visible=len(task.classes) == 2),
+        "prevalence": gr.update(label=prevalence_label(task), value=""),
+        **boxes_named(
+            [
+                gr.update(value=text, label=box["label"], visible=bool(box["visible"]))
+                for box, text in zip(boxes, texts, strict=True)
+            ]
+        ),
+        **cleared_cohort(),
+        "list note": message(),
+    }
+
+
+def threshold_label(task: Task) -> str:
+    """What the slider on the ROC curve does."""
+    return f"Call {task.classes[finding(task)]} from a probability of"
+
+
+def prevalence_label(task: Task) -> str:
+    """What the box of the prevalence asks."""
+    return f"Where I work, per cent with {task.classes[finding(task)]} (optional)"
