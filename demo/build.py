@@ -78,6 +78,7 @@ def launch_settings(settings: Settings = DEFAULTS) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "ssr_mode": False,
         "share": settings.share,
+        "mcp_server": settings.mcp,
         "_frontend": False,  # else it fetches the page once, and gives up where that takes more than three seconds
     }
 

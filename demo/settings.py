@@ -183,6 +183,14 @@ class Settings:
             show_default="this machine's own",
         ),
     ] = ()
+    mcp: Annotated[
+        bool,
+        Option(envvar="VIP_MCP", help="offer `diagnose` to language models as a tool (Model Context Protocol)"),
+    ] = False
+    zero_gpu: Annotated[
+        bool,
+        Option(envvar="VIP_ZERO_GPU", help="on a ZeroGPU Space: run the image tower on the GPU; for large backbones"),
+    ] = False
     proxies: Annotated[
         int,
         Option(

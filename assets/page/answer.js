@@ -10,6 +10,7 @@ export class Answer {
   constructor(root, { onprevalence }) {
     this.prevalence = null;
     this.scores = null;
+    this.doubt = null; // of the image: {refer, low, high, views, wordings}, where the task measures it
     this.parts = {
       name: make("b", { class: "vip-class" }, "–"),
       probability: make("span", { class: "vip-probability" }),
@@ -99,6 +100,12 @@ export class Answer {
     say(parts.chip, scores.domain ? (foreign ? "Out of distribution" : "Resembles the reference images") : "Not checked");
     if (task.finding === null) this.#many(scores, foreign);
     else this.#two(scores, foreign);
+    const doubt = this.#stability(scores);
+    if (doubt) say(parts.meaning, `${parts.meaning.textContent} ${doubt}`);
+    if (doubt && this.doubt.refer && !foreign) {
+      say(parts.chip, "Refer to a person");
+      attribute(parts.chip, "class", "vip-chip vip-foreign");
+    }
     if (foreign) {
       say(parts.name, "No result");
       say(parts.probability, "");
@@ -156,6 +163,18 @@ export class Answer {
     const mix = task.mix === null || task.finding === null ? "" : ` (${perCent(task.mix)} of them had it)`;
     const about = value > 0.995 ? "nearly all" : value < 0.005 ? "almost none" : `about ${Math.round(100 * value)}`;
     return `Calibrated on ${count(task.calibrated_n, "validation image")}${mix}: of 100 scored like this, ${about} had ${name}.`;
+  }
+
+  /** What small changes of the image and of the wording do to the class, and what that meant on validation images. */
+  #stability({ mode, edited }) {
+    const { referral } = this.task;
+    if (!this.doubt || !referral || mode !== "vip" || edited) return "";
+    const right = share => (share === null ? "" : `; of those ${perCent(share)} were right`);
+    if (this.doubt.refer) {
+      const range = `${perCent(this.doubt.low)} to ${perCent(this.doubt.high)}`;
+      return `Refer to a person: a crop or a rewording changes the class (its probability: ${range}), as in ${perCent(1 - referral.coverage)} of validation images${right(referral.referred)}.`;
+    }
+    return `Stable under ${this.doubt.views} crops and ${this.doubt.wordings} rewordings, as ${perCent(referral.coverage)} of validation images${right(referral.kept)}.`;
   }
 
   #cutoffs(name) {

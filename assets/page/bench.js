@@ -217,6 +217,7 @@ export class Bench {
     this.started = true;
     this.viewer.reading(name);
     if (!second) {
+      this.answer.doubt = null;
       this.image = null;
       this.latest = null;
       this.focus = null;
@@ -229,6 +230,7 @@ export class Bench {
 
   clear() {
     this.choice += 1;
+    this.answer.doubt = null;
     this.image = null;
     this.latest = null;
     this.focus = null;
@@ -257,6 +259,13 @@ export class Bench {
       this.image = picture;
     }
     say(this.status, "");
+  }
+
+  /** Whether small changes of the image or the wording change its class; comes after the scores. */
+  doubt(doubt) {
+    if (doubt.choice !== this.choice) return;
+    this.answer.doubt = doubt;
+    if (this.latest) this.answer.paint(this.latest);
   }
 
   failed({ choice = this.choice, error }) {

@@ -26,7 +26,7 @@ export function start({ element, trigger, props, upload, watch }) {
   };
   const bench = new Bench(element.querySelector(".vip-bench"), props.config, backend);
   element.querySelector(".vip-bench").bench = bench; // for whoever looks from the console, and for tests
-  const answers = { picture: "picture", scores: "scores", files: "files", put: "put" };
+  const answers = { picture: "picture", scores: "scores", doubt: "doubt", files: "files", put: "put" };
   for (const [name, method] of Object.entries(answers)) watch(name, () => props[name] && bench[method](props[name]));
   pages(bench);
   element.querySelector(".vip-bench").dataset.ready = "yes";

@@ -1,6 +1,7 @@
 """The Diagnose page: one component of our own in which the list is the chart; Gradio carries questions and answers."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,7 @@ def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
         apply_default_css=False,
         elem_id="vip-diagnose",
         config=config,
-        **dict.fromkeys(("picture", "scores", "files", "put")),
+        **dict.fromkeys(("picture", "scores", "doubt", "files", "put")),
     )
     inputs = [visit, bench]
     bench.input(partial(rescore, offered), inputs, bench, trigger_mode="always_last", **EDIT)
@@ -87,8 +88,8 @@ def rescore(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
     return gr.skip() if scores is None else gr.HTML(scores=scores)
 
 
-def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> tuple[Any, Any]:
-    """An uploaded file, an example or an image of the cohort: its picture and its scores."""
+def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> Iterator[tuple[Any, Any]]:
+    """An uploaded file, an example or an image of the cohort: its picture and its scores, then how stable these are."""
     task = tasks[request["task"]]
     place, example = request.get("cohort"), request.get("example")
     if place is not None:
@@ -96,7 +97,13 @@ def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> tu
     else:
         path = uploaded_file(request) if example is None else task.examples[int(example)][0]
         found = answers.read(task, visit, request, path)
-    return (gr.skip(), gr.skip()) if found is None else (visit, gr.HTML(**found))
+    if found is None:
+        yield gr.skip(), gr.skip()
+        return
+    yield visit, gr.HTML(**found)
+    doubt = answers.doubt(task, visit, int(request["choice"]))
+    if doubt is not None:
+        yield gr.skip(), gr.HTML(doubt=doubt)
 
 
 def clear(visit: Visit, request: Json) -> Visit:

@@ -1,7 +1,5 @@
 """The API's `/diagnose`: one image in, the diagnosis out; it is on no page."""
 
-from functools import partial
-
 import gradio as gr
 
 from vip_core.errors import ImageError, UsageError, ViPError
@@ -12,6 +10,8 @@ from ..state.lists import refuse_long
 from .uploads import uploaded_file
 from .wiring import Json, Tasks
 
+LISTS_SCHEMA = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
+
 
 def diagnose_endpoint(tasks: Tasks) -> None:
     """Publish `/diagnose`; called within gr.Blocks."""
@@ -20,8 +20,31 @@ def diagnose_endpoint(tasks: Tasks) -> None:
         gr.Textbox(visible=False, label="task"),
         gr.JSON(visible=False, label="symptoms"),
     ]
+    # gr.JSON publishes a schema that is none; a subclass would make Gradio write a file beside this one.
+    setattr(inputs[2], "api_info", lambda: LISTS_SCHEMA)  # noqa: B010
+    served = ", ".join(f'"{key}"' for key in tasks)
+
+    def diagnose(image: Json | None, task: str, symptoms: dict[str, list[str]] | None = None) -> Json:
+        return answer_call(tasks, image, task, symptoms)
+
+    # Gradio shows it to people in the API panel and to language models as a tool's description.
+    diagnose.__doc__ = f"""
+    Score a medical image by its visual symptoms. For research only, not a medical device.
+
+    Args:
+        image: a PNG, JPEG, WebP, TIFF, BMP or DICOM file as a data URL (data:image/png;base64,…), or the address of a
+            file that was uploaded to this server before.
+        task: what to look for, one of {served}.
+        symptoms: lists of short English descriptions of findings per class, {{class: [symptom, …]}}, with exactly the
+            classes of the task; left out, those that the model was trained with. Only with the latter are the
+            probabilities calibrated.
+
+    Returns:
+        The predicted class, a probability per class, a score per symptom, and whether the image resembles those that
+        the model knows. If "in_domain" is false, do not interpret the rest.
+    """
     gr.Button(visible=False).click(
-        partial(answer_call, tasks),
+        diagnose,
         inputs,
         gr.JSON(visible=False),
         api_name="diagnose",

@@ -56,7 +56,7 @@ class Guard:
             raise Refused(421, NOT_A_HOST)
         if not self.hosts.own_origin(headers):
             raise Refused(403, NOT_OWN)
-        if not is_open(method, path):
+        if not is_open(method, path, self.settings.mcp):
             raise Refused(404, "There is nothing here.")
         if not is_utf8(headers.get("content-type", "")):
             raise Refused(415, "Only UTF-8 is read.")

@@ -23,6 +23,7 @@ OPEN: tuple[tuple[tuple[str, ...], str], ...] = (
     (WRITE, r"/gradio_api/call/(v2/)?diagnose/?"),
     (WRITE, r"/gradio_api/(upload|queue/join|cancel|reset/?)"),
 )
+MCP = re.compile(r"/gradio_api/mcp/?")  # open where the host asks for it
 _OPEN = [(methods, re.compile(pattern)) for methods, pattern in OPEN]
 
 KILOBYTE, MEGABYTE = 2**10, 2**20
@@ -31,8 +32,10 @@ CALL = 8 * MEGABYTE  # of an event: the picture of a report has up to 4 MB, list
 MAX_FILES_TOGETHER = 2**30  # bytes of an upload of several files, as archive.MAX_UNPACKED
 
 
-def is_open(method: str, path: str) -> bool:
-    """Whether the page or its API uses a route."""
+def is_open(method: str, path: str, mcp: bool = False) -> bool:
+    """Whether the page or its API uses a route. mcp: whether `diagnose` is offered as a tool."""
+    if mcp and MCP.fullmatch(path):
+        return method in ("GET", "POST", "DELETE")
     return any(method in methods and pattern.fullmatch(path) for methods, pattern in _OPEN)
 
 
@@ -40,6 +43,8 @@ def max_body(path: str, max_upload: int) -> int:
     """Bytes that the body of a request to a path may have. max_upload: of one file."""
     if path.startswith("/gradio_api/upload"):
         return max(MAX_FILES_TOGETHER, max_upload) + MEGABYTE
+    if MCP.fullmatch(path):
+        return max_upload * 4 // 3 + MEGABYTE  # an image in base64
     if path.startswith(("/gradio_api/queue/join", "/gradio_api/call/")):
         return CALL
     return SMALL

@@ -12,12 +12,13 @@ from torch import Tensor
 from vip_core.errors import SymptomError, UsageError, ViPError
 from vip_core.scoring import evidence
 from vip_core.scoring.scorer import Scorer
+from vip_core.scoring.uncertainty import encode_image_views, measure_uncertainty
 
 from .decode import DECODER
 from .dicom_check import mismatch
 from .request import Json, read_request
 from .rows import score_rows
-from .task_view import axis_of, task_descriptions
+from .task_view import axis_of, referral_of, task_descriptions
 from .tasks import Task
 from .visit import Visit
 
@@ -88,7 +89,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
     path: of the file; None where the upload has expired.
     """
     choice = int(request["choice"])
-    visit.choice = max(visit.choice, choice)
+    visit.choice, visit.undecided = max(visit.choice, choice), None
     try:
         if path is None:
             raise UsageError("The upload has expired. Choose the image again.")
@@ -108,7 +109,20 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         shown |= {"facts": str(facts or ""), "raw": raw}
+    if request.get("second") is not True and referral_of(task.predictor.vip.card) is not None:
+        visit.undecided = (image, path.name)
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
+
+
+def doubt(task: Task, visit: Visit, choice: int) -> Json | None:
+    """Whether small changes of the image or of the wording change the class. None where that is not to be found out."""
+    undecided, visit.undecided = visit.undecided, None
+    if undecided is None:
+        return None
+    found = measure_uncertainty(task.predictor, encode_image_views(task.predictor, *undecided))
+    if choice != visit.choice:
+        return None
+    return {"choice": choice, **found.to_dict()}
 
 
 def take_features(task: Task, visit: Visit, request: Json, features: Tensor | None) -> Json | None:
@@ -135,6 +149,7 @@ def labels(first: str, second: str) -> list[str]:
 
 def picture(image: Image.Image) -> Json:
     """The image for the page, within the page itself: the server needs no file of it."""
+    image = image.copy()
     image.thumbnail((PREVIEW, PREVIEW))
     image.info = {}  # Pillow would write a comment of the upload into the picture
     buffer = BytesIO()

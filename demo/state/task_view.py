@@ -52,6 +52,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "cutoffs": cutoffs(card, task.classes, finding),
         "mix": mix(card, task.classes, finding),
         "calibrated_n": calibrated_on(card),
+        "referral": referral_of(card),
         "examples": [{"src": thumbnail(str(path)), "diagnosis": diagnosis} for path, diagnosis in task.examples],
         "library": {name: library(task, tasks, name) for name in task.classes},
     }
@@ -121,6 +122,15 @@ def legend(task: Task) -> str:
 def calibrated_on(card: Card | None) -> int:
     """How many validation images the temperature was fitted on; 0 where it was not."""
     return 0 if card is None else int(card.figures.get("val", {}).get("n") or 0)
+
+
+def referral_of(card: Card | None) -> Json | None:
+    """What the rule "refer where a crop or a wording changes the class" did on validation images, by the card."""
+    found = {} if card is None else card.figures.get("val", {}).get("referral") or {}
+    if not found.get("coverage"):
+        return None
+    parts = {"coverage": "coverage", "kept": "accuracy_kept", "referred": "accuracy_referred"}
+    return {name: (found.get(key) or {}).get("value") for name, key in parts.items()}
 
 
 def mix(card: Card | None, classes: tuple[str, ...], finding: int | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from PIL.Image import Image
 from torch import Tensor
 
 
@@ -17,6 +18,7 @@ class Visit:
         warning: why the image does not fit the task, by its DICOM header; empty where it does.
         date: of the study by its DICOM header, or "undated".
         picture: the JPEG that the page shows, for the report.
+        undecided: the image and its file's name for the moment until its random views are scored, else None.
     """
 
     choice: int = 0
@@ -26,3 +28,4 @@ class Visit:
     warning: str = ""
     date: str = "undated"
     picture: bytes = field(default=b"", repr=False)
+    undecided: tuple[Image, str] | None = field(default=None, repr=False)

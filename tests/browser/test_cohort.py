@@ -103,7 +103,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     page.wait_for("summary", "1 image could not be read")
     page.wait_for("summary", "1 other file in the ZIP was left out")
     assert set(page.figures) == {"Accuracy", "Sensitivity to pneumonia", "Specificity", "AUROC"}
-    assert page.page.locator(".vip-charts img").count() == 2
+    assert page.page.locator(".vip-charts figure").count() == 5
     assert page.page.evaluate("window.harmed") is None
 
     name, records = page.download()
@@ -152,7 +152,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     # without labels again
     page.page.locator("#vip-cohort-labels").get_by_label("Clear").click()
     page.wait_for("summary", "No image has a label")
-    assert page.page.locator(".vip-charts img").count() == 0
+    assert page.page.locator(".vip-charts figure").count() == 0
 
 
 def test_stopping_keeps_what_was_read(visit, cohort):
@@ -250,7 +250,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, query):
     page.wait_for("summary", "These are the original lists")
     wide = page.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(wide) <= 390
-    for chart in page.page.locator(".vip-charts img").all():
+    for chart in page.page.locator(".vip-charts svg").all():
         assert chart.bounding_box()["width"] >= 330  # as wide as it is drawn, with text of 13 pixels
     assert page.page.evaluate(
         "[...document.querySelectorAll('.vip-summary :is(p, dt, dd), .vip-progress p, #vip-cohort-count p')]"

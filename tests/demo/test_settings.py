@@ -27,6 +27,8 @@ SAMPLES = {  # setting: text, value
     "generate_limit": ("3", 3),
     "visitors_may_set_base_url": ("on", True),
     "allowed_hosts": ("VIP.example.org .example.net", ("vip.example.org", ".example.net")),
+    "mcp": ("1", True),
+    "zero_gpu": ("1", True),
     "proxies": ("2", 2),
 }
 

@@ -70,12 +70,26 @@ class Views(Dataset):
             return error  # raised in a worker, it would arrive as a traceback in a string
         for remark in image.info["remarks"]:
             LOG.warning(remark)
-        pixels = [self.preprocess(image)] if self.preprocess else []
-        with torch.random.fork_rng(devices=[]):
-            for view in range(self.views):
-                torch.manual_seed(int(hashlib.sha256(f"{self.seeds[index]}/{view}".encode()).hexdigest()[:15], 16))
-                pixels.append(self.augment(image))
-        return torch.stack(pixels)  # (views, plus one with preprocess; 3, H, W)
+        return draw_views(image, self.seeds[index], self.preprocess, self.augment, self.views)
+
+
+def draw_views(
+    image: Image,
+    seed: str,
+    preprocess: Callable[[Image], Tensor] | None,
+    augment: Callable[[Image], Tensor],
+    views: int,
+) -> Tensor:
+    """Pixels (views, plus one with preprocess; 3, H, W) of an image: the evaluation view, then random ones.
+
+    seed: a text that the random state of the views comes from.
+    """
+    pixels = [preprocess(image)] if preprocess else []
+    with torch.random.fork_rng(devices=[]):
+        for view in range(views):
+            torch.manual_seed(int(hashlib.sha256(f"{seed}/{view}".encode()).hexdigest()[:15], 16))
+            pixels.append(augment(image))
+    return torch.stack(pixels)
 
 
 @torch.inference_mode()

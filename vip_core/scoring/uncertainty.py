@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
-from vip_core.data.features import encode_stream
+from vip_core.data.features import draw_views, encode_stream
 from vip_core.errors import ImageError, PromptTooLong
 from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet
+from vip_core.utils.device import fast_bf16
 
 VIEWS = 8
 CROP = 0.6  # smallest share of an image in a view, where the card has none
+_DRAWING = Lock()  # the random state that views come from is the process's
 WORDINGS = ("there is {}", "{} can be seen", "the image shows {}")
 
 
@@ -97,3 +101,12 @@ def encode_views(predictor: Predictor, path: Path, views: int = VIEWS) -> Tensor
     if isinstance(found, ImageError):
         raise found
     return found
+
+
+@torch.inference_mode()
+def encode_image_views(predictor: Predictor, image: Image, name: str, views: int = VIEWS) -> Tensor:
+    """The same of an image that was read already; `name` is that of its file. Threads may share the predictor."""
+    backbone = predictor.backbone
+    with _DRAWING:
+        pixels = draw_views(image, name, backbone.preprocess, backbone.train_transform(smallest_crop(predictor)), views)
+    return backbone.encode_images(pixels.to(backbone.device), fast_bf16(backbone.device)).cpu()
