@@ -56,9 +56,6 @@ def evaluate(
     uncertainty: Annotated[
         bool, Option("--uncertainty", help="count the images to refer, whose class changes with crop or wording")
     ] = False,
-    near_duplicates: Annotated[
-        bool, Option("--near-duplicates", help="count images that look like one of another split")
-    ] = False,
     allow_seen: Annotated[
         bool, Option("--allow-seen", help="measure on images that the checkpoint was trained on")
     ] = False,
@@ -71,7 +68,7 @@ def evaluate(
     from rich.console import Console
 
     from vip_core.data.features import encode_split, readable_rows
-    from vip_core.data.near_duplicates import near_duplicates as find_pairs
+    from vip_core.data.near_duplicates import near_duplicates
     from vip_core.data.sources import load_dataset
     from vip_core.data.split_file import refuse_seen
     from vip_core.evaluation.predictions import write_predictions
@@ -131,9 +128,9 @@ def evaluate(
     )
     if uncertainty and vip is not None:
         found = replace(found, referral=measure_referral(Predictor(vip), rows))
-    if near_duplicates:
+    if options.near_duplicates:
         splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-        pairs = [pair for pair in find_pairs(splits) if {pair.first, pair.second} & {row.path for row in rows}]
+        pairs = [pair for pair in near_duplicates(splits) if {pair.first, pair.second} & {row.path for row in rows}]
         found = replace(found, near_duplicates=pairs)
     if compare is not None:
         found = add_comparison(found, seen, _other(compare, used.classes, rows), compare, seed)

@@ -17,7 +17,8 @@ from vip_core.models.reference import IN_DOMAIN_QUANTILE
 from vip_core.models.vip import ViP, predict
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
-from vip_core.training.run import Fitted, Run, calibrate
+from vip_core.training.preparation import Run
+from vip_core.training.run import Fitted, calibrate
 from vip_core.training.state import TrainingState
 
 

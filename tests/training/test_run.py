@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from vip_core.data.features import encode_split
+from vip_core.data.options import DataOptions
 from vip_core.data.sources import load_dataset
 from vip_core.errors import StorageError
 from vip_core.evaluation.calibration import fit_temperature
@@ -15,6 +18,7 @@ from vip_core.models.vip import ViP, predict
 from vip_core.training import TrainConfig, train
 from vip_core.training.run import balanced_weights
 from vip_core.utils.lock import locked
+from vip_core.utils.paths import PROJECT
 
 
 @pytest.fixture
@@ -65,3 +69,17 @@ def test_balanced_weights_make_the_loss_that_of_equally_many_images(backbone, sy
     repeated = [0, 1, 2, 2, 3, 3]
     torch.testing.assert_close(weighted, vip.loss(features[repeated], labels[repeated]))
     assert balanced_weights(torch.tensor([1, 1]), 3).tolist() == pytest.approx([0, 1 / 3, 0])
+
+
+def test_train_names_near_duplicates_of_two_splits_and_counts_them_in_the_card(config, tmp_path, capsys):
+    film = next(iter(sorted((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))))
+    table = tmp_path / "labels.csv"
+    for name, size in (("film", 300), ("smaller", 200)):
+        Image.open(film).convert("L").resize((size, size)).save(tmp_path / f"{name}.png")
+    table.write_text(Path(config.root).read_text().rstrip() + "\nfilm.png,dark,train\nsmaller.png,dark,val\n")
+    vip = train(
+        replace(config, root=str(table)), tmp_path / "run", test=False, options=DataOptions(near_duplicates=True)
+    )
+    assert vip.card.data["near_duplicates"] == 1
+    said = capsys.readouterr().err
+    assert "Images that look like one of another split: 1 pair." in said and "film.png and " in said

@@ -55,6 +55,13 @@ def near_duplicates(splits: Mapping[str, Sequence[Row]]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (pair.distance, str(pair.first), str(pair.second)))
 
 
+def describe_pairs(pairs: Sequence[Pair], most: int = 10) -> list[str]:
+    """Their number, and a line for each of the first."""
+    count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+    named = [f"  {pair.first} and {pair.second}" for pair in pairs[:most]]
+    return [f"Images that look like one of another split: {count}.", *named]
+
+
 def _hash(path: Path) -> NDArray | None:
     try:
         bits = perceptual_hash(read_image(path))

@@ -1,4 +1,4 @@
-"""How a user's own images are read: the columns of a table, patients in file names, what may be left out."""
+"""How a user's own images are read: the columns of a table, patients in file names, what is left out or checked."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ Use = Literal["train", "evaluate", "all"]  # train; one split of a data set; the
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What `load_dataset` cannot know of itself; the columns are those of --data csv."""
+    """What a data set cannot say of itself, and what is to be checked; the columns are those of --data csv."""
 
     image_column: Annotated[
         str | None, Option(metavar="NAME", help="the column of image paths", show_default="image")
@@ -34,4 +34,7 @@ class DataOptions:
     ] = None
     skip_unreadable: Annotated[
         bool, Option("--skip-unreadable", help="leave out images that cannot be read instead of stopping")
+    ] = False
+    near_duplicates: Annotated[
+        bool, Option("--near-duplicates", help="count and name images that look like one of another split")
     ] = False

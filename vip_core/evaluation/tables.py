@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vip_core.data.near_duplicates import describe_pairs
 from vip_core.evaluation.intervals import Estimate
 from vip_core.evaluation.measure import Evaluation
 from vip_core.evaluation.metrics import Metrics
@@ -58,10 +59,9 @@ def print_report(console: Console, report: Report) -> None:
         console.print(report.positive.not_defined, markup=False, highlight=False)
     if at := report.positive.at_prevalence:
         _print_net_benefit(console, at)
-    if (pairs := report.near_duplicates) is not None:
-        console.print(f"Images that look like one of another split: {len(pairs)} pairs.", highlight=False)
-        for pair in pairs[:10]:
-            console.print(f"  {pair.first} and {pair.second}", markup=False, highlight=False, soft_wrap=True)
+    if report.near_duplicates is not None:
+        for line in describe_pairs(report.near_duplicates):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     if report.subgroups:
         table = _three_columns("AUROC by subgroup", "Subgroup")
         for group in report.subgroups:

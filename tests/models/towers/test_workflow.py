@@ -14,7 +14,8 @@ from vip_core.scoring.evidence import contrast
 from vip_core.scoring.predictor import Predictor
 from vip_core.training import loop
 from vip_core.training.config import TrainConfig
-from vip_core.training.run import prepare, train
+from vip_core.training.preparation import prepare
+from vip_core.training.run import train
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,120 @@
+"""What a run works on, made ready before any long work: images, symptoms, backbone and model."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from vip_core.data.dataset import Dataset, Row
+from vip_core.data.features import readable_rows
+from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
+from vip_core.data.options import DataOptions
+from vip_core.data.sources import load_dataset
+from vip_core.data.splits import few_shot
+from vip_core.errors import DataError, UsageError
+from vip_core.evaluation.domain import ood_folders
+from vip_core.models.backbone import Backbone
+from vip_core.models.vip import ViP
+from vip_core.symptoms import SymptomSet
+from vip_core.training.config import TrainConfig
+from vip_core.utils.console import console
+from vip_core.utils.device import best_device, fast_bf16
+
+MAX_TOKEN_RATIO = 0.2  # of a class token's norm to that of its symptoms; CLIP starts at 0.05, vip-mini at 0.01
+
+
+@dataclass
+class Run:
+    """What a run works on.
+
+    Attributes:
+        vip: the model, initialised under the seed, on the device to train on.
+        data: the data set in its splits.
+        train: the training images, of which `shots` may have left few.
+        val: the validation images.
+        ood_images: images that the domain check should flag, by kind.
+        positive: index of the class to find, or None.
+        images: a digest of the training and validation images.
+        near_duplicates: pairs of images of two splits that look the same; None if not looked for.
+    """
+
+    config: TrainConfig
+    out: Path
+    vip: ViP
+    data: Dataset
+    train: Sequence[Row]
+    val: Sequence[Row]
+    ood_images: dict[str, list[Path]]
+    positive: int | None
+    images: str
+    near_duplicates: list[Pair] | None = None
+
+
+def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), options: DataOptions | None = None) -> Run:
+    """Read the lists of images and symptoms and load the backbone, so that mistakes show before any long work.
+
+    Raises:
+        ViPError: if something is missing, or does not fit together.
+    """
+    ood = ood_folders(ood_images)
+    symptoms = SymptomSet.load(config.symptoms)
+    positive = _positive(config, symptoms.classes)
+    options = options or DataOptions()
+    data = load_dataset(config.data, Path(config.root), symptoms.classes, options)
+    for line in data.describe():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    train_rows, val_rows = data.split("train"), data.split("val")
+    if config.shots is not None:
+        train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
+    backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
+    torch.manual_seed(config.seed)
+    words = config.context_words or None
+    vip = ViP(backbone, symptoms, config.context_length, config.class_context, words, config.rank)
+    vip.fast_training = fast_bf16(backbone.device)
+    ratio = vip.token_ratio()  # an over-long symptom is refused here, before the images are read
+    if ratio > MAX_TOKEN_RATIO:
+        console.print(
+            f"Note: the class tokens start at {ratio:.0%} of the norm of this backbone's text features, so they may "
+            "decide without the symptoms; see the symptom reliance in the card.",
+            style="yellow",
+            highlight=False,
+        )
+    if options.skip_unreadable:
+        train_rows = _readable(backbone, train_rows, "Training images", config.views, config.crop)
+        val_rows = _readable(backbone, val_rows, "Validation images", float32=True)
+        data = replace(data, test=tuple(_readable(backbone, data.test, "Test images", float32=True)))
+    pairs = None
+    if options.near_duplicates:
+        pairs = near_duplicates({"train": train_rows, "val": val_rows, "test": data.test})
+        for line in describe_pairs(pairs):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, _digest(train_rows, val_rows), pairs)
+
+
+def _readable(backbone: Backbone, rows: Sequence[Row], what: str, *views: float, float32: bool = False) -> list[Row]:
+    """The rows whose images can be read; the others are named on standard error."""
+    number, crop = (int(views[0]), views[1]) if views else (0, 1.0)
+    rows, errors = readable_rows(backbone, rows, number, crop, what, float32)
+    for error in errors.values():
+        console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+    return rows
+
+
+def _digest(*splits: Sequence[Row]) -> str:
+    """A digest of the images of splits, wherever they are: name, size and label of each file. Raises DataError."""
+    try:
+        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    return hashlib.sha256(repr(marks).encode()).hexdigest()
+
+
+def _positive(config: TrainConfig, classes: Sequence[str]) -> int | None:
+    """The index of the class to find. Raises UsageError if it is none of two classes."""
+    if config.positive is None:
+        return None
+    if config.positive not in classes or len(classes) != 2:
+        raise UsageError(f"--positive {config.positive!r} must be one of two classes; these are {list(classes)}.")
+    return list(classes).index(config.positive)
