@@ -108,7 +108,7 @@ def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tin
 
 
 def test_train_resumed_after_a_kill_equals_an_uninterrupted_run(image_folder, symptom_file, tiny_native, tmp_path):
-    """Killed without warning in the middle of training, in a process of its own; bit for bit."""
+    """Killed without warning in the middle of training in a process of its own, resumed in another; bit for bit."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     command = [sys.executable, "-m", "vip_core.train"]
     more = ("--epochs", "60")
@@ -124,8 +124,7 @@ def test_train_resumed_after_a_kill_equals_an_uninterrupted_run(image_folder, sy
     epochs_done = torch.load(killed / "last.pt", weights_only=True)["progress"]["epoch"]
     assert 1 <= epochs_done < 60
     for out in (whole, killed):
-        again = arguments(image_folder, symptom_file, tiny_native, out, *more, "--resume")
-        subprocess.run([*command, *again], env=environment, stderr=subprocess.DEVNULL, check=True)
+        main(arguments(image_folder, symptom_file, tiny_native, out, *more, "--resume"))
     for name in ("model.safetensors", "reference.safetensors"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes()
     assert ViP.from_pretrained(whole).card.figures == ViP.from_pretrained(killed).card.figures
