@@ -40,6 +40,7 @@ class Server:
     url: str
     pid: int
     uploads: Path
+    log: Path
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,7 +51,7 @@ class Server:
 
     @property
     def files(self) -> int:
-        return sum(path.is_file() for path in self.uploads.rglob("*"))
+        return sum(path.is_file() and path.name not in (".vip-lock", "log.txt") for path in self.uploads.rglob("*"))
 
 
 @asynccontextmanager
@@ -63,10 +64,11 @@ async def running(cores: int) -> AsyncIterator[Server]:
         environment = {**os.environ, "TMPDIR": folder}
         environment.pop("GRADIO_TEMP_DIR", None)
         command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), "--queue-size", "128"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        log = Path(folder, "log.txt")
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, sorted(os.sched_getaffinity(0))[:cores])
-        server = Server(f"http://127.0.0.1:{port}/", process.pid, Path(folder))
+        server = Server(f"http://127.0.0.1:{port}/", process.pid, Path(folder), log)
         try:
             async with httpx.AsyncClient(timeout=30) as client:
                 while True:
@@ -148,6 +150,10 @@ class Person:
         own = {"choice": self.choice, "id": self.sent, "task": TASK, "mode": "vip", "lists": self.lists}
         self.values[self.ids[PAGE]] = {**own, **request}
 
+    async def arrive(self) -> None:
+        """Open the page, as which the browser gets the cookie that tells visitors behind one address apart."""
+        (await self.client.get(self.server.url)).raise_for_status()
+
     async def upload(self, mark: int) -> None:
         """Choose an image, a file that no one has sent before, and wait for its result."""
         content = EXAMPLES[mark % len(EXAMPLES)].read_bytes() + f"{self.session} {mark}".encode()  # behind its end
@@ -184,6 +190,7 @@ class Person:
 
 async def type_for(person: Person, seconds: float, every: float) -> list[float]:
     """An edit every so often, as a person types; the first at a time of one's own."""
+    await person.arrive()
     page = asyncio.create_task(person.stay())
     await person.upload(person.number)
     await asyncio.sleep(random.uniform(0, every))
@@ -201,6 +208,7 @@ async def upload_many(server: Server, people: int, count: int) -> list[float]:
 
     async def one(number: int) -> None:
         person = Person(server, number)
+        await person.arrive()
         page = asyncio.create_task(person.stay())
         for mark in range(count // people + (number < count % people)):
             start = time.monotonic()

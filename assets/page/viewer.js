@@ -205,6 +205,7 @@ export class Viewer {
   showSecond(picture, names) {
     this.reading("");
     this.second = picture;
+    if (picture.facts) say(this.facts, `${this.facts.textContent} ${picture.facts}`.trim());
     this.beside.show(picture);
     this.beside.node.hidden = false;
     this.tools.layout.hidden = this.tools.remove.hidden = false;

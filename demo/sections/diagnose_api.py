@@ -1,5 +1,7 @@
 """The API's `/diagnose`: one image in, the diagnosis out; it is on no page."""
 
+from dataclasses import replace
+
 import gradio as gr
 
 from vip_core.errors import ImageError, UsageError, ViPError
@@ -71,6 +73,8 @@ def answer_call(tasks: Tasks, image: Json | None, task: str, symptoms: dict[str,
         chosen = None if symptoms is None else SymptomSet.from_dict(symptoms)
         if chosen is not None:
             refuse_long({name: "\n".join(lines) for name, lines in zip(chosen.classes, chosen.symptoms, strict=True)})
-        return predictor.diagnose(predictor.encode(DECODER.read_file(path)), chosen).to_dict()
+        read = DECODER.read_file(path)
+        diagnosis = predictor.diagnose(predictor.encode(read), chosen)
+        return replace(diagnosis, remarks=tuple(read.info["remarks"])).to_dict()
     except ViPError as error:
         raise gr.Error(str(error), print_exception=False) from None

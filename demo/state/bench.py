@@ -100,15 +100,16 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
     if choice != visit.choice:
         return None
     date = (facts and facts.date) or UNDATED
+    remarks = " ".join(image.info["remarks"])
     shown = picture(image)
     if request.get("second"):
         visit.second = (features, cells)
-        shown |= {"second": True, "labels": labels(visit.date, date)}
+        shown |= {"second": True, "labels": labels(visit.date, date), "facts": remarks}
     else:
         visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
         visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
-        shown |= {"facts": str(facts or ""), "raw": raw}
+        shown |= {"facts": ". ".join(filter(None, (str(facts or ""), remarks))), "raw": raw}
     if request.get("second") is not True and referral_of(task.predictor.vip.card) is not None:
         visit.undecided = (image, path.name)
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}

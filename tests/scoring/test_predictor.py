@@ -210,6 +210,20 @@ def test_score_many_gives_a_diagnosis_or_an_error_per_path_in_order(predictor, t
         assert found.logits == pytest.approx(predictor.diagnose(predictor.encode(EXAMPLE)).logits, abs=1e-3)
 
 
+def test_score_tells_what_the_image_reader_remarks(predictor, tmp_path):
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64) % 500
+    values[8, 8] = 65535
+    hot = tmp_path / "hot.png"
+    Image.fromarray(values).save(hot)
+    predictor.set_image(hot)
+    found = predictor.score()
+    assert len(found.remarks) == 1 and "extreme values" in found.remarks[0]
+    assert found.to_dict()["remarks"] == list(found.remarks)
+    assert [each.remarks for each in predictor.score_many([EXAMPLE, hot])] == [(), found.remarks]
+    predictor.set_image(EXAMPLE)
+    assert "remarks" not in predictor.score().to_dict()
+
+
 def test_score_many_refuses_a_symptom_before_it_reads_an_image(predictor, symptoms):
     with pytest.raises(PromptTooLong):
         next(predictor.score_many([EXAMPLE], symptoms.edited("normal", ["word " * 500])))

@@ -64,13 +64,33 @@ class Views(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Tensor | ImageError:
+        item = self.with_remarks(index)
+        if isinstance(item, ImageError):
+            return item
+        for remark in item[1]:
+            LOG.warning(remark)
+        return item[0]
+
+    def with_remarks(self, index: int) -> tuple[Tensor, list[str]] | ImageError:
+        """The views of an image, and what `read_image` remarks on it."""
         try:
             image = read_image(self.paths[index])
         except ImageError as error:
             return error  # raised in a worker, it would arrive as a traceback in a string
-        for remark in image.info["remarks"]:
-            LOG.warning(remark)
-        return draw_views(image, self.seeds[index], self.preprocess, self.augment, self.views)
+        return draw_views(image, self.seeds[index], self.preprocess, self.augment, self.views), image.info["remarks"]
+
+
+@dataclass(frozen=True)
+class _Remarked(Dataset):
+    """Views with their remarks, which the process that asked for them prints and keeps."""
+
+    views: Views
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, list[str]] | ImageError:
+        return self.views.with_remarks(index)
 
 
 def draw_views(
@@ -102,6 +122,7 @@ def encode_stream(
     crop: float = 1.0,
     batch_size: int = 32,
     float32: bool = False,
+    remarks: dict[Path, list[str]] | None = None,
 ) -> Iterator[Tensor | ImageError]:
     """Yield the features (V, D) of each image in order, float32, on the CPU, or the error why it cannot be read.
 
@@ -114,17 +135,29 @@ def encode_stream(
         crop: the smallest share of an image's area in a random view.
         batch_size: views per pass of the tower.
         float32: exact arithmetic, for figures that do not depend on the processor; else bfloat16 where that is fast.
+        remarks: gets what `read_image` remarks on an image, before the image is yielded. They are logged as well.
     """
     preprocess = backbone.preprocess if evaluation_view else None
     dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform(crop), views)
     loader = DataLoader(
-        dataset,
+        _Remarked(dataset),
         batch_size=max(1, batch_size // (evaluation_view + views)),
         num_workers=worker_count(len(paths), batch_size),
         collate_fn=_uncollated,
     )
     autocast = fast_bf16(backbone.device) and not float32
-    for items in loader:
+    place = iter(paths)
+    for batch in loader:
+        items: list[Tensor | ImageError] = []
+        for item in batch:
+            path = next(place)
+            if not isinstance(item, ImageError):
+                item, found = item
+                for remark in found:
+                    LOG.warning(remark)
+                if found and remarks is not None:
+                    remarks[path] = found
+            items.append(item)
         good = [item for item in items if isinstance(item, Tensor)]
         encoded: list[Tensor] = []
         if good:
@@ -225,7 +258,10 @@ def _described(transform: object) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(transform))
 
 
-def _uncollated(items: list[Tensor | ImageError]) -> list[Tensor | ImageError]:
+Item = tuple[Tensor, list[str]] | ImageError
+
+
+def _uncollated(items: list[Item]) -> list[Item]:
     return items
 
 

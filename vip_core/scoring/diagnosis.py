@@ -47,6 +47,7 @@ class Diagnosis:
         calibrated: whether the probabilities are those of a trained model under the symptoms that its temperature was
             fitted with. False for edited symptoms and for zero-shot.
         prevalence: per class, the share that the probabilities were corrected for; None if they were not.
+        remarks: sentences on where the image reader departed from what the file asks; see `read_image`.
     """
 
     prediction: str
@@ -57,6 +58,7 @@ class Diagnosis:
     domain: DomainCheck | None
     calibrated: bool = False
     prevalence: dict[str, float] | None = None
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: what `python -m vip_core.score --json` prints."""
@@ -69,4 +71,5 @@ class Diagnosis:
             "domain": None if self.domain is None else dict(vars(self.domain)),
             "calibrated": self.calibrated,
             **({} if self.prevalence is None else {"prevalence": dict(self.prevalence)}),
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }

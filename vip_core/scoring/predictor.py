@@ -39,6 +39,7 @@ class Predictor(Scorer):
         super().__init__(vip.backbone, vip.reference, vip.temperature)
         self.vip = vip.to(best_device())
         self._features: Tensor | None = None
+        self._remarks: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(cls, name: str) -> "Predictor":
@@ -62,11 +63,13 @@ class Predictor(Scorer):
         Raises:
             ImageError: if it cannot be read.
         """
-        self.set_features(self.encode(image))
+        read = read_image(to_readable(image))
+        self.set_features(self.encode(read))
+        self._remarks = tuple(read.info["remarks"])
 
     def set_features(self, features: Tensor) -> None:
         """Take the feature (D,) of an image that `encode` gave."""
-        self._features = features
+        self._features, self._remarks = features, ()
 
     def score(self, symptoms: Symptoms | None = None, prevalence: Mapping[str, float] | None = None) -> Diagnosis:
         """Score the image.
@@ -82,7 +85,7 @@ class Predictor(Scorer):
         """
         if self._features is None:
             raise RuntimeError("No image is set; call set_image first.")
-        diagnosis = self.diagnose(self._features, symptoms)
+        diagnosis = replace(self.diagnose(self._features, symptoms), remarks=self._remarks)
         return diagnosis if prevalence is None else self.at_prevalence(diagnosis, prevalence)
 
     def at_prevalence(self, diagnosis: Diagnosis, prevalence: Mapping[str, float]) -> Diagnosis:
@@ -114,12 +117,17 @@ class Predictor(Scorer):
         """Score image files in order, in batches; one that cannot be read gives its error. Raises SymptomError."""
         symptoms = self.resolve(symptoms)
         self.encode_symptoms(symptoms)  # a symptom that cannot be a prompt is refused before any image is read
-        stream = encode_stream(self.backbone, [Path(path) for path in paths], batch_size=BATCH)
+        files = [Path(path) for path in paths]
+        remarks: dict[Path, list[str]] = {}
+        stream = zip(files, encode_stream(self.backbone, files, batch_size=BATCH, remarks=remarks), strict=True)
         while batch := list(islice(stream, BATCH)):
-            features = [item[0] for item in batch if not isinstance(item, ImageError)]
+            features = [item[0] for _, item in batch if not isinstance(item, ImageError)]
             diagnoses = iter(self.diagnose_all(torch.stack(features), symptoms) if features else [])
-            for item in batch:
-                yield item if isinstance(item, ImageError) else next(diagnoses)
+            for path, item in batch:
+                if isinstance(item, ImageError):
+                    yield item
+                else:
+                    yield replace(next(diagnoses), remarks=tuple(remarks.get(path, ())))
 
     # ---- without state
 

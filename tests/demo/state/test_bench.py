@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from demo.state.bench import answer, clear, labels, read, rescore
 from demo.state.dicom_check import mismatch
@@ -38,6 +40,16 @@ def test_read_overtaken_by_a_later_choice_is_dropped(task, xray):
 def test_read_of_an_expired_upload_is_a_sentence(task):
     found = read(task, Visit(), asked_for(task), None)
     assert "expired" in found["picture"]["error"]
+
+
+def test_read_shows_what_the_image_reader_remarks(task, tmp_path):
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64) % 500
+    values[8, 8] = 65535
+    Image.fromarray(values).save(tmp_path / "hot.png")
+    visit = Visit()
+    for second in (False, True):
+        found = read(task, visit, asked_for(task, second=second), tmp_path / "hot.png")
+        assert "hot.png has a few extreme values" in found["picture"]["facts"]
 
 
 def test_rescore_answers_only_the_image_that_is_there(tasks, task, visited):
