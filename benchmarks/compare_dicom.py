@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from vip_core.data.dicom_header import first_frame, items, number, numbers, text
+from vip_core.data.dicom_header import first_frame, first_number, items, numbers, text
 from vip_core.data.images import read_image
 from vip_core.errors import ImageError
 
@@ -89,7 +89,7 @@ def by_gdcm(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
     if values.ndim != 2:
         return None
     if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":  # ITK has turned the stored values round
-        slope, intercept = number(dataset, "RescaleSlope") or 1, number(dataset, "RescaleIntercept") or 0
+        slope, intercept = first_number(dataset, "RescaleSlope") or 1, first_number(dataset, "RescaleIntercept") or 0
         values = slope * (2**dataset.BitsStored - 1) + 2 * intercept - values
     low, high = window(dataset) or (values.min(), values.max())
     tones = np.rint(((values - low) / max(high - low, 1e-9)).clip(0, 1) * 255).astype(int)
