@@ -17,12 +17,19 @@ export class ImageAdapter {
     return normalize(this.#moved(image));
   }
 
-  /** Cells whose mean is the adapted feature, given cells whose mean is the image feature, not normalised. */
+  /** Cells whose mean is the adapted feature: to first order, what each cell changes in it. */
   cells(cells) {
-    const length = norm(meanOf(cells));
-    const moved = cells.map(cell => this.#moved(cell.map(value => value / length)));
-    const after = norm(meanOf(moved));
-    return moved.map(cell => cell.map(value => value / after));
+    const feature = meanOf(cells);
+    const image = normalize(feature);
+    const moved = this.#moved(image);
+    const adapted = normalize(moved);
+    const scale = norm(feature) * norm(moved);
+    return cells.map(cell => {
+      const change = without(cell, image);
+      const move = this.up.times(this.down.times(change.map(value => value / this.distance)));
+      return without(change.map((value, index) => value + move[index]), adapted)
+        .map((value, index) => adapted[index] + value / scale);
+    });
   }
 
   #moved(image) {
@@ -30,6 +37,12 @@ export class ImageAdapter {
     const move = this.up.times(this.down.times(z));
     return Float64Array.from(image, (value, index) => value + move[index]);
   }
+}
+
+/** A vector less its part along a unit vector. */
+function without(vector, direction) {
+  const part = dot(vector, direction);
+  return Float64Array.from(vector, (value, index) => value - part * direction[index]);
 }
 
 /** The mean (D,) of vectors. */

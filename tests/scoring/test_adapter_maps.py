@@ -62,5 +62,5 @@ def test_maps_of_an_adapted_model_agree_with_occlusion(predictor, data):
         without = image + (image - cells).reshape(height * width, -1) / (height * width)  # one cell as the average one
         fall = (vip.adapt(image[None]) - vip.adapt(without)) @ text.T  # (h w, n)
         agreement += [spearmanr(found[j].flatten(), fall[:, j]).statistic for j in range(len(text))]
-    # The aim is 0.8. A cell also changes the norm of x', which the map shares out evenly (docs/method.md).
-    assert np.mean(agreement) >= 0.7
+    print(f"mean rank correlation {np.mean(agreement):.3f}, smallest {min(agreement):.3f}")
+    assert np.mean(agreement) >= 0.8

@@ -42,14 +42,25 @@ class ImageAdapter(nn.Module):
         return F.normalize(self._moved(image), dim=-1)
 
     def cells(self, cells: Tensor) -> Tensor:
-        """Cells (h, w, D) whose mean is x', given cells whose mean is the image feature, not normalised.
+        """Cells (h, w, D) whose mean is x', given cells c_i whose mean is the image feature f, not normalised.
 
-        Up to its norm x' is affine in the image feature. So each cell is moved by its own part of it, and the constant
-        part, that of mu, is spread evenly over the cells.
+        Each is x' and the change of x' that cell i makes, to first order: with x = f / |f|, m = x + U V z and A its
+        derivative, c'_i = x' + (I - x' x'^T) A (I - x x^T) c_i / (|f| |m|). The two projections are the derivatives of
+        the norms. They take away what all cells have in common, which moves no similarity.
         """
-        moved = self._moved(cells / cells.mean((0, 1)).norm())
-        return moved / moved.mean((0, 1)).norm()
+        feature = cells.mean((0, 1))
+        image = F.normalize(feature, dim=-1)
+        moved = self._moved(image)
+        adapted = F.normalize(moved, dim=-1)
+        changes = _without(cells, image)
+        changes = changes + (changes / self.distance) @ self.down.T @ self.up.T
+        return adapted + _without(changes, adapted) / (feature.norm() * moved.norm())
 
     def _moved(self, image: Tensor) -> Tensor:
         z = (image - self.mean) / self.distance
         return image + z @ self.down.T @ self.up.T
+
+
+def _without(vectors: Tensor, direction: Tensor) -> Tensor:
+    """Vectors (..., D) less their part along a unit vector (D,)."""
+    return vectors - (vectors @ direction)[..., None] * direction
