@@ -22,8 +22,10 @@ from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
 from vip_core.utils.device import fast_bf16
+from vip_core.utils.distributed import gather_rows, main_first, own_part
 from vip_core.utils.paths import cache_folder
 
+BATCH_VIEWS = 32  # per pass of the tower
 LOG = logging.getLogger(__name__)  # by default its warnings are printed on standard error
 
 
@@ -120,7 +122,7 @@ def encode_stream(
     seeds: Sequence[str] | None = None,
     evaluation_view: bool = True,
     crop: float = 1.0,
-    batch_size: int = 32,
+    batch_size: int = BATCH_VIEWS,
     float32: bool = False,
     remarks: dict[Path, list[str]] | None = None,
 ) -> Iterator[Tensor | ImageError]:
@@ -205,25 +207,31 @@ def image_features(
     transform = f"{backbone.transform_id} {_described(backbone.preprocess)}"
     key = "|".join((backbone.fingerprint, transform, random, "bf16" if bf16 else "fp32", reader_version()))
     cache = FeatureCache(cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20])
-    known = cache.read(digests)
-    missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
-    if missing:
-        known |= _encode_missing(backbone, missing, views, crop, cache, what, float32)
+    with main_first():
+        known = cache.read(digests)
+        missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
+        if missing:
+            known |= _encode_missing(backbone, missing, views, crop, cache, what, float32)
     return torch.stack([known[digest] for digest in digests])
 
 
 def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: int, epoch: int) -> Tensor:
-    """Features (n, 1, D) of one random view per image, drawn anew for each epoch and not cached. Raises DataError."""
-    seeds = [f"{seed}/{epoch}/{index}" for index in range(len(paths))]
-    features: list[Tensor] = []
+    """Features (n, 1, D) of one random view per image, drawn anew for each epoch and not cached. Raises DataError.
+
+    The processes of torchrun divide the images among them, in whole batches.
+    """
+    part = own_part(len(paths), multiple=BATCH_VIEWS)
+    own = paths[part]
+    seeds = [f"{seed}/{epoch}/{index}" for index in range(len(paths))[part]]
+    features = torch.empty(len(own), 1, backbone.embed_dim)
     with progress() as bar:
-        task = bar.add_task(f"Images of epoch {epoch} through the image tower", total=len(paths))
-        for item in encode_stream(backbone, paths, 1, seeds, evaluation_view=False, crop=crop):
+        task = bar.add_task(f"Images of epoch {epoch} through the image tower", total=len(own))
+        for row, item in enumerate(encode_stream(backbone, own, 1, seeds, evaluation_view=False, crop=crop)):
             if isinstance(item, ImageError):
                 raise DataError(str(item))
-            features.append(item)
+            features[row] = item
             bar.advance(task)
-    return torch.stack(features)
+    return gather_rows(features.to(backbone.device), part, len(paths)).cpu()
 
 
 def _encode_missing(

@@ -20,10 +20,12 @@ from vip_core.experiments.knowledge import knowledge_sets
 from vip_core.experiments.material import Material, TrainingImages
 from vip_core.experiments.pixels import PixelSplit, PixelViews
 from vip_core.models.learner import PromptLearner
-from vip_core.models.vip import ViP, predict
+from vip_core.models.vip import ViP
 from vip_core.training.loop import train_prompts
+from vip_core.training.parallel import predict_together
 from vip_core.training.state import STATE
 from vip_core.utils.device import fast_bf16
+from vip_core.utils.distributed import agreed, is_main, wait_for_all
 from vip_core.utils.files import atomic, write_json
 from vip_core.utils.ranking import auroc
 
@@ -66,7 +68,7 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     """
     folder = material.config.folder / "runs" / spec.name
     shared = shared_settings(material)
-    if (folder / RUN).is_file():
+    if agreed((folder / RUN).is_file()):
         return read_run(folder, spec, shared)
     started = time.monotonic()
     images = material.images(spec.shots, spec.seed)
@@ -75,10 +77,14 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     learner = METHODS[spec.method].build(material.backbone, symptoms)
     if isinstance(learner, ViP):
         learner.fast_training = fast_bf16(material.backbone.device)  # as `vip_core.train` has it
+    test_features = material.test
+    if not is_main() and not learner.reads_pixels:  # one process is enough for cached features
+        wait_for_all()
+        return read_run(folder, spec, shared)
     learner.prepare(images.views, images.labels)
     kept_epoch = None
     val: FeatureSplit | PixelSplit = images.val
-    test: FeatureSplit | PixelSplit = material.test
+    test: FeatureSplit | PixelSplit = test_features
     if learner.reads_pixels:
         val, test = (PixelSplit(material.backbone, rows) for rows in (images.val_rows, material.data.split("test")))
     if spec.rate is not None:
@@ -93,6 +99,9 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
         "kept_epoch": kept_epoch,
         **_details(learner, material),
     }
+    if not is_main():
+        wait_for_all()
+        return read_run(folder, spec, shared)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / PREDICTIONS) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -104,6 +113,7 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
         )
     write_json(folder / RUN, info)  # last: a folder with it is complete
     (folder / STATE).unlink(missing_ok=True)
+    wait_for_all()
     return read_run(folder, spec, shared)
 
 
@@ -133,7 +143,7 @@ def _train(
 
 
 def _probabilities(learner: PromptLearner, split: FeatureSplit | PixelSplit) -> NDArray:
-    logits: Tensor = predict(learner, split.features)
+    logits: Tensor = predict_together(learner, split.features)
     return logits.double().softmax(-1).numpy()
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from vip_core.errors import UsageError
 from vip_core.experiments import figures, plan
 from vip_core.experiments.config import ExperimentConfig
 from vip_core.experiments.material import Material
 from vip_core.experiments.split_file import patients_on_both_sides
 from vip_core.experiments.tables import write_table
+from vip_core.utils.distributed import joined, world
 
 RATE_NOTE = (
     "Every method was trained on the same images, random views, epochs, batches and seeds, its best epoch chosen by "
@@ -107,7 +109,10 @@ def experiment(target: str, config: ExperimentConfig) -> Path:
     Raises:
         ViPError: data, backbone or settings that cannot be used; what was run before is kept.
     """
-    material = Material(config)
-    for name in TARGETS if target == "all" else (target,):
-        TARGETS[name](material, config.folder)
+    with joined():
+        if config.jobs > 1 and world() > 1:
+            raise UsageError("Under torchrun, leave --jobs out.")
+        material = Material(config)
+        for name in TARGETS if target == "all" else (target,):
+            TARGETS[name](material, config.folder)
     return config.folder

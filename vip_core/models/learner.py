@@ -65,9 +65,13 @@ class PromptLearner(nn.Module):
         raise NotImplementedError
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What training minimises, for a batch with labels (B,): cross-entropy, with the class weights if set."""
+        """What training minimises, for a batch with labels (B,)."""
+        return self.criterion(self(images), labels)
+
+    def criterion(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, C): cross-entropy, with the class weights if set."""
         weights = None if self.class_weights is None else self.class_weights.to(labels.device)
-        return F.cross_entropy(self(images), labels, weights)
+        return F.cross_entropy(logits, labels, weights)
 
     def make_optimizer(self, rate: float, momentum: float, weight_decay: float) -> Optimizer:
         """SGD, as in the public code of CoOp and of the methods after it."""

@@ -11,12 +11,14 @@ from torch.nn import functional as F
 from vip_core.data.features import FeatureSplit
 from vip_core.errors import UsageError
 from vip_core.models.learner import PromptLearner
-from vip_core.models.vip import ViP, predict
+from vip_core.models.vip import ViP
 from vip_core.training.config import TrainConfig
 from vip_core.training.optimizer import make_optimizer, set_rates
+from vip_core.training.parallel import predict_together, training_step
 from vip_core.training.state import TrainingState, load_state, save_state
 from vip_core.training.variation import StepLoss
 from vip_core.utils.console import progress
+from vip_core.utils.distributed import is_main
 
 
 def train_prompts(
@@ -35,7 +37,8 @@ def train_prompts(
     with momentum and weight decay over all prompts. `StepLoss` and `make_optimizer` state what differs for vip-adapter.
     Of equally good epochs the earliest is kept. Batches are shuffled and the last partial one dropped. The state is
     written to `state_path` after every epoch. Where that file exists, the run continues from it, and is bit-for-bit
-    identical to an uninterrupted run on the same device.
+    identical to an uninterrupted run on the same device. Under torchrun the main process writes the state, and a method
+    that reads pixels has each batch divided among the processes.
 
     Args:
         vip: ViP or another method, initialised under the seed.
@@ -52,13 +55,12 @@ def train_prompts(
         CheckpointError: if the state at `state_path` is damaged or of another configuration.
         StorageError: if it cannot be written.
     """
-    device = vip.backbone.device
     optimizer = make_optimizer(vip, config)
     generator = torch.Generator().manual_seed(config.seed)
     step_loss = StepLoss(vip, config, generator) if isinstance(vip, ViP) and config.varies else vip.loss
     state = load_state(state_path, vip, optimizer, generator, config, images)
     batch_size = min(config.batch_size, len(labels))
-    with progress() as bar:
+    with progress() as bar, training_step(vip, step_loss, batch_size) as step:
         task = bar.add_task("Training", total=config.epochs, completed=state.epoch)
         for epoch in range(state.epoch, config.epochs):
             set_rates(optimizer, epoch, config)
@@ -70,7 +72,7 @@ def train_prompts(
             for rows in order.split(batch_size):
                 if len(rows) < batch_size:
                     break
-                loss = step_loss(features[rows, drawn[rows]].to(device), labels[rows].to(device))
+                loss = step(features, rows, drawn, labels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -79,7 +81,7 @@ def train_prompts(
             if not math.isfinite(mean_loss):  # every later epoch would be the same
                 state.diverged = True
                 break
-            logits = predict(vip, val.features)
+            logits = predict_together(vip, val.features)
             accuracy = (logits.argmax(-1) == val.labels).float().mean().item()
             val_loss = F.cross_entropy(logits, val.labels).item()
             state.history.append((mean_loss, accuracy, val_loss))
@@ -88,7 +90,8 @@ def train_prompts(
             if score > state.best_score or not select:  # not >=: the earliest wins a tie
                 state.best_epoch, state.best_score = epoch, score
                 state.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
-            save_state(state_path, state, vip, optimizer, generator, config, images)
+            if is_main():
+                save_state(state_path, state, vip, optimizer, generator, config, images)
             bar.update(task, advance=1, description=f"Training, validation accuracy {accuracy:.3f}")
     if not state.best_state:
         raise UsageError(f"Training diverged in the first epoch; use a lower --rate than {config.rate:g}.")

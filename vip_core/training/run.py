@@ -4,6 +4,7 @@ import datetime
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from vip_core.training.loop import train_prompts
 from vip_core.training.outcome import describe_learning
 from vip_core.training.preparation import Run, prepare
 from vip_core.training.state import STATE, TrainingState, check_same_run
+from vip_core.utils.distributed import agreed, is_main, joined, wait_for_all
 from vip_core.utils.lock import locked
 
 
@@ -72,20 +74,33 @@ def train(
         ood_images: folders of images that the domain check should flag, counted in the card.
         options: how a user's own images are read.
 
+    Under torchrun, the processes divide the images of --views 0 among them; the result is that of one process.
+
     Raises:
         ViPError: whatever the caller can correct; nothing that was done is lost.
     """
+    with joined():
+        return _train(config, Path(out or config.default_out), resume, test, ood_images, options)
+
+
+def _train(
+    config: TrainConfig,
+    out: Path,
+    resume: bool,
+    test: bool,
+    ood_images: Sequence[Path],
+    options: DataOptions | None,
+) -> ViP:
     started = time.monotonic()
-    out = Path(out or config.default_out)
-    finished = is_finished(out)
-    if not resume and ((out / STATE).is_file() or finished):
+    finished = agreed(is_finished(out))
+    if not resume and agreed((out / STATE).is_file() or finished):
         raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
     run = prepare(config, out, ood_images, options)
     if finished:
         if (out / STATE).is_file():
             check_same_run(out / STATE, run.vip, config, run.images)
         return ViP.from_pretrained(out, run.vip.backbone)
-    with locked(out):
+    with locked(out) if is_main() else nullcontext():
         return _complete(run, test, started)
 
 
@@ -103,8 +118,10 @@ def _complete(run: Run, test: bool, started: float) -> ViP:
     after = measure_meaning(run.vip, fitted.val.features, run.val)
     learning = describe_learning(fitted.state, config, metrics["val"], probe, fitted.before, after)
     run.vip.card = make_card(run, fitted, threshold, metrics, learning, started)
-    write_splits(out, {"train": run.train, "val": run.val, "test": run.data.test}, run.data.classes)
-    run.vip.save_pretrained(out)
+    if is_main():
+        write_splits(out, {"train": run.train, "val": run.val, "test": run.data.test}, run.data.classes)
+        run.vip.save_pretrained(out)
+    wait_for_all()
     return ViP.from_pretrained(out, run.vip.backbone)
 
 
