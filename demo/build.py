@@ -20,10 +20,7 @@ from .state.library_tasks import library_tasks
 from .state.tasks import Task, load_tasks
 
 TITLE = "ViP: the visual symptoms behind a diagnosis"
-HEADER = (
-    '<header class="vip-header"><h1>ViP</h1><p>Choose an image, then rewrite a symptom: all updates as you type. '
-    f"<b>{DISCLAIMER}</b></p></header>"
-)
+HEADER = f'<header class="vip-header"><h1>ViP</h1><p><b>{DISCLAIMER}</b></p></header>'
 UPLOADED_FOR, LOOK_EVERY = 60, 10  # seconds that an upload stays unread; demo/server/waiting.py keeps one that waits
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost

@@ -4,12 +4,18 @@ import { attribute, make, say } from "./dom.js";
 import { count, perCent, share } from "./format.js";
 import { predictiveValues, shifted } from "./prior.js";
 
+const STEPS = [
+  "Choose an image, or take one of the examples.",
+  "Read the rows: a bar is how similar the image is to a symptom, “adds” what that does to the answer.",
+  "Rewrite a symptom, or switch it off, and watch the answer move.",
+];
 const SHOWN = 4; // classes of a task with more than two
 
 export class Answer {
-  constructor(root, { onprevalence }) {
+  constructor(root, { onprevalence, first = false }) {
     this.prevalence = null;
     this.scores = null;
+    this.first = first; // nobody has seen a result in this browser yet
     this.doubt = null; // of the image: {refer, low, high, views, wordings}, where the task measures it
     this.parts = {
       name: make("b", { class: "vip-class" }, "–"),
@@ -89,12 +95,14 @@ export class Answer {
     if (!scores) {
       say(parts.name, "No image yet");
       for (const part of ["probability", "was", "chip", "clinic"]) say(parts[part], "");
-      say(parts.meaning, "Drop, paste or choose an image, or take an example. Then rewrite a symptom and watch the answer move.");
+      if (this.first) parts.meaning.replaceChildren(...STEPS.map((text, index) => make("span", { class: "vip-step" }, make("b", {}, `${index + 1} `), text)));
+      else say(parts.meaning, "Drop, paste or choose an image, or take an example. Then rewrite a symptom and watch the answer move.");
       parts.fill.style.width = "0";
       parts.classes.replaceChildren();
       attribute(parts.chip, "class", "vip-chip");
       return;
     }
+    this.first = false;
     const foreign = scores.domain && !scores.domain.in_domain;
     attribute(parts.chip, "class", `vip-chip${foreign ? " vip-foreign" : ""}`);
     say(parts.chip, scores.domain ? (foreign ? "Out of distribution" : "Resembles the reference images") : "Not checked");
@@ -124,7 +132,7 @@ export class Answer {
     say(parts.probability, `${name} ${perCent(value)}`);
     say(parts.was, Math.abs(value - before) > 0.005 ? `was ${perCent(before)}` : scores.edited ? "unchanged by your edits" : "");
     parts.fill.style.width = foreign ? "0" : `${(100 * value).toFixed(1)}%`;
-    say(parts.meaning, [this.#calibration(scores, value, name), this.#cutoffs(name)].filter(Boolean).join(" "));
+    say(parts.meaning, [this.#calibration(scores, value, name), this.#cutoffs(scores, name)].filter(Boolean).join(" "));
     const cutoff = task.cutoffs[0];
     if (this.prevalence === null || !cutoff || cutoff.found === null) return say(parts.clinic, "");
     const { ppv, npv } = predictiveValues(cutoff.found, 1 - cutoff.false_alarms, this.prevalence);
@@ -177,12 +185,13 @@ export class Answer {
     return `Stable under ${this.doubt.views} crops and ${this.doubt.wordings} rewordings, as ${perCent(referral.coverage)} of validation images${right(referral.kept)}.`;
   }
 
-  #cutoffs(name) {
+  #cutoffs({ mode, edited }, name) {
+    if (mode !== "vip") return ""; // they were measured with the trained model
     const known = this.task.cutoffs.filter(cutoff => cutoff.found !== null);
     if (!known.length) return "";
     const facts = known.map(
       cutoff => `at ${cutoff.label === "½" ? "½" : share(cutoff.at)} it found ${perCent(cutoff.found)} and falsely called ${perCent(cutoff.false_alarms)}`,
     );
-    return `On test images (${name}), ${facts.join("; ")}.`;
+    return `${edited ? "With the original lists, on" : "On"} test images (${name}), ${facts.join("; ")}.`;
   }
 }

@@ -8,8 +8,9 @@
 
 import { Answer } from "./answer.js";
 import { button, download, make, say } from "./dom.js";
-import { forget, linkedLists, loadLists, recall, remember, saveLists, shareLists } from "./keeping.js";
+import { firstVisit, forget, linkedLists, loadLists, recall, remember, saveLists, shareLists, visited } from "./keeping.js";
 import { More } from "./more.js";
+import { withClass } from "./classes.js";
 import { Rows } from "./rows.js";
 import { Store, rowsOf, texts } from "./store.js";
 import { Viewer } from "./viewer.js";
@@ -42,7 +43,7 @@ export class Bench {
     this.latest = null;
     this.focus = null;
     this.drawn = new Map();
-    this.mode = "vip";
+    this.mode = this.preferred = "vip"; // what is shown, and what the person chose; a task may lack it
     this.#build();
     const linked = this.#said(() => linkedLists(config.tasks), "");
     this.take(linked?.task ?? config.order[0]);
@@ -110,6 +111,7 @@ export class Bench {
         button("Save", () => this.#said(() => saveLists(this.task, this.store), "Saved as a symptom file."), { class: "vip-save" }),
         button("Link", () => shareLists(this.task, this.store, this.link, this.status), { class: "vip-share" }),
         button("Report", () => this.#report(), { class: "vip-report" }),
+        ...(config.adds_classes ? [button("+ class", () => this.#askClass(), { class: "vip-add-class", title: "Add a class, scored zero-shot" })] : []),
         this.link,
         this.status,
         this.file,
@@ -128,10 +130,11 @@ export class Bench {
       },
     });
     image.append(this.examples);
-    this.answer = new Answer(answer, { onprevalence: () => this.#paintMore() });
+    this.answer = new Answer(answer, { onprevalence: () => this.#paintMore(), first: firstVisit() });
     this.rows = new Rows(rows, {
       onedit: () => this.#edited(),
       onfocus: (name, index, how) => this.#focused(name, index, how),
+      onlibrary: (name, texts) => this.#wantLibrary(name, texts),
     });
     this.root.addEventListener("keydown", event => this.#key(event));
   }
@@ -157,7 +160,13 @@ export class Bench {
 
   /** Switch to a task. Each keeps its own lists. */
   take(key) {
+    this.#change(key);
+    this.clear();
+  }
+
+  #change(key) {
     this.key = key;
+    this.wanted = null;
     this.task_box.value = key;
     this.storeOf(key);
     this.examples.replaceChildren(
@@ -173,7 +182,26 @@ export class Bench {
     this.#offerModes();
     this.rows.show(this.task, this.store);
     this.answer.show(this.task);
-    this.clear();
+  }
+
+  /** Add a class to the task: a task of its own, zero-shot, with the lists as they are. */
+  addClass(name) {
+    try {
+      const added = withClass(this.task, name);
+      const lists = { ...this.store.lists, [added.classes.at(-1)]: rowsOf(added.lists)[added.classes.at(-1)] };
+      if (!this.config.tasks[added.key]) {
+        this.config.tasks[added.key] = added;
+        this.task_box.append(make("option", { value: added.key }, added.label));
+      }
+      const { image, choice } = this;
+      this.#change(added.key);
+      this.store.replace(lists);
+      this.#edit(() => {});
+      if (image && choice === this.choice) this.#request();
+      say(this.status, `“${added.classes.at(-1)}” is added. No model was trained for it: all classes are scored zero-shot now.`);
+    } catch (error) {
+      say(this.status, error.message);
+    }
   }
 
   /** Take lists from elsewhere on the page, such as the Symptoms page. */
@@ -199,13 +227,13 @@ export class Bench {
   #offerModes() {
     const { modes } = this.task;
     for (const option of this.mode_box.options) option.hidden = option.disabled = !modes.includes(option.value);
-    if (!modes.includes(this.mode)) this.mode = modes[0];
+    this.mode = modes.includes(this.preferred) ? this.preferred : modes[0];
     this.mode_box.value = this.mode;
     this.root.classList.toggle("vip-names-mode", this.mode === "names");
   }
 
   #setMode(mode) {
-    this.mode = mode;
+    this.mode = this.preferred = mode;
     this.root.classList.toggle("vip-names-mode", mode === "names");
     this.#request();
   }
@@ -280,7 +308,7 @@ export class Bench {
     return {
       choice: this.choice,
       id: ++this.sent,
-      task: this.key,
+      task: this.task.base ?? this.key,
       mode: this.mode,
       lists: Object.fromEntries(
         Object.entries(this.store.lists).map(([name, rows]) => [name, rows.map(row => ({ ...row, drawn: this.drawn.has(this.#line(name, row.text)) }))]),
@@ -288,6 +316,7 @@ export class Bench {
       focus: this.focus,
       changes: this.more.asksForChanges,
       versions: this.more.asksForVersions ? this.store.versions : [],
+      library: this.wanted ?? null,
     };
   }
 
@@ -332,8 +361,20 @@ export class Bench {
     this.#request();
   }
 
+  /** Ask for the AUROCs of a library's wordings; again with every request until they have come. */
+  #wantLibrary(name, texts) {
+    if (!this.config.asks_library || this.wanted?.class === name) return;
+    this.wanted = { class: name, texts };
+    this.backend.score(this.#asked());
+  }
+
   /** Scores of the lists as they were sent. */
   scores(scores) {
+    if (scores.library) {
+      this.wanted = null;
+      this.rows.know(scores.library.class, scores.library.aurocs);
+    }
+    if (!scores.rows && !scores.error) return;
     if (scores.choice !== this.choice || scores.id < (this.latest?.id ?? 0)) return;
     if (scores.error) {
       this.root.classList.add("vip-stale");
@@ -347,6 +388,7 @@ export class Bench {
       else row.counts = this.drawn.get(line) ?? null;
     }
     this.latest = scores;
+    if (this.answer.first) visited();
     this.answer.paint(scores);
     this.rows.paint(scores);
     if (scores.map !== undefined) this.viewer.showMap(scores.map);
@@ -414,6 +456,26 @@ export class Bench {
       download(name, Uint8Array.from(atob(data), character => character.charCodeAt(0)), type);
     }
     say(this.status, `Saved: ${files.map(file => file.name).join(", ")}.`);
+  }
+
+  #askClass() {
+    const name = make("input", { type: "text", maxlength: 60, "aria-label": "Name of the new class", placeholder: "Name of the new class" });
+    const ask = make(
+      "dialog",
+      { class: "vip-help", "aria-label": "Add a class" },
+      make("h2", {}, "Add a class"),
+      make("p", {}, "No model is trained for it: all classes are then scored zero-shot, untested. Its first symptom is its name; rewrite it."),
+      make(
+        "form",
+        { method: "dialog", class: "vip-line", onsubmit: () => this.addClass(name.value) },
+        name,
+        make("button", { type: "submit" }, "Add"),
+        button("Cancel", () => ask.close()),
+      ),
+    );
+    ask.addEventListener("close", () => ask.remove());
+    this.root.append(ask);
+    ask.showModal();
   }
 
   #key(event) {

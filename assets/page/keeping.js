@@ -4,6 +4,7 @@ import { download, say } from "./dom.js";
 import { linkQuery, readFile, readLink } from "./store.js";
 
 const MEMORY = "vip:task:"; // keys of the storage, each with the name of a task
+const SEEN = "vip:seen";
 const LARGEST = 256 * 1024; // bytes of a symptom file
 
 /** The lists of a symptom file that a person chose. Throws an Error with a sentence. */
@@ -33,6 +34,7 @@ export function saveLists(task, store) {
 
 /** Show a link to the lists, and copy it. */
 export function shareLists(task, store, link, status) {
+  if (task.base) return say(status, "A link cannot hold an added class. Save the lists as a file instead.");
   const query = linkQuery(task.key, store.lists);
   if (query === null) return say(status, "These lists are too long for a link. Save them as a file instead.");
   const address = `${location.origin}${location.pathname}?${query}`;
@@ -67,6 +69,24 @@ export function recall(key, store) {
     store.restore(JSON.parse(localStorage.getItem(MEMORY + key) ?? "null"));
   } catch {
     // switched off or damaged: the task's own lists
+  }
+}
+
+/** Whether nobody has seen a result in this browser yet. */
+export function firstVisit() {
+  try {
+    return localStorage.getItem(SEEN) === null;
+  } catch {
+    return true;
+  }
+}
+
+/** From now on somebody has. */
+export function visited() {
+  try {
+    localStorage.setItem(SEEN, "yes");
+  } catch {
+    // full or switched off: the hint comes again
   }
 }
 

@@ -24,11 +24,13 @@ export class Rows {
    * @param {Object} options
    * @param {() => void} options.onedit the lists changed
    * @param {(name: string, index: number) => void} options.onfocus a row was chosen for the map
+   * @param {(name: string, texts: string[]) => void} options.onlibrary the AUROCs of wordings for a class are wanted
    */
-  constructor(root, { onedit, onfocus }) {
+  constructor(root, { onedit, onfocus, onlibrary }) {
     this.root = root;
     this.onedit = onedit;
     this.onfocus = onfocus;
+    this.onlibrary = onlibrary;
     this.views = {};
     this.suggestions = new Suggestions((box, text) => this.#take(box, text));
     this.notice = make("p", { class: "vip-notice", role: "status" });
@@ -178,11 +180,27 @@ export class Rows {
     if (!event.isComposing) this.onedit();
   }
 
+  /** The library's wordings with their AUROC for a class, as far as it is known. */
+  wordings(name) {
+    const { library } = this.task;
+    if (!Array.isArray(library)) return library[name] ?? [];
+    const known = (this.aurocs ??= {})[`${this.task.key}|${name}`];
+    if (!known) this.onlibrary?.(name, library.map(entry => entry.text));
+    return library.map((entry, index) => ({ ...entry, auroc: known?.[index] ?? null }));
+  }
+
+  /** Take these AUROCs, and show the suggestions that are open with them. */
+  know(name, aurocs) {
+    (this.aurocs ??= {})[`${this.task.key}|${name}`] = aurocs;
+    const view = this.views[name]?.find(each => each.text === document.activeElement);
+    if (view && this.suggestions.open) this.#suggest(name, view);
+  }
+
   #suggest(name, view) {
     const used = new Set(this.store.lists[name].map(row => row.text));
     used.delete(view.text.value);
     const fresh = !this.task.lists[name].includes(view.openedWith);
-    if (fresh && view.openedWith.trim() === "") this.suggestions.show(view.text, matching(this.task.library[name] ?? [], view.text.value, used));
+    if (fresh && view.openedWith.trim() === "") this.suggestions.show(view.text, matching(this.wordings(name), view.text.value, used));
   }
 
   #focus(name, view) {

@@ -13,6 +13,7 @@ from vip_core.models.card import Card
 from vip_core.utils.paths import PROJECT, checkpoint_folder
 
 from .. import DISCLAIMER
+from ..render.key_figures import key_figures
 from ..render.numbers import number as digits
 from ..state.tasks import Task
 
@@ -20,16 +21,28 @@ READING = "How to read the page"
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
 NAMES = {
     "accuracy": "Accuracy",
+    "at_threshold": "At the screening point",
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
     "ece": "Calibration error",
     "ece_before_temperature": "Calibration error before the temperature",
     "f1_macro": "F1, mean of the classes",
     "flagged_out_of_domain": "Flagged as out of distribution",
+    "moved_with_the_lists": "Follows exchanged lists",
     "n": "Images",
-    "recall": "Recall (share found)",
+    "recall": "Share found",
+    "share_of_class_tokens": "Share of the decision that the class tokens carry",
+    "symptoms_carry": "Dependence on the symptoms",
 }
-BESIDE = {"confusion", "interval", "intervals", "n", "resamples", "seed"}  # shown with other figures, or of no interest
+BESIDE = {
+    "classes",
+    "confusion",
+    "interval",
+    "intervals",
+    "n",
+    "resamples",
+    "seed",
+}  # shown with other figures, or of no interest
 COUNTS = {"flagged_out_of_domain"}  # of the split's images
 
 
@@ -71,8 +84,9 @@ def model_card(label: str, card: Card) -> str:
     splits = list(dict.fromkeys(splits))
     return (
         f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
-        f"{figures_table(label, card, splits)}"
-        f"<p>In brackets: 95 % intervals.</p>{learning_html(card)}</section>"
+        f"{key_figures(card)}<p>In brackets: 95 % intervals.</p>"
+        f"<details><summary>All figures</summary>{figures_table(label, card, splits)}</details>"
+        f"{learning_html(card)}</section>"
     )
 
 

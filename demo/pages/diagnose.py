@@ -18,6 +18,7 @@ from ..sections.diagnose_api import diagnose_endpoint
 from ..sections.uploads import uploaded_file
 from ..sections.wiring import PRIVATE, Json, Tasks
 from ..state import bench as answers
+from ..state.added_classes import task_asked
 from ..state.cohort import Cohort
 from ..state.diagnosis import DiagnosisView, view_asked
 from ..state.report_data import make_report, report_dict
@@ -52,6 +53,8 @@ def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
         "modes": list(MODES.items()),
         "disclaimer": DISCLAIMER,
         "privacy": PRIVACY,
+        "adds_classes": True,
+        "asks_library": True,  # AUROCs of the library's wordings, which take seconds for all classes
     }
     visit = gr.State(Visit())  # this visitor's; the models are shared, and no image file is kept
     bench = gr.HTML(
@@ -90,12 +93,12 @@ def rescore(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
 
 def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> Iterator[tuple[Any, Any]]:
     """An uploaded file, an example or an image of the cohort: its picture and its scores, then how stable these are."""
-    task = tasks[request["task"]]
+    task = task_asked(tasks, request)
     place, example = request.get("cohort"), request.get("example")
     if place is not None:
         found = answers.take_features(task, visit, request, None if cohort is None else cohort.feature(int(place)))
     else:
-        path = uploaded_file(request) if example is None else task.examples[int(example)][0]
+        path = uploaded_file(request) if example is None else tasks[request["task"]].examples[int(example)][0]
         found = answers.read(task, visit, request, path)
     if found is None:
         yield gr.skip(), gr.skip()
@@ -151,5 +154,5 @@ def view_of(tasks: Tasks, visit: Visit, request: Json) -> DiagnosisView:
     """What the page shows of the image. Raises UsageError where it is gone, SymptomError for lists without a score."""
     if visit.features is None or request.get("choice") != visit.choice or request.get("task") not in tasks:
         raise UsageError("There is no image. Choose one first; the file contains what the page then shows.")
-    task = tasks[request["task"]]
+    task = task_asked(tasks, request)
     return view_asked(task, visit.features, read_request(task, request))

@@ -10,6 +10,7 @@ MODULES = (
     "format",
     "prior",
     "store",
+    "classes",
     "strip",
     "heat",
     "pane",

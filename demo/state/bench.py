@@ -14,25 +14,47 @@ from vip_core.scoring import evidence
 from vip_core.scoring.scorer import Scorer
 from vip_core.scoring.uncertainty import encode_image_views, measure_uncertainty
 
+from .added_classes import task_asked
 from .decode import DECODER
 from .dicom_check import mismatch
 from .request import Json, read_request
 from .rows import score_rows
-from .task_view import axis_of, referral_of, task_descriptions
+from .task_view import aurocs, axis_of, referral_of, task_descriptions
 from .tasks import Task
 from .visit import Visit
 
 PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size
 FULL = 1.5  # times an even spread of the axis's end over the cells: where the map's colours are full
 UNDATED = "undated"
+MAX_WORDINGS = 500  # of a library
 NO_PICTURE = "No picture: only the features of this image are kept.\nThe numbers are computed from them."
 
 
 def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | None:
     """Scores of the visitor's image under a request; None where it asks of an image that is not there any more."""
-    if not isinstance(request, dict) or request.get("task") not in tasks or visit.features is None:
+    if not isinstance(request, dict) or request.get("task") not in tasks:
         return None
-    return answer(tasks[request["task"]], visit, request) if request.get("choice") == visit.choice else None
+    try:
+        task = task_asked(tasks, request)
+    except SymptomError as error:
+        return {"choice": request.get("choice"), "id": request.get("id", 0), "error": str(error)}
+    wanted = library_aurocs(task, request)
+    if visit.features is None or request.get("choice") != visit.choice:
+        return {"choice": request.get("choice"), "id": request.get("id", 0), **wanted} if wanted else None
+    return answer(task, visit, request) | wanted
+
+
+def library_aurocs(task: Task, request: Json) -> Json:
+    """The AUROC of each wording of the library for the class that is being written to, where it is asked for."""
+    wanted = request.get("library")
+    if not isinstance(wanted, dict) or wanted.get("class") not in task.classes:
+        return {}
+    texts = [text for text in wanted.get("texts") or [] if isinstance(text, str)][:MAX_WORDINGS]
+    try:
+        values = aurocs(task, wanted["class"], texts)
+    except SymptomError:
+        return {}
+    return {"library": {"class": wanted["class"], "aurocs": values}}
 
 
 def answer(task: Task, visit: Visit, request: Json) -> Json:

@@ -1,5 +1,6 @@
 """The rows of the Diagnose page: every symptom with its numbers for one image, as JSON."""
 
+import math
 from typing import Any
 
 import torch
@@ -80,7 +81,7 @@ def rows(
                 "contribution": round(score.contribution, 4),
                 "adds": round(signs[score.class_name] * score.contribution, 4),
                 "attention": round(score.attention, 4),
-                "auroc": None if (auroc := separations[row]) is None else round(auroc, 3),
+                "auroc": None if (auroc := separations[row]) is None or math.isnan(auroc) else round(auroc, 3),
                 "counts": None if asked.drawn[row] else counts[row],
                 "note": note(score.symptom),
                 **({} if second is None else {"second": round(second.symptoms[row].similarity, 4)}),
@@ -110,7 +111,8 @@ def distributions(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) 
         groups = strip_groups(task, asked.symptoms.classes.index(score.class_name))
         values = [known[torch.isin(bank.labels, torch.tensor(group)), row].float() for group in groups]
         counts.append([value.clamp(low, high).histc(BINS, low, high).int().tolist() for value in values])
-        below.append([round(100 * (value < score.similarity).float().mean().item()) for value in values])
+        shares = [(value < score.similarity).float().mean().item() if len(value) else 0.0 for value in values]
+        below.append([round(100 * share) for share in shares])
     return counts, below
 
 

@@ -54,7 +54,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "calibrated_n": calibrated_on(card),
         "referral": referral_of(card),
         "examples": [{"src": thumbnail(str(path)), "diagnosis": diagnosis} for path, diagnosis in task.examples],
-        "library": {name: library(task, tasks, name) for name in task.classes},
+        "library": library(task, tasks),
     }
 
 
@@ -164,8 +164,8 @@ def cutoff(at: float, label: str, recall: Mapping[str, float | None], classes: t
     }
 
 
-def library(task: Task, tasks: Mapping[str, Task], name: str) -> list[Json]:
-    """Wordings of the same kind of image, from the libraries and the other tasks, with their AUROC for a class."""
+def library(task: Task, tasks: Mapping[str, Task]) -> list[Json]:
+    """Wordings of the same kind of image, from the libraries and the other tasks; `aurocs` says how well they rank."""
     texts: dict[str, str] = {}
     for path in sorted((PROJECT / "assets" / "symptoms").glob("*.json")):
         symptoms = SymptomSet.load(path)
@@ -175,11 +175,7 @@ def library(task: Task, tasks: Mapping[str, Task], name: str) -> list[Json]:
     for other in tasks.values():
         if other.predictor.symptoms.modality == task.predictor.symptoms.modality:
             texts |= dict.fromkeys(other.predictor.symptoms.texts, other.key)
-    values = aurocs(task, name, list(texts))
-    return [
-        {"text": text, "from": origin, "auroc": value}
-        for (text, origin), value in zip(texts.items(), values, strict=True)
-    ]
+    return [{"text": text, "from": origin} for text, origin in texts.items()]
 
 
 def aurocs(task: Task, name: str, texts: list[str]) -> list[float | None]:

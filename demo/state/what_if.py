@@ -36,8 +36,8 @@ def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> D
     logits = dict(diagnosis.logits)
     scores: list[SymptomScore] = []
     for row, (score, finding) in enumerate(zip(diagnosis.symptoms, asked.findings, strict=True)):
-        if finding is not None:
-            own = known[bank.labels == asked.symptoms.classes.index(score.class_name), row]
+        own = known[bank.labels == asked.symptoms.classes.index(score.class_name), row]
+        if finding is not None and len(own):  # a class that the visitor added has no reference images
             similarity = own.quantile(QUANTILE[finding]).item()
             weight = score.contribution / score.similarity if score.similarity else 0.0
             changed = replace(score, similarity=similarity, contribution=weight * similarity)

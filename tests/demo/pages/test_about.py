@@ -5,6 +5,7 @@ import json
 import pytest
 
 from demo.pages.about import backbone_page, metric_rows, model_card, section
+from demo.render.key_figures import key_figures
 from vip_core.models.card import read_card
 from vip_core.utils.paths import PROJECT
 
@@ -98,3 +99,21 @@ def test_about_text_has_every_section_without_relative_links(title):
 
 def test_a_section_that_is_missing_is_left_out():
     assert section("# a\n\n## b\n\nc\n", "d") == ""
+
+
+def test_key_figures_have_their_intervals_and_how_to_read_them(card):
+    shown = key_figures(card)
+    test, (first, second) = card.figures["test"], card.classes
+    positive = card.training["positive"]
+    for name, at in ((positive, "recall"), (first if positive == second else second, "recall")):
+        low, high = test["intervals"][f"{at} of {name}"]
+        assert f"{test[at][name]:.3f} <small>({low:.3f} to {high:.3f})</small>" in shown
+    moved = test["at_threshold"]
+    low, high = moved["intervals"][f"recall of {positive}"]
+    assert f"{moved['recall'][positive]:.3f} <small>({low:.3f} to {high:.3f})</small>" in shown
+    assert "{" not in shown and "[" not in shown and shown.count("How to read it") == 1
+    assert key_figures(card.model_copy(update={"figures": {"test": {"n": 3, "intervals": None}}})) == ""
+
+
+def test_model_card_has_no_raw_json(card):
+    assert "[&quot;" not in model_card("", card) and "{&quot;" not in model_card("", card)

@@ -1,0 +1,103 @@
+"""The figures of a card that matter most, each with how it is to be read."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from vip_core.models.card import Card
+
+from .numbers import number
+
+SPLITS = {"test": "Test", "val": "Validation"}
+Row = tuple[str, tuple[str, ...], str]  # name, path of keys in a split's figures, how to read it
+
+
+def key_figures(card: Card) -> str:
+    """A table of the main figures on test and validation images; empty where the card has none of them."""
+    splits = [split for split in SPLITS if isinstance(card.figures.get(split), Mapping)]
+    rows = []
+    for name, path, meaning in _rows(card):
+        cells = [_cell(card.figures[split], path) for split in splits]
+        if any(cells):
+            values = "".join(f"<td>{cell or '–'}</td>" for cell in cells)
+            rows.append(f'<tr><th scope="row">{escape(name)}</th>{values}<td>{escape(meaning)}</td></tr>')
+    if not rows:
+        return ""
+    head = "".join(f'<th scope="col">{SPLITS[split]}<br>{_sample(card.figures[split])}</th>' for split in splits)
+    return (
+        '<div class="vip-scroll" tabindex="0" role="region" aria-label="Main figures"><table class="vip-key-figures">'
+        f'<thead><tr><th scope="col">Figure</th>{head}<th scope="col">How to read it</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _rows(card: Card) -> list[Row]:
+    rows: list[Row] = [
+        (
+            "AUROC",
+            ("auroc",),
+            "The chance that of two images, one of each class, the right one ranks higher. 1 is perfect, .5 is chance.",
+        ),
+        ("Accuracy", ("accuracy",), "The share of images whose predicted class is right. It depends on the mix."),
+    ]
+    if len(card.classes) == 2:
+        found = str(card.training.get("positive") or card.classes[-1])
+        found = found if found in card.classes else card.classes[-1]
+        other = next(name for name in card.classes if name != found)
+        rows += [
+            (
+                f"Sensitivity to {found}",
+                ("recall", found),
+                f"The share of images with {found} that it finds.",
+            ),
+            ("Specificity", ("recall", other), f"The share of images without {found} that it leaves alone."),
+        ]
+        if card.threshold is not None:
+            at = f"{card.threshold if found == card.classes[1] else 1 - card.threshold:.2f}".lstrip("0")
+            rows += [
+                (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening point of the scale."),
+                (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening point of the scale."),
+            ]
+    return [
+        *rows,
+        ("Calibration error", ("ece",), "How far a probability is from the share that it promises, on average."),
+        (
+            "Follows exchanged lists",
+            ("symptoms_carry", "moved_with_the_lists"),
+            "With the lists of the classes exchanged, the share of predictions that change along. 1: the decision "
+            "depends on the symptoms alone.",
+        ),
+        (
+            "Not referred to a person",
+            ("referral", "coverage"),
+            "The share of images whose class no crop and no rewording changes.",
+        ),
+        ("Accuracy on these", ("referral", "accuracy_kept"), "Of the images that are not referred."),
+        ("Accuracy on the referred", ("referral", "accuracy_referred"), "Of the images that a person should look at."),
+    ]
+
+
+def _sample(figures: Mapping[str, Any]) -> str:
+    return f"n = {figures['n']}" if "n" in figures else ""
+
+
+def _cell(figures: Any, path: tuple[str, ...]) -> str:  # noqa: ANN401
+    """A value with its interval; empty where there is none."""
+    value, intervals = figures, None
+    for key in path:
+        if not isinstance(value, Mapping):
+            return ""
+        intervals = value.get("intervals") or intervals
+        value = value.get(key)
+    if isinstance(value, Mapping):  # of a later version: {"value": …, "interval": …}
+        return _text(value.get("value"), value.get("interval"))
+    name = f"recall of {path[-1]}" if "recall" in path else path[-1]
+    return _text(value, intervals.get(name) if isinstance(intervals, Mapping) else None)
+
+
+def _text(value: Any, interval: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, float):
+        return ""
+    if isinstance(interval, list | tuple) and len(interval) == 2:
+        return f"{number(value, 3)} <small>({number(interval[0], 3)} to {number(interval[1], 3)})</small>"
+    return number(value, 3)
