@@ -30,6 +30,9 @@ NAMES = {
     "flagged_out_of_domain": "Flagged as out of distribution",
     "moved_with_the_lists": "Follows exchanged lists",
     "n": "Images",
+    "accuracy_kept": "Accuracy on images not referred",
+    "accuracy_referred": "Accuracy on images referred to a person",
+    "coverage": "Share not referred to a person",
     "recall": "Share found",
     "share_of_class_tokens": "Share of the decision that the class tokens carry",
     "symptoms_carry": "Dependence on the symptoms",
@@ -153,7 +156,8 @@ def metric_rows(values: Mapping[str, Any], classes: list[str], within: str = "")
         if key in BESIDE:
             continue
         if isinstance(value, Mapping) and "value" in value:
-            yield name, format_value(value["value"]) + interval(value.get("interval")) + part
+            own = f" (n = {value['n']})" if value.get("n", values.get("n")) != values.get("n") else part
+            yield name, format_value(value["value"]) + interval(value.get("interval")) + own
         elif isinstance(value, Mapping):
             above = {inner: intervals.get(f"{key} of {inner}") for inner in value}  # as recall's stand there
             yield from metric_rows({**value, "intervals": {**above, **_object(value.get("intervals"))}}, classes, name)
