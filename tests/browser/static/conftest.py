@@ -3,14 +3,18 @@
 import csv
 import functools
 import http.server
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.browser.static.bench import StaticBench
 from tests.conftest import DATA, PROJECT
 from vip_core.cli import vip
 from vip_core.errors import UsageError
+from vip_core.models.vip import ViP
+from vip_core.scoring.predictor import Predictor
 from vip_core.utils.paths import cache_folder
 from vip_core.web.runtime import find_runtime
 
@@ -82,6 +86,39 @@ def served_site(site):
     server = StaticServer(site)
     yield server
     server.close()
+
+
+@pytest.fixture
+def static_bench(browser, served_site):
+    """A function that opens the static page as another person; nothing may come from elsewhere, nothing may fail."""
+    visits = []
+
+    def arrive(**how) -> StaticBench:
+        visits.append(StaticBench(browser, served_site.url, **how))
+        return visits[-1]
+
+    yield arrive
+    for each in visits:
+        each.context.close()
+    assert [url for each in visits for url in each.abroad] == []
+    assert [error for each in visits for error in each.errors] == []
+
+
+@pytest.fixture
+def scored(vip_mini, monkeypatch):
+    """A function that gives what `vip_core.score --json` prints for an image, on a processor that computes in float32.
+
+    Where a processor has fast bfloat16, vip_core runs the image tower in it, and that moves a similarity by up to .013.
+    """
+    monkeypatch.setattr("vip_core.utils.device._cpu_flags", frozenset)
+    predictors = {task: Predictor(ViP.from_pretrained(task, vip_mini)) for task in TASKS}
+
+    def score(image, task, symptoms=None):
+        predictor = predictors[task]
+        predictor.set_image(image)
+        return json.loads(json.dumps(predictor.score(symptoms).to_dict()))
+
+    return score
 
 
 @pytest.fixture(scope="session")

@@ -2,112 +2,32 @@
 
 import json
 import re
-import subprocess
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
 from tests.browser.axe import barriers
-from tests.browser.bench import Bench
+from tests.browser.static.bench import StaticBench, assert_alike
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
-LOADED = 60_000  # milliseconds for 60 MB on a busy machine
 EDIT = "dense white area in one lobe"
 
 
-class StaticBench(Bench):
-    """The static page, of which a task may be chosen and files be taken away."""
-
-    def open(self, query: str = "") -> None:
-        super().open(query)
-        self.page.wait_for_selector("html[data-loaded=yes]", state="attached", timeout=LOADED)
-
-    def choose_task(self, key: str) -> None:
-        self.page.locator(".vip-task").select_option(key)
-
-    @contextmanager
-    def new_scores(self):
-        """Wait, after what is done in it, for other scores."""
-        before = self.latest
-        yield
-        self.wait(lambda: self.latest > before)
-
-    def open_panel(self, title: str) -> None:
-        self.page.locator(f"summary:text('{title}')").click()
-
-    def saved_json(self, button: str) -> dict:
-        """What a button saves."""
-        with self.page.expect_download() as waiting:
-            self.page.get_by_role("button", name=button, exact=True).click()
-        return json.loads(waiting.value.path().read_text())
-
-
-@pytest.fixture
-def static_bench(browser, served_site):
-    """A function that opens the static page as another person; nothing may come from elsewhere, nothing may fail."""
-    visits = []
-
-    def arrive(**how) -> StaticBench:
-        visits.append(StaticBench(browser, served_site.url, **how))
-        return visits[-1]
-
-    yield arrive
-    for each in visits:
-        each.context.close()
-    assert [url for each in visits for url in each.abroad] == []
-    assert [error for each in visits for error in each.errors] == []
-
-
-def scored(image, task, symptoms=None):
-    """What `python -m vip_core.score --json` prints."""
-    command = [sys.executable, "-m", "vip_core.score", str(image), "--checkpoint", task, "--json"]
-    more = ["--symptoms", str(symptoms)] if symptoms else []
-    done = subprocess.run([*command, *more], cwd=PROJECT, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    assert found.pop("image") == str(image)
-    return found
-
-
-def assert_alike(found, expected):
-    """The limits of the page: probability .01, similarity .005; every field is there."""
-    assert found.keys() == expected.keys()
-    for field in ("probabilities", "logits", "class_terms"):
-        assert list(found[field]) == list(expected[field])
-    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=0.01)
-    assert found["logits"] == pytest.approx(expected["logits"], abs=0.1)
-    if abs(max(expected["probabilities"].values()) - 0.5) > 0.01:
-        assert found["prediction"] == expected["prediction"]
-    assert found["calibrated"] == expected["calibrated"]
-    assert found["domain"]["in_domain"] == expected["domain"]["in_domain"]
-    assert found["domain"]["score"] == pytest.approx(expected["domain"]["score"], abs=0.005)
-    assert found["domain"]["threshold"] == expected["domain"]["threshold"]
-    for mine, theirs in zip(found["symptoms"], expected["symptoms"], strict=True):
-        assert mine.keys() == theirs.keys()
-        assert (mine["class"], mine["symptom"]) == (theirs["class"], theirs["symptom"])
-        assert mine["similarity"] == pytest.approx(theirs["similarity"], abs=0.005)
-        assert mine["percentile"] == pytest.approx(theirs["percentile"], abs=3)
-        assert mine["contribution"] == pytest.approx(theirs["contribution"], abs=0.05)
-        assert mine["attention"] == pytest.approx(theirs["attention"], abs=0.005)
-
-
 @pytest.mark.parametrize("task", ["pneumonia", "melanoma"])
-def test_saved_json_is_that_of_vip_core_score_before_and_after_an_edit(static_bench, tmp_path, task):
+def test_saved_json_is_that_of_vip_core_score_before_and_after_an_edit(static_bench, scored, task):
     bench = static_bench()
     bench.choose_task(task)
     image = sorted((PROJECT / "assets" / "examples" / task).glob("*.jp*g"))[0]
     bench.upload(image)
     bench.open_panel("Numbers and chart")
-    assert_alike(bench.saved_json("Save JSON"), scored(image, task))
+    own = scored(image, task)
+    assert_alike(bench.saved_json("Save JSON"), own)
     bench.write(EDIT, 0, of=1)
-    lists = {name: bench.texts(of=index) for index, name in enumerate(scored(image, task)["probabilities"])}
-    edited = tmp_path / "edited.json"
-    edited.write_text(json.dumps(lists))
-    assert_alike(bench.saved_json("Save JSON"), scored(image, task, edited))
+    lists = {name: bench.texts(of=index) for index, name in enumerate(own["probabilities"])}
+    assert_alike(bench.saved_json("Save JSON"), scored(image, task, lists))
 
 
 def test_page_makes_no_request_after_loading_and_none_to_another_origin(static_bench, served_site):
@@ -207,6 +127,8 @@ def test_zero_shot_and_untrained_tasks_are_scored(static_bench, xrays):
     with bench.new_scores():
         bench.page.locator(".vip-mode").select_option("names")
     assert len(bench.scores["rows"]) == 2
+    with bench.new_scores():
+        bench.page.locator(".vip-mode").select_option("symptoms")
     bench.choose_task("brain_tumor_mri")
     bench.upload(xrays[0])
     assert bench.scores["domain"] is None and sum(bench.scores["probabilities"]) == pytest.approx(1, abs=1e-3)
@@ -245,7 +167,7 @@ def broken_files(folder, xray):
 def test_file_that_cannot_be_read_gives_a_sentence_and_the_page_goes_on(static_bench, xrays, tmp_path):
     bench = static_bench()
     for name, sentence in broken_files(tmp_path, xrays[0]).items():
-        bench.page.locator(".vip-tools input[type=file]").first.set_input_files(tmp_path / name)
+        bench.choose(tmp_path / name)
         bench.wait(lambda sentence=sentence: bench.message.startswith(sentence))
     bench.upload(xrays[0])
     assert bench.message == ""
@@ -255,25 +177,26 @@ def test_file_that_cannot_be_read_gives_a_sentence_and_the_page_goes_on(static_b
     assert bench.message == ""
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_picture_is_turned_by_its_exif_orientation(static_bench, xrays, tmp_path, orientation):
+def test_picture_is_turned_by_its_exif_orientation(static_bench, xrays, tmp_path):
     with Image.open(xrays[0]) as image:
-        turned = image.convert("RGB").crop((0, 0, 224, 150))
-    exif = Image.Exif()
-    exif[274] = orientation
-    turned.save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    with Image.open(tmp_path / "turned.jpg") as image:
-        ImageOps.exif_transpose(image).save(tmp_path / "upright.png")
+        film = image.convert("RGB").crop((0, 0, 224, 150))
     bench = static_bench()
-    found = []
-    for name in ("turned.jpg", "upright.png"):
-        bench.upload(tmp_path / name)
-        found.append([row["similarity"] for row in bench.scores["rows"]])
-    assert found[0] == pytest.approx(found[1], abs=0.003)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        film.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+        with Image.open(tmp_path / "turned.jpg") as image:
+            ImageOps.exif_transpose(image).save(tmp_path / "upright.png")
+        found = []
+        for name in ("turned.jpg", "upright.png"):
+            with bench.new_scores():
+                bench.choose(tmp_path / name)
+            found.append([row["similarity"] for row in bench.scores["rows"]])
+        assert found[0] == pytest.approx(found[1], abs=0.003), orientation
 
 
 @pytest.mark.parametrize("kind", ["grey 16", "rgba", "webp", "palette"])
-def test_picture_is_read_as_by_vip_core(static_bench, xrays, tmp_path, kind):
+def test_picture_is_read_as_by_vip_core(static_bench, scored, xrays, tmp_path, kind):
     with Image.open(xrays[0]) as image:
         grey = image.convert("L").resize((300, 260))
     path = tmp_path / ("image.webp" if kind == "webp" else "image.png")
