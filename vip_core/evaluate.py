@@ -60,6 +60,13 @@ def evaluate(
         bool, Option("--allow-seen", help="measure on images that the checkpoint was trained on")
     ] = False,
     seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
+    engine: Annotated[
+        Literal["local", "ray"], Option(help="what encodes the images: this process, or the workers of a Ray cluster")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Measure a checkpoint, or zero-shot, on a split of a data set. Research use only."""
@@ -78,12 +85,14 @@ def evaluate(
     from vip_core.evaluation.tables import print_report
     from vip_core.models.backbone import Backbone
     from vip_core.models.checkpoint import find_checkpoint
+    from vip_core.scale.command import encode_on
     from vip_core.scoring.predictor import Predictor
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import console
     from vip_core.utils.device import best_device
     from vip_core.utils.priors import read_prevalence
 
+    encode_on(engine, address)
     if (checkpoint is None) == (zero_shot is None):
         raise UsageError("Give either --checkpoint NAME, or --zero-shot names|symptoms with --symptoms FILE.")
     if zero_shot is not None and symptoms is None:

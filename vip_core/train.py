@@ -1,7 +1,7 @@
 """python -m vip_core.train: train the prompts on a data set, by the paper's method or its extension."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Option
 
@@ -26,14 +26,23 @@ def train(
             help="out-of-distribution images, to count those that the domain check flags",
         ),
     ] = [],  # noqa: B006 - typer's way to say a list
+    engine: Annotated[
+        Literal["local", "ray"], Option(help="what encodes the images: this process, or the workers of a Ray cluster")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
+    ] = None,
 ) -> int:
     """Train ViP's prompts on a data set. Research use only."""
     from vip_core.evaluation.measure import Evaluation
     from vip_core.evaluation.tables import print_evaluation, print_learning
+    from vip_core.scale.command import encode_on
     from vip_core.training.run import is_finished
     from vip_core.training.run import train as train_prompts
     from vip_core.utils.console import console
 
+    encode_on(engine, address)
     out = out or config.default_out
     finished = is_finished(out)
     try:

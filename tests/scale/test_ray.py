@@ -1,21 +1,29 @@
 """A real Ray cluster of two nodes: every image has one row, whatever dies meanwhile."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
 import time
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("ray")
 import ray
+import torch
 from ray.cluster_utils import Cluster
+from torch import Tensor
 
 from tests.scale.conftest import read_archive, score
+from vip_core.data.features import encode_with, image_features
 from vip_core.errors import UsageError
+from vip_core.evaluate import main as evaluate
 from vip_core.scale.ray_engine import RayEngine
+from vip_core.scale.ray_features import RayFeatures
+from vip_core.train import main as train
 
 pytestmark = pytest.mark.scale
 MEMORY = 100 * 2**20  # bytes of a node's object store
@@ -65,6 +73,40 @@ def test_archive_on_two_nodes_survives_the_death_of_a_worker(cluster, worker, ma
     assert len(set(rows.column("path").to_pylist())) == len(rows) == 600
     assert rows.equals(read_archive(tmp_path / "single"))
     assert score(worker, many_images, tmp_path / "ray", RayEngine(cluster.address).score).scored == 0
+
+
+def test_features_on_a_cluster_are_those_of_this_process_to_the_bit(
+    cluster, backbone, many_images, monkeypatch, tmp_path
+):
+    paths = sorted(many_images.glob("00/*.png"))[:49]
+
+    def features(float32: bool, views: int) -> Tensor:
+        monkeypatch.setenv("VIP_CACHE", str(tmp_path / str(len(list(tmp_path.iterdir())))))
+        return image_features(backbone, paths, views, crop=0.3, float32=float32)
+
+    def on_the_cluster() -> list[Tensor]:
+        encode_with(RayFeatures(RayEngine(cluster.address)))
+        return [features(True, 0), features(True, 2), features(False, 2)]
+
+    here = [features(True, 0), features(True, 2), features(False, 2)]
+    for own, other in zip(here, copy_context().run(on_the_cluster), strict=True):
+        assert torch.equal(own, other)
+
+
+def test_train_and_evaluate_encode_on_a_cluster(
+    cluster, trained, image_folder, symptom_file, tiny_native, tmp_path, capsys
+):
+    data = ["--data", "folder", "--root", str(image_folder)]
+    ray_engine = ["--engine", "ray", "--address", cluster.address]
+    training = ["--symptoms", str(symptom_file), "--backbone", tiny_native, "--epochs", "2", "--views", "1"]
+    assert train([*data, *training, "--out", str(tmp_path / "run"), *ray_engine]) == 0
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    capsys.readouterr()
+    found = []
+    for number, more in enumerate((ray_engine, [])):
+        assert evaluate([*data, "--split", "val", "--checkpoint", str(trained), "--json", *more]) == 0, number
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["accuracy"] == found[1]["accuracy"] and found[0]["ece"] == found[1]["ece"]
 
 
 def test_an_address_without_a_cluster_is_refused(worker, few_images, tmp_path):

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,6 +171,15 @@ def encode_stream(
             yield item if isinstance(item, ImageError) else next(remaining)
 
 
+# What encodes images that are not cached: this process, or a cluster in its place.
+_ENCODER: ContextVar[Callable[..., Iterator[Tensor | ImageError]]] = ContextVar("encoder", default=encode_stream)
+
+
+def encode_with(encoder: Callable[..., Iterator[Tensor | ImageError]]) -> None:
+    """Have features encoded by something with the arguments and results of `encode_stream`, in this context."""
+    _ENCODER.set(encoder)
+
+
 def worker_count(images: int, batch_size: int) -> int:
     """Number of processes that read images: none for a few images, where starting them takes longer."""
     return min(4, os.cpu_count() or 1) if images > 4 * batch_size else 0
@@ -226,7 +236,7 @@ def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: in
     features = torch.empty(len(own), 1, backbone.embed_dim)
     with progress() as bar:
         task = bar.add_task(f"Images of epoch {epoch} through the image tower", total=len(own))
-        for row, item in enumerate(encode_stream(backbone, own, 1, seeds, evaluation_view=False, crop=crop)):
+        for row, item in enumerate(_ENCODER.get()(backbone, own, 1, seeds, evaluation_view=False, crop=crop)):
             if isinstance(item, ImageError):
                 raise DataError(str(item))
             features[row] = item
@@ -243,7 +253,7 @@ def _encode_missing(
     errors: dict[Path, ImageError] = {}
     with progress() as bar:
         task = bar.add_task(f"{what} through the image tower", total=len(paths))
-        stream = encode_stream(backbone, paths, views, seeds=digests, crop=crop, float32=float32)
+        stream = _ENCODER.get()(backbone, paths, views, seeds=digests, crop=crop, float32=float32)
         for digest, path, features in zip(digests, paths, stream, strict=True):
             bar.advance(task)
             if isinstance(features, ImageError):

@@ -20,6 +20,20 @@ def check_installed(engine: str) -> None:
             raise UsageError(f"This needs {package}, which is not installed; run pip install 'vip-core[scale]'.")
 
 
+def encode_on(engine: str, address: str | None) -> None:
+    """Have a command's features encoded by this process ("local") or on a Ray cluster ("ray"). Raises UsageError."""
+    if engine == "local":
+        if address is not None:
+            raise UsageError("--address needs --engine ray.")
+        return
+    check_installed(engine)
+    from vip_core.data.features import encode_with
+    from vip_core.scale.ray_engine import RayEngine
+    from vip_core.scale.ray_features import RayFeatures
+
+    encode_with(RayFeatures(RayEngine(address)))
+
+
 def score_to_parquet(
     sources: Sequence[str],
     out: Path,

@@ -54,8 +54,10 @@ class RayEngine:
         for number, result in self.map(ScoreBytes(worker), [to_bytes(batch) for batch in batches]):
             yield number, from_bytes(result)
 
-    def map(self, function: Function, work: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    def map(self, function: Function, work: Sequence[bytes], threads: int = 1) -> Iterator[tuple[int, bytes]]:
         """(index, result) of `function` for each piece of work, in any order, each once.
+
+        threads: the cores of an actor without a GPU.
 
         A piece whose process or machine dies is done again elsewhere. Raises UsageError as `score` does.
         """
@@ -65,7 +67,7 @@ class RayEngine:
         if joined:
             self._connect()
         try:
-            yield from _results(ray.put(function), work)
+            yield from _results(ray.put(function), work, threads)
         finally:
             if joined:
                 ray.shutdown()
@@ -97,11 +99,11 @@ class ScoreBytes:
         return to_bytes(self.worker(from_bytes(files)))
 
 
-def _results(function: Any, work: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401
+def _results(function: Any, work: Sequence[bytes], threads: int) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the command has its own
     rows = [{"number": number, "work": piece} for number, piece in enumerate(work)]
-    actors, resources = _pool()
+    actors, resources = _pool(threads)
     data = ray.data.from_items(rows, override_num_blocks=len(rows))  # a block each: what a death costs
     actor: Any = Actor
     done = data.map(actor, fn_constructor_args=(function,), compute=actors, **resources)
@@ -109,12 +111,14 @@ def _results(function: Any, work: Sequence[bytes]) -> Iterator[tuple[int, bytes]
         yield int(row["number"]), row["result"]
 
 
-def _pool() -> tuple[ray.data.ActorPoolStrategy, dict[str, Any]]:
+def _pool(threads: int) -> tuple[ray.data.ActorPoolStrategy, dict[str, Any]]:
     """Actors for all machines of the cluster, and what each takes of a machine."""
     total = ray.cluster_resources()
     cores, gpus = max(1, int(total.get("CPU", 1))), int(total.get("GPU", 0))
     if not gpus:
-        return ray.data.ActorPoolStrategy(min_size=1, max_size=cores, initial_size=cores), {"num_cpus": 1}
+        threads = min(threads, cores)
+        size = cores // threads
+        return ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size), {"num_cpus": threads}
     lanes = max(1, cores // gpus)  # threads that decode for a GPU
     pool = ray.data.ActorPoolStrategy(
         min_size=1,

@@ -4,6 +4,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable
+from contextvars import copy_context
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
@@ -58,7 +59,7 @@ def command(function: Callable[..., int], name: str) -> Main:
         program = _program(name)
         try:
             with called.make_context(program, [*argv]) as context:
-                return called.invoke(context)
+                return copy_context().run(called.invoke, context)  # what a command sets ends with it
         except typer.Exit as leaving:  # after --help
             return leaving.exit_code
         except USAGE_ERROR as error:
