@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -204,7 +203,8 @@ def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: ND
             wanted = [i for i, s in enumerate(sentences) if (s.finding, s.state) == (finding, state)]
             own = seen[np.ix_(kinds == sentences[wanted[0]].modality, wanted)]
             sides[state] = own.mean(1)
-            pairs = [spearmanr(own[:, a], own[:, b])[0] for a, b in combinations(range(len(wanted)), 2)]
+            correlations = np.corrcoef(rankdata(own, axis=0), rowvar=False)  # Spearman's, of all pairs at once
+            pairs = correlations[np.triu_indices(len(wanted), 1)]
             paraphrases[f"{finding} {'present' if state else 'absent'}"] = float(np.median(pairs))
         negation[finding] = float(np.asarray(spearmanr(sides[1], sides[0]))[0])
     groups = {
