@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "assets" / "page.png"
 HEIGHTS = {1440: 900, 390: 844}
+TALL = {"cohort.png": 1240}  # pixels: its charts and figures on one picture
 LARGEST = 350_000  # bytes of a picture
 PATIENCE = 120_000  # milliseconds; on an idle machine all takes a fraction
 EXAMPLE = 3  # of pneumonia: a bacterial one
@@ -85,6 +86,8 @@ def cohort(page: Page) -> None:
     page.click("#vip-cohort-reference")
     page.wait_for_selector(".vip-figures")
     page.wait_for_selector("#vip-cohort-table .virtual-row")
+    page.wait_for_selector("#vip-cohort-details table")
+    page.evaluate("scrollTo(0, 0)")
 
 
 def symptoms(page: Page) -> None:
@@ -105,15 +108,18 @@ PICTURES: list[tuple[Path, Callable[[Page], None], int, str]] = [  # file, page,
     (IMAGES / "diagnose-phone.png", editing, 390, "light"),
     (IMAGES / "compare.png", compare, 1440, "light"),
     (IMAGES / "cohort.png", cohort, 1440, "light"),
+    (IMAGES / "cohort-dark.png", cohort, 1440, "dark"),
     (IMAGES / "symptoms.png", symptoms, 1440, "light"),
     (IMAGES / "about.png", about, 1440, "light"),
 ]
 
 
-def take(browser: Browser, address: str, fill: Callable[[Page], None], width: int, theme: str) -> bytes:
-    """What a page shows, as a PNG."""
-    page = browser.new_page(viewport={"width": width, "height": HEIGHTS[width]}, device_scale_factor=1)
+def take(browser: Browser, address: str, fill: Callable[[Page], None], size: tuple[int, int], theme: str) -> bytes:
+    """What a page shows, as a PNG. size: width and height, in pixels."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, device_scale_factor=1)
     page.set_default_timeout(PATIENCE)
+    # A first visit is over once a result was seen; the pictures show the page as it is from then on.
+    page.add_init_script("localStorage.setItem('vip:seen', 'yes')")
     page.goto(f"{address}?__theme={theme}")
     page.wait_for_selector("html[data-ready=yes]")
     fill(page)
@@ -146,7 +152,8 @@ def main() -> None:
     with running_app() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         for path, fill, width, theme in PICTURES:
-            picture = packed(take(browser, address, fill, width, theme))
+            size = (width, TALL.get(path.name, HEIGHTS[width]))
+            picture = packed(take(browser, address, fill, size, theme))
             path.write_bytes(picture)
             print(f"{path.relative_to(ROOT)}: {len(picture) / 1000:.0f} kB", flush=True)
         browser.close()

@@ -199,8 +199,9 @@ export class Rows {
   #suggest(name, view) {
     const used = new Set(this.store.lists[name].map(row => row.text));
     used.delete(view.text.value);
-    const fresh = !this.task.lists[name].includes(view.openedWith);
-    if (fresh && view.openedWith.trim() === "") this.suggestions.show(view.text, matching(this.wordings(name), view.text.value, used));
+    const opened = view.openedWith ?? view.text.value; // undefined where a text came without the focus
+    const fresh = !this.task.lists[name].includes(opened);
+    if (fresh && opened.trim() === "") this.suggestions.show(view.text, matching(this.wordings(name), view.text.value, used));
   }
 
   #focus(name, view) {
