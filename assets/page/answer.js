@@ -128,8 +128,9 @@ export class Answer {
     const value = this.probability(raw);
     const before = this.probability(scores.original[task.finding]);
     const name = task.classes[task.finding];
-    say(parts.name, value >= 0.5 ? name : task.classes[1 - task.finding]);
-    say(parts.probability, `${name} ${perCent(value)}`);
+    const called = value >= 0.5;
+    say(parts.name, called ? name : task.classes[1 - task.finding]);
+    say(parts.probability, called ? perCent(value) : `${name} ${perCent(value)}`);
     say(parts.was, Math.abs(value - before) > 0.005 ? `was ${perCent(before)}` : scores.edited ? "unchanged by your edits" : "");
     parts.fill.style.width = foreign ? "0" : `${(100 * value).toFixed(1)}%`;
     say(parts.meaning, [this.#calibration(scores, value, name), this.#cutoffs(scores, name)].filter(Boolean).join(" "));

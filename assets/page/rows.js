@@ -66,7 +66,7 @@ export class Rows {
         make("small", { class: "vip-axis" }, "less similar ← → more similar"),
         make("small", { class: "vip-adds-head", title: "What the symptom adds to the decision" }, "adds"),
         make("small", { class: "vip-auroc-head", title: this.task.auroc_note }, "AUROC"),
-        make("small", { class: "vip-finding-head", title: "Overrule the model: what you see yourself" }, "finding"),
+        make("small", { class: "vip-finding-head", title: "Overrule the model: what you see yourself" }, "your finding"),
       ),
       list,
       add,
