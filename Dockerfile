@@ -1,15 +1,15 @@
 # The page as a container: docker build -t vip . && docker run --rm -p 127.0.0.1:7860:7860 vip
-FROM python:3.11-slim
+FROM python:3.11.16-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 
 # Not root; the same number as a Hugging Face Space uses.
 RUN useradd --create-home --uid 1000 vip
 WORKDIR /home/vip/app
 
 # The packages first, so that a change of the code does not install them again. PyTorch without CUDA, to save gigabytes.
-COPY requirements.txt .
-RUN pip install --no-cache-dir "torch>=2.6,!=2.13.*" "torchvision>=0.21" \
-        --index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir -r requirements.txt
+# The rest by hash (`make lock` renews the file).
+COPY requirements-torch.txt requirements.lock ./
+RUN pip install --no-cache-dir --no-deps -r requirements-torch.txt --index-url https://download.pytorch.org/whl/cpu \
+    && pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements.lock
 
 # What is served belongs to root: the page itself cannot change it.
 COPY . .

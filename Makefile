@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-scale test-wheel test-llm lint format build
+.PHONY: demo test test-scale test-wheel test-llm lint format build lock
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -34,6 +34,18 @@ format: .venv/installed-dev
 
 build: .venv/installed-dev
 	$(BIN)/python -m build --outdir dist
+
+# What the container installs, with hashes, for Python 3.11 on Linux; needs uv and the network. PyTorch without CUDA comes
+# from an index of its own (requirements-torch.txt), so it and what only its CUDA build needs are left out.
+WITHOUT := torch torchvision cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl \
+	nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
+	nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 \
+	nvidia-nvtx triton
+lock:
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --extra demo --extra formats --quiet \
+		--constraint requirements-torch.txt --generate-hashes --default-index https://pypi.org/simple --no-annotate \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		$(addprefix --no-emit-package ,$(WITHOUT)) --output-file requirements.lock
 
 .venv/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv .venv

@@ -47,3 +47,19 @@ def test_imports_of_the_package_are_declared():
     names |= {"pi_heif": "pi-heif"}
     installed = {name for name in imported if find_spec(name)}  # words of docstrings look like imports too
     assert {names.get(name, name) for name in installed} - declared - {"vip_core", "demo"} == set()
+
+
+def test_lock_of_the_container_has_every_requirement_with_hashes_and_no_address():
+    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8") + (PROJECT / "requirements-torch.txt").read_text()
+    assert "://" not in text and "@" not in text
+    entries = re.findall(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)", text, re.MULTILINE)
+    locked = {name: version for name, version, _ in entries}
+    assert [name for name, _, hashes in entries if not hashes] == ["torch", "torchvision"]
+    for line in [*SPACE, *DECLARED["optional-dependencies"]["formats"]]:
+        wanted = Requirement(line)
+        assert wanted.specifier.contains(locked[wanted.name.replace("_", "-").lower()]), line
+
+
+def test_container_starts_from_an_image_named_by_its_digest():
+    first = re.search(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert re.fullmatch(r"python:3\.11\.\d+-slim@sha256:[0-9a-f]{64}", first)

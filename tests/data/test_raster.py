@@ -28,6 +28,7 @@ from tests.data.image_files import (
     to_linear,
     tones_of,
 )
+from vip_core.data.images import read_image
 
 LOSSLESS = [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {"lossless": True})]
 
@@ -228,7 +229,37 @@ def test_read_image_of_16_bit_colour_is_the_8_bit_picture(tmp_path, form, dim):
 def test_read_image_of_16_bit_colour_with_empty_upper_bits_keeps_all_tones(tmp_path, form, bits):
     path = tmp_path / "picture"
     path.write_bytes(deep_forms(NOISE.astype(np.uint16) << (bits - 8))[form])
-    assert np.abs(pixels_of(path).astype(int) - NOISE).max() <= 1
+    found = read_image(path)
+    np.testing.assert_array_equal(found, NOISE)
+    assert f"uses {bits} of its 16 bits" in found.info["remarks"][0]
+    path.write_bytes(deep_forms(np.rint(NOISE * ((2**bits - 1) / 255)).astype(np.uint16))[form])
+    np.testing.assert_array_equal(pixels_of(path), NOISE)
+
+
+@pytest.mark.parametrize("shift", [2, 4, 8])
+@pytest.mark.parametrize("most", [255, 200])
+def test_read_image_of_8_bits_shifted_up_in_16_bit_colour_is_the_8_bit_picture(tmp_path, shift, most):
+    path, picture = tmp_path / "picture", NOISE.clip(0, most)
+    path.write_bytes(tiff(picture.astype("<u2") << shift, 2))
+    np.testing.assert_array_equal(pixels_of(path), picture)
+
+
+def test_read_image_of_12_bits_shifted_up_keeps_white(tmp_path):
+    path, deep = tmp_path / "picture", np.rint(NOISE * (4095 / 255)).astype("<u2")
+    path.write_bytes(tiff(deep << 4, 2))
+    np.testing.assert_array_equal(pixels_of(path), NOISE)
+
+
+@pytest.mark.parametrize("tag", [281, 341])
+def test_read_image_takes_the_depth_of_colour_from_the_greatest_value_that_a_tiff_names(tmp_path, tag):
+    """A dark picture of 12 bits has 12 bits, and white is never the greatest value that merely occurs."""
+    path, dark = tmp_path / "picture", NOISE // 8
+    path.write_bytes(tiff((dark * 16.0 + dark // 16).astype("<u2"), 2, extra=[(tag, 4095)]))
+    assert np.abs(pixels_of(path).astype(int) - dark).max() <= 1
+    path.write_bytes(tiff(dark.astype("<u2") * 257, 2, extra=[(tag, int(dark.max()) * 257)]))
+    np.testing.assert_array_equal(pixels_of(path), dark)
+    path.write_bytes(tiff((dark * 16).astype("<u2") + 1, 2, extra=[(tag, 65535)]))
+    assert pixels_of(path).max() <= 2
 
 
 def test_read_image_of_16_bit_grey_with_alpha_keeps_all_tones(tmp_path):

@@ -134,6 +134,9 @@ def test_dermoscopy_images_with_16_bits_or_display_p3_give_the_probability_of_th
         "8-bit PNG": lambda picture: encoded(picture, "PNG"),
         "16-bit PNG": lambda picture: png(np.asarray(picture).astype(np.uint16) * 257, 2),
         "16-bit TIFF": lambda picture: tiff(np.asarray(picture).astype("<u2") * 257, 2),
+        "8 bits shifted up in a 16-bit TIFF": lambda picture: tiff(np.asarray(picture).astype("<u2") << 8, 2),
+        "12 bits in a 16-bit TIFF": lambda picture: tiff(np.rint(np.asarray(picture) * (4095 / 255)).astype("<u2"), 2),
+        "8 bits shifted to 12 in a 16-bit TIFF": lambda picture: tiff(np.asarray(picture).astype("<u2") << 4, 2),
         "Display P3": lambda picture: encoded(ImageCms.applyTransform(picture, to_p3), "PNG", icc_profile=profile),
     }
     expected = None

@@ -120,18 +120,43 @@ def scale_to_range(values: np.ndarray, shown: np.ndarray, name: str, remarks: li
 
 
 def scale_colour(
-    values: np.ndarray, name: str, remarks: list[str], shown: np.ndarray | None = None, bits: int = 16
+    values: np.ndarray,
+    name: str,
+    remarks: list[str],
+    shown: np.ndarray | None = None,
+    bits: int = 16,
+    most: int = 0,
 ) -> np.ndarray:
     """16-bit colour (H, W, 3) as uint8, by its depth and not by its range: a picture looks as it does with 8 bits.
 
-    The depth is `bits`, or the least of 8, 10 and 12 that the values fit into: many cameras leave the upper bits empty.
-    Three equal channels are grey stored as colour, and scaled by range as grey is. shown: as in `scale_to_range`.
+    Three equal channels are grey stored as colour, and scaled by range as grey is. most: the greatest value that the
+    file says it holds, if it does. shown: as in `scale_to_range`.
     """
     if (values == values[..., :1]).all():
         shown = np.full(values.shape[:2], True) if shown is None else shown
         return scale_to_range(values[..., :1], shown, name, remarks).repeat(3, axis=-1)
-    depth = next(depth for depth in (8, 10, 12, bits) if values.max() < 2**depth or depth == bits)
-    return np.stack([scale(row, 0, 2**depth - 1) for row in values])
+    depth, white = white_value(int(np.bitwise_or.reduce(values.reshape(-1))), bits, most)
+    if depth < bits:
+        remarks.append(f"{name} uses {depth} of its {bits} bits per channel; it is read as a picture of {depth} bits.")
+    return np.stack([scale(row, 0, white) for row in values])
+
+
+def white_value(used: int, bits: int, most: int = 0) -> tuple[int, int]:
+    """Depth of a colour picture, and the value of its white.
+
+    The depth is `bits`, or the least of 8, 10 and 12 that holds all values and `most`: many cameras leave the upper
+    bits empty. Lower bits that are 0 in all values are no part of the picture either: 8 bits that were shifted up have
+    255 shifted up as their white.
+
+    Args:
+        used: the bits that are set in any value.
+        bits: of each value, as the file says.
+        most: see `scale_colour`.
+    """
+    unused = min((used & -used).bit_length() - 1, bits - 8) if used else 0
+    depths = (depth for depth in (8, 10, 12) if depth >= 8 + unused and max(used, most) < 2**depth)
+    depth = min(next(depths, bits), bits)
+    return depth, 2**depth - 2**unused
 
 
 def fill_transparent(image: Image.Image, alpha: np.ndarray, name: str) -> Image.Image:

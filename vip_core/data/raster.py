@@ -21,6 +21,10 @@ _SWAPPED = {f"{mode};16L": f"{mode};16B" for mode in ("RGB", "RGBA", "RGBX")}
 _SWAPPED |= {swapped: mode for mode, swapped in _SWAPPED.items()}
 _SWAPPED |= {f"{mode};16N": f"{mode};16{'B' if sys.byteorder == 'little' else 'L'}" for mode in ("RGB", "RGBA", "RGBX")}
 _BITS, _PHOTOMETRIC, _PLANES, _COLOUR_MAP, _SAMPLE_FORMAT = 258, 262, 284, 320, 339  # TIFF tags
+_GREATEST = (
+    281,
+    341,
+)  # TIFF tags MaxSampleValue and SMaxSampleValue: statistics, so they tell the depth, not the white
 
 
 def read_raster(reader: type[ImageFile], data: bytes, name: str, max_pixels: int, remarks: list[str]) -> Image.Image:
@@ -69,7 +73,9 @@ def image_to_rgb(image: Image.Image, name: str, remarks: list[str], low: Image.I
     alpha = (
         (values[..., 3] >> 8).astype(np.uint8) if values.shape[-1] == 4 else np.full(values.shape[:2], 255, np.uint8)
     )
-    return _deep_to_rgb(values[..., :3], alpha, upright, name, remarks, inverted=tags.get(_PHOTOMETRIC) == 0)
+    most = max((int(np.max(tags[tag])) for tag in _GREATEST if tag in tags), default=0)
+    inverted = tags.get(_PHOTOMETRIC) == 0
+    return _deep_to_rgb(values[..., :3], alpha, upright, name, remarks, inverted, most)
 
 
 def _deep_to_rgb(
@@ -79,14 +85,18 @@ def _deep_to_rgb(
     name: str,
     remarks: list[str],
     inverted: bool = False,
+    most: int = 0,
 ) -> Image.Image:
-    """Values (H, W, 1 or 3) of more than 8 bits as RGB. image: its transparent value and colour profile count."""
+    """Values (H, W, 1 or 3) of more than 8 bits as RGB. image: its transparent value and colour profile count.
+
+    inverted: whether 0 is white, of grey; most: see `scale_colour`.
+    """
     absent = np.isnan(values).any(axis=-1)
     if "transparency" in image.info:
         absent |= (values == image.info["transparency"]).all(axis=-1)
     alpha = np.where(absent, np.uint8(0), alpha)
     if values.shape[-1] == 3:
-        rgb = Image.fromarray(scale_colour(values, name, remarks, alpha > 0))
+        rgb = Image.fromarray(scale_colour(values, name, remarks, alpha > 0, most=most))
         rgb.info["icc_profile"] = image.info.get("icc_profile")
         return fill_transparent(to_srgb(rgb), alpha, name)
     tones = scale_to_range(values, alpha > 0, name, remarks)
