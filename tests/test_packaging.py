@@ -50,7 +50,9 @@ def test_imports_of_the_package_are_declared():
 
 
 def test_lock_of_the_container_has_every_requirement_with_hashes_and_no_address():
-    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8") + (PROJECT / "requirements-torch.txt").read_text()
+    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8") + (
+        PROJECT / "requirements-torch.txt"
+    ).read_text()
     assert "://" not in text and "@" not in text
     entries = re.findall(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)", text, re.MULTILINE)
     locked = {name: version for name, version, _ in entries}

@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from vip_core.errors import UsageError
+from vip_core.errors import DataError, UsageError
 from vip_core.evaluate import main as evaluate
 
 
@@ -109,3 +111,56 @@ def test_evaluate_refuses_questions_that_make_no_sense(argv, sentence, trained, 
     words = [str(trained) if word == "CHECKPOINT" else word for word in argv]
     with pytest.raises(UsageError, match=sentence):
         evaluate([*words, "--data", "csv", "--root", str(table), "--split", "test", "--allow-seen"])
+
+
+# ---- other people's images: whole sets, and sets without a train split
+
+
+@pytest.fixture(scope="module")
+def unseen(image_folder, tmp_path_factory):
+    """Ten images per class that no checkpoint was trained on, in CLASS/IMAGE."""
+    folder = tmp_path_factory.mktemp("unseen") / "images"
+    for name in ("white", "dark"):
+        (folder / name).mkdir(parents=True)
+        for image in sorted((image_folder / name).glob("*.png"))[:10]:
+            with Image.open(image) as picture:
+                picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / name / image.name)
+    return folder
+
+
+def test_evaluate_split_all_takes_every_image_of_a_folder_without_splits(trained, unseen, capsys):
+    found = run(capsys, "--checkpoint", trained, "--data", "folder", "--root", unseen, "--split", "all")
+    assert found["n"] == 20
+
+
+@pytest.mark.parametrize("name", ["test", "Testing"])
+def test_evaluate_takes_a_folder_that_holds_a_test_split_alone(trained, unseen, tmp_path, name, capsys):
+    shutil.copytree(unseen, tmp_path / name)
+    words = ["--checkpoint", trained, "--data", "folder", "--root", tmp_path]
+    for split in ("test", "all"):
+        assert run(capsys, *words, "--split", split)["n"] == 20
+    with pytest.raises(DataError, match="no train images"):
+        evaluate([*map(str, words), "--split", "train"])
+
+
+def test_evaluate_takes_a_table_of_test_images_alone(trained, unseen, tmp_path, capsys):
+    lines = [f"{image},{image.parent.name},test" for image in sorted(unseen.rglob("*.png"))]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,split", *lines]))
+    words = ["--checkpoint", trained, "--data", "csv", "--root", tmp_path]
+    for split in ("test", "all"):
+        assert run(capsys, *words, "--split", split)["n"] == 20
+
+
+def test_evaluate_refuses_images_that_were_trained_on_unless_told(trained, image_folder, capsys):
+    words = ["--checkpoint", str(trained), "--data", "folder", "--root", str(image_folder), "--split", "all"]
+    with pytest.raises(DataError, match=r"\d+ of 40 images were trained on, .*--allow-seen"):
+        evaluate(words)
+    assert run(capsys, *words, "--allow-seen")["n"] == 40
+
+
+def test_evaluate_explains_a_table_with_a_column_per_class(trained, unseen, tmp_path):
+    shown = {"white": "1,0", "dark": "0,1"}
+    lines = [f"{image},{shown[image.parent.name]}" for image in unseen.rglob("*.png")]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,white,dark", *lines]))
+    with pytest.raises(DataError, match="a column per class; make one column label"):
+        evaluate(["--checkpoint", str(trained), "--data", "csv", "--root", str(tmp_path), "--split", "all"])

@@ -10,6 +10,7 @@ from vip_core.data.splits import make_dataset
 from vip_core.data.tables import class_key, listed_image, match_classes, read_csv, split_name
 from vip_core.errors import DataError
 
+_CLASSES = ("melanoma", "nevus")
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test_v2"}
 
 
@@ -35,7 +36,12 @@ def isic2017(root: Path, classes: Sequence[str], options: DataOptions, use: Use)
     Citation: Codella, Gutman, Celebi et al., "Skin Lesion Analysis Toward Melanoma Detection: A Challenge at the 2017
     ISBI", 2018; the five attribute columns are from ISIC 2018 task 2. Source: https://challenge.isic-archive.com/data.
     """
-    label_of = match_classes(("melanoma", "nevus"), classes, root)
+    if sorted(map(class_key, classes)) != sorted(_CLASSES):
+        raise DataError(
+            f"isic2017 reads the images of {list(_CLASSES)} alone, and the symptom set has {list(classes)}; give a "
+            "symptom file with these two classes, or list your images in a table of your own for --data csv."
+        )
+    label_of = match_classes(_CLASSES, classes, root)
     splits: dict[str, list[Row]] = {"train": [], "val": [], "test": []}
     for image in isic2017_table(root):
         if (diagnosis := class_key(image.details["diagnosis"])) in label_of:
