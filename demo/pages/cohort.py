@@ -20,7 +20,7 @@ from ..state.cohort_loader import TURNS
 from ..state.cohort_table import ALL, HEADERS, UPLOADED
 from ..state.tasks import Task
 
-Parts = dict[str, Any]  # components by name; what events they have depends on their kind
+PageParts = dict[str, Any]  # components by name; what events they have depends on their kind
 MEGABYTE = 2**20
 LISTS = (
     '<div class="vip-lists"><h2>The symptom lists</h2>'
@@ -37,7 +37,7 @@ DETAIL: Json = {"concurrency_id": "cohort-detail", "concurrency_limit": 1, "show
 FEW: Json = {**PRIVATE, "show_progress": "hidden"}
 
 
-def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> Parts:
+def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> PageParts:
     """Lay the page out and wire it; called within gr.Blocks. Returns its parts by name.
 
     Args:
@@ -46,7 +46,12 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
         max_upload: bytes of a file that the server takes.
     """
     first = next(iter(tasks.values()))
-    parts: Parts = {"cohort": cohort, "labels": gr.State(None), "results": gr.State(None), "meanings": gr.State(None)}
+    parts: PageParts = {
+        "cohort": cohort,
+        "labels": gr.State(None),
+        "results": gr.State(None),
+        "meanings": gr.State(None),
+    }
     with gr.Row(elem_classes=["vip-page", "vip-cohort"], equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="vip-left"):
             parts |= _ways_in(tasks, first, max_upload)
@@ -57,10 +62,10 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
     return parts
 
 
-def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> Parts:
+def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
     """The task, the images, and their labels."""
     gr.HTML(introduction(max_upload), js_on_load=None)
-    parts: Parts = {
+    parts: PageParts = {
         "task": gr.Radio(
             [(t.label, t.key) for t in tasks.values()],
             value=first.key,
@@ -86,9 +91,9 @@ def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> Parts:
     return parts
 
 
-def _results(tasks: Tasks, first: Task) -> Parts:
+def _results(tasks: Tasks, first: Task) -> PageParts:
     """Progress, figures, charts, and the lists beside them."""
-    parts: Parts = {}
+    parts: PageParts = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=200):
             parts["progress"] = gr.HTML(said(""), elem_id="vip-cohort-progress", js_on_load=None)
@@ -120,9 +125,9 @@ def _results(tasks: Tasks, first: Task) -> Parts:
     return parts
 
 
-def _table(first: Task) -> Parts:
+def _table(first: Task) -> PageParts:
     """The images one by one."""
-    parts: Parts = {}
+    parts: PageParts = {}
     with gr.Row():
         parts["search"] = gr.Textbox(label="Find images by name", max_lines=1, elem_id="vip-cohort-search")
         parts["which"] = gr.Dropdown(
@@ -147,10 +152,10 @@ def _table(first: Task) -> Parts:
     return parts
 
 
-def _wire(tasks: Tasks, parts: Parts) -> None:
+def _wire(tasks: Tasks, parts: PageParts) -> None:
     """What each control does; outputs are named in `cohort_handlers`."""
 
-    def pick(*names: str) -> Parts:
+    def pick(*names: str) -> PageParts:
         return {name: parts[name] for name in names}
 
     def inputs(*names: str) -> list[Any]:

@@ -9,7 +9,7 @@ from vip_core.models.card import Card
 from .numbers import number
 
 SPLITS = {"test": "Test", "val": "Validation"}
-Row = tuple[str, tuple[str, ...], str]  # name, path of keys in a split's figures, how to read it
+FigureRow = tuple[str, tuple[str, ...], str]  # name, path of keys in a split's figures, how to read it
 
 
 def key_figures(card: Card) -> str:
@@ -31,8 +31,8 @@ def key_figures(card: Card) -> str:
     )
 
 
-def _rows(card: Card) -> list[Row]:
-    rows: list[Row] = [
+def _rows(card: Card) -> list[FigureRow]:
+    rows: list[FigureRow] = [
         (
             "AUROC",
             ("auroc",),

@@ -12,7 +12,7 @@ from vip_core.errors import DataError, SymptomError, UsageError
 from ..render.cards import message
 from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
 from ..render.cohort_details import WAITING, details_card
-from ..state.cohort import HALF, Asked, Cohort, Results, finding, reference_cohort, score_cohort
+from ..state.cohort import HALF, Cohort, CohortChoices, Results, finding, reference_cohort, score_cohort
 from ..state.cohort_details import cohort_details
 from ..state.cohort_loader import read_cohort
 from ..state.cohort_table import (
@@ -168,7 +168,7 @@ def show(
         symptoms = parse_boxes(task.predictor.symptoms, texts)
         if cohort is None:
             return {**cleared_cohort(), "list note": message()}
-        asked = Asked(_threshold(task, threshold), _prevalence(prevalence), dict(meanings or {}))
+        asked = CohortChoices(_threshold(task, threshold), _prevalence(prevalence), dict(meanings or {}))
         results = score_cohort(task, cohort, labels, symptoms, before, asked)
     except (SymptomError, UsageError) as error:
         note = {"list note": message(str(error))}

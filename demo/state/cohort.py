@@ -17,7 +17,7 @@ from vip_core.evaluation.study import Questions
 from vip_core.evaluation.thresholds import at_threshold
 from vip_core.symptoms import SymptomSet
 
-from .labels import Labels, MatchedLabels, Meanings, match_labels, patients_of
+from .labels import LabelMeanings, Labels, MatchedLabels, match_labels, patients_of
 from .tasks import Task
 
 HALF = 0.5
@@ -78,7 +78,7 @@ class CohortRow:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CohortChoices:
     """What a visitor asks of a cohort beside the lists.
 
     Attributes:
@@ -89,7 +89,7 @@ class Asked:
 
     threshold: float = HALF
     prevalence: float | None = None
-    meanings: Meanings = field(default_factory=dict)
+    meanings: LabelMeanings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class Results:
     classes: tuple[str, ...]
     rows: tuple[CohortRow, ...]
     figures: Metrics | None
-    asked: Asked = field(default_factory=Asked)
+    asked: CohortChoices = field(default_factory=CohortChoices)
     refusal: str = ""
     matched: MatchedLabels | None = None
     notes: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ def score_cohort(
     labels: Labels | None,
     symptoms: SymptomSet,
     before: Results | None = None,
-    asked: Asked | None = None,
+    asked: CohortChoices | None = None,
 ) -> Results:
     """A cohort under symptom lists.
 
@@ -176,7 +176,7 @@ def score_cohort(
     Raises:
         SymptomError: a list cannot be scored.
     """
-    asked = asked or Asked()
+    asked = asked or CohortChoices()
     if symptoms.symptoms == task.predictor.symptoms.symptoms:
         return _score(task, cohort, labels, None, asked)
     original = None
@@ -186,7 +186,9 @@ def score_cohort(
     return replace(_score(task, cohort, labels, symptoms, asked), original=original)
 
 
-def _score(task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomSet | None, asked: Asked) -> Results:
+def _score(
+    task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomSet | None, asked: CohortChoices
+) -> Results:
     classes, notes, matched = task.classes, cohort.notes, None
     given: list[int | None] = [None] * len(cohort.names)
     if cohort.labels is not None:
@@ -209,7 +211,7 @@ def _score(task: Task, cohort: Cohort, labels: Labels | None, symptoms: SymptomS
         rows.append(CohortRow(name, label, None, tuple(values), values.index(max(values)), known, distance))
     if asked.threshold != HALF and rows:
         rows = _called(rows, asked.threshold, finding(task))
-    return measure(task, Results(cohort, labels, classes, tuple(rows), None, asked, "", matched, notes))
+    return measure_cohort(task, Results(cohort, labels, classes, tuple(rows), None, asked, "", matched, notes))
 
 
 def _called(rows: list[CohortRow], threshold: float, positive: int) -> list[CohortRow]:
@@ -222,7 +224,7 @@ def _called(rows: list[CohortRow], threshold: float, positive: int) -> list[Coho
     ]
 
 
-def measure(task: Task, results: Results, resamples: int = 0) -> Results:
+def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
     """The results with the figures that `vip evaluate` gives of the same images.
 
     resamples: of the bootstrap of the probabilities' figures, which takes longest; 0 leaves their intervals out.

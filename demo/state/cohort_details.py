@@ -12,7 +12,7 @@ from vip_core.evaluation.metrics import Metrics
 from vip_core.evaluation.positive_class import PositiveClass
 from vip_core.evaluation.subgroups import Subgroup, measure_subgroups
 
-from .cohort import SEED, Results, measure, score_cohort
+from .cohort import SEED, Results, measure_cohort, score_cohort
 from .labels import group_columns
 from .lists import parse_boxes
 from .tasks import Task
@@ -45,7 +45,7 @@ def cohort_details(task: Task, results: Results, versions: Sequence[Any] = ()) -
     """
     if results.figures is None:
         return None
-    belief = measure(task, results, RESAMPLES).belief
+    belief = measure_cohort(task, results, RESAMPLES).belief
     assert belief is not None
     subgroups, left_out = _subgroups(results)
     return Details(belief, subgroups, left_out, [_version(task, results, each) for each in versions[:MAX_VERSIONS]])

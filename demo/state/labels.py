@@ -15,7 +15,7 @@ MAX_LABEL_BYTES = 2**20  # 500 lines have 50,000
 NEEDED = ("image", "label")
 MAX_UNKNOWN = 40  # labels that are asked for; more are no classes
 
-Meanings = Mapping[str, int]  # class key of a label -> index into the classes, as the visitor says
+LabelMeanings = Mapping[str, int]  # class key of a label -> index into the classes, as the visitor says
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def read_labels(path: Path, called: str) -> Labels:
 
 
 def match_labels(
-    labels: Labels, names: Sequence[str], classes: tuple[str, ...], meanings: Meanings | None = None
+    labels: Labels, names: Sequence[str], classes: tuple[str, ...], meanings: LabelMeanings | None = None
 ) -> MatchedLabels:
     """The label of each image, by its base name (case, and a missing ending, do not count), and what did not fit.
 

@@ -22,7 +22,7 @@ from demo.render.cohort_charts import operating_point, points
 from demo.sections.cohort_handlers import choose_row, filtered, read_upload, show, take_labels, take_meanings
 from demo.sections.uploads import uploaded_files
 from demo.state import cohort_loader as cohort_reading
-from demo.state.cohort import Asked, Cohort, finding, reference_cohort, score_cohort
+from demo.state.cohort import Cohort, CohortChoices, finding, reference_cohort, score_cohort
 from demo.state.cohort_loader import BATCH, GONE_AFTER, Turns, read_cohort
 from demo.state.cohort_table import (
     ALL,
@@ -497,7 +497,7 @@ def test_an_upload_is_read_to_its_end_and_the_page_set_free(tasks, tmp_path):
 
 
 def test_threshold_moves_the_decisions_and_nothing_else(task, cohort, labels, results):
-    strict = score_cohort(task, cohort, labels, task.predictor.symptoms, None, Asked(threshold=0.99))
+    strict = score_cohort(task, cohort, labels, task.predictor.symptoms, None, CohortChoices(threshold=0.99))
     for row, before in zip(strict.rows, results.rows, strict=True):
         assert row.probabilities == before.probabilities
         if row.probabilities:

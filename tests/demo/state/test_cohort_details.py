@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from demo.render.cohort_details import details_card
-from demo.state.cohort import Asked, score_cohort
+from demo.state.cohort import CohortChoices, score_cohort
 from demo.state.cohort_details import cohort_details
 from demo.state.cohort_loader import Turns, read_cohort
 from demo.state.labels import read_labels
@@ -43,8 +43,8 @@ def scored(folder, tasks):
     *_, last = read_cohort(task.predictor.vip.backbone, files, "me", Turns())
     labels = read_labels(folder / "labels.csv", "labels.csv")
     threshold = task.predictor.vip.card.threshold
-    asked = Asked(threshold=threshold, prevalence=0.1)
-    half = score_cohort(task, last.cohort, labels, task.predictor.symptoms, None, Asked(prevalence=0.1))
+    asked = CohortChoices(threshold=threshold, prevalence=0.1)
+    half = score_cohort(task, last.cohort, labels, task.predictor.symptoms, None, CohortChoices(prevalence=0.1))
     return half, score_cohort(task, last.cohort, labels, task.predictor.symptoms, None, asked)
 
 
