@@ -65,7 +65,7 @@ function rowsOf(task, asked, diagnosis, original, known, second) {
       contribution: rounded(score.contribution, 4),
       adds: rounded(signs[name] * score.contribution, 4),
       attention: rounded(score.attention, 4),
-      auroc: separations[row] === null ? null : rounded(separations[row], 3),
+      auroc: separations[row] === null || Number.isNaN(separations[row]) ? null : rounded(separations[row], 3),
       counts,
       note: note(score.symptom),
       ...(second ? { second: rounded(second.symptoms[row].similarity, 4) } : {}),
@@ -104,7 +104,7 @@ function distributions(task, mode, name, { similarities }, similarity, drawn) {
   const label = classes.indexOf(name);
   const above = classes.length === 2 ? each => each === 0 : each => each === label;
   const groups = [similarities.filter((_, i) => above(bank.labels[i])), similarities.filter((_, i) => !above(bank.labels[i]))];
-  const share = group => Math.round((100 * group.filter(value => value < similarity).length) / group.length);
+  const share = group => Math.round((100 * group.filter(value => value < similarity).length) / Math.max(1, group.length));
   return { counts: drawn ? null : groups.map(group => histogram(group, task.config.axis[mode])), below: groups.map(share) };
 }
 

@@ -12,10 +12,11 @@ from vip_core.web.model_files import class_prompt_lists, model_facts
 from vip_core.web.runtime import RUNTIME, RUNTIME_VERSION
 
 from .. import DISCLAIMER
-from .task_view import Json, task_config
+from .task_view import Json, aurocs, task_config
 from .tasks import EXAMPLES, MODES, Task
 
 PRIVACY = "Your image stays in this browser: it is read here, sent nowhere, and gone when you close the page."
+OF_THE_SERVER = ("gradio.js", "pages.js", "zip.js")  # scripts that the static page has no use for
 APACHE = PROJECT / "LICENSE"
 FRONT_MATTER = """---
 title: ViP
@@ -76,6 +77,7 @@ def page_config(tasks: Mapping[str, Task], offered: Mapping[str, Task], precisio
         facts = described[key]
         facts["files"] = f"tasks/{key}" if key in tasks else None
         facts["invitation"] = facts["invitation"].replace("PNG, JPEG, TIFF or DICOM", "PNG, JPEG or WebP")
+        facts["library"] = rated_library(task, facts["library"])
         facts["prompts"] = class_prompt_lists(task.predictor.symptoms)
         facts["versions"] = {"vip_core": __version__, "checkpoint": key, **model_facts(task.predictor.vip)}
         for example, (path, _) in zip(facts["examples"], task.examples, strict=True):
@@ -91,6 +93,16 @@ def page_config(tasks: Mapping[str, Task], offered: Mapping[str, Task], precisio
     }
 
 
+def rated_library(task: Task, library: list[Json]) -> Json:
+    """The wordings of a library for each class, with their AUROC: a browser would take long to find it."""
+    texts = [entry["text"] for entry in library]
+    rated = {name: aurocs(task, name, texts) for name in task.classes}
+    return {
+        name: [{**entry, "auroc": auroc} for entry, auroc in zip(library, values, strict=True)]
+        for name, values in rated.items()
+    }
+
+
 def example_files(tasks: Mapping[str, Task]) -> dict[str, bytes]:
     """The example images of the tasks by their path in the page's folder."""
     paths = [(key, path) for key, task in tasks.items() for path, _ in task.examples]
@@ -100,7 +112,9 @@ def example_files(tasks: Mapping[str, Task]) -> dict[str, bytes]:
 def page_files() -> dict[str, bytes]:
     """Our own scripts and styles: those of the served page's component, and those that replace its server."""
     page, web = PROJECT / "assets" / "page", PROJECT / "assets" / "web"
-    shared = {f"page/{path.name}": path.read_bytes() for path in sorted(page.iterdir()) if path.name != "gradio.js"}
+    shared = {
+        f"page/{path.name}": path.read_bytes() for path in sorted(page.iterdir()) if path.name not in OF_THE_SERVER
+    }
     return {**shared, **{path.name: path.read_bytes() for path in sorted(web.iterdir()) if path.is_file()}}
 
 

@@ -59,7 +59,7 @@ def checkpoint_files(name: str, vip: ViP, folder: str, half: bool) -> dict[str, 
         name: as given to `ViP.from_pretrained`.
         vip: that model.
         folder: of the task in the page's folder.
-        half: store prompts and reference bank in float16.
+        half: store all tensors in float16.
     """
     source = find_checkpoint(name)
     assert vip.reference is not None  # it comes from a checkpoint
@@ -71,7 +71,7 @@ def checkpoint_files(name: str, vip: ViP, folder: str, half: bool) -> dict[str, 
     }
     files = {
         f"{folder}/card.json": (source / "card.json").read_bytes(),
-        f"{folder}/text.safetensors": tensor_bytes(text),
+        f"{folder}/text.safetensors": tensor_bytes({key: _half(t) for key, t in text.items()} if half else text),
     }
     for each in ("model.safetensors", "reference.safetensors"):
         files[f"{folder}/{each}"] = (source / each).read_bytes()
