@@ -31,6 +31,7 @@ def cohort(person, xrays) -> None:
     person.page.click("#vip-cohort-reference")
     expect(person.page.locator("#vip-cohort-summary")).to_contain_text("These are the original lists")
     expect(person.page.locator("#vip-cohort-table .virtual-row").first).to_be_visible()
+    expect(person.page.locator("#vip-cohort-details table").first).to_be_visible()
 
 
 def symptoms(person, xrays) -> None:
@@ -47,10 +48,11 @@ def about(person, xrays) -> None:
     expect(person.page.get_by_role("heading", name="Privacy", exact=True)).to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("fill", [diagnose, cohort, symptoms, about])
-def test_axe_finds_nothing_serious_of_ours(visit, xrays, fill, theme):
-    person = visit(query=f"?__theme={theme}")
+def test_axe_finds_nothing_serious_of_ours(visit, xrays, fill, theme, width, height):
+    person = visit(width, height, f"?__theme={theme}")
     fill(person, xrays)
     assert barriers(person.page) == {}
 
