@@ -6,9 +6,10 @@ from itertools import combinations
 import pytest
 import torch
 
+from demo.state.bench import rescore
 from demo.state.request import read_request
 from demo.state.rows import distributions, note, score_rows
-from demo.state.task_view import cutoffs, finding_of, task_config
+from demo.state.task_view import aurocs, cutoffs, finding_of, task_config
 from demo.state.visit import Visit
 from demo.state.what_if import diagnose, what_would_change
 from vip_core.errors import SymptomError
@@ -203,3 +204,11 @@ def test_distributions_shares_are_of_each_group(task, features):
 )
 def test_note_says_which_words_cannot_matter(symptom, words):
     assert (words in note(symptom)) and bool(words) == bool(note(symptom))
+
+
+def test_rescore_gives_the_aurocs_of_a_library_without_an_image(tasks, task):
+    texts = [entry["text"] for entry in task_config(task, tasks)["library"]][:3]
+    asked = {"task": "pneumonia", "choice": 1, "id": 2, "library": {"class": "pneumonia", "texts": texts}}
+    answer = rescore(tasks, Visit(), asked)
+    assert answer["library"] == {"class": "pneumonia", "aurocs": aurocs(task, "pneumonia", texts)}
+    assert all(0 <= value <= 1 for value in answer["library"]["aurocs"]) and "rows" not in answer
