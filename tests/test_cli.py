@@ -171,6 +171,17 @@ def test_device_that_is_missing_is_one_sentence(monkeypatch, trained, capsys):
         assert (status, out, err.count("\n")) == (2, "", 1) and f"VIP_DEVICE={name} is not a device" in err
 
 
+@pytest.mark.parametrize("tag", [None, "random"])
+def test_score_takes_the_option_that_its_error_names(trained, image_folder, tag, capsys):
+    words = [image_folder / "dark" / "dark01.png", "--checkpoint", trained, "--backbone", "RN50"]
+    status, _, err = leaves_with(score, [*words, *(["--pretrained", tag] if tag else [])], capsys)
+    assert status == 2
+    if tag is None:
+        assert "RN50 needs --pretrained with one of" in err
+    else:  # it is read, and is not the one that the checkpoint was trained with
+        assert "--pretrained" not in err and "backbone" in err.lower()
+
+
 def test_score_reports_a_name_that_is_too_long_on_its_own_line(trained, image_folder, capsys):
     given = ["x" * 300, image_folder / "dark" / "dark01.png", "--checkpoint", trained, "--json"]
     status, out, _ = leaves_with(score, given, capsys)

@@ -34,7 +34,7 @@ def evaluate(
         Option(help="if it is elsewhere than the checkpoint's card says: local-dir:PATH; or that of --zero-shot"),
     ] = None,
     pretrained: Annotated[
-        str | None, Option(help="with --zero-shot: open_clip's tag of the weights, or a file")
+        str | None, Option(metavar="TAG", help="with --backbone: open_clip's tag of its weights, or a file")
     ] = None,
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
@@ -98,7 +98,7 @@ def evaluate(
     if zero_shot is not None and symptoms is None:
         raise UsageError("--zero-shot needs --symptoms FILE, which names the classes.")
     given = None if symptoms is None else SymptomSet.load(symptoms)
-    vip = None if checkpoint is None else _load(checkpoint, backbone, given)
+    vip = None if checkpoint is None else _load(checkpoint, backbone, pretrained, given)
     used = vip.symptoms if vip is not None else given
     assert used is not None
     asked = Questions(seed, positive, None, by, symptom_labels)
@@ -155,14 +155,15 @@ def evaluate(
     return 0
 
 
-def _load(checkpoint: str, backbone: str | None, symptoms: object) -> "ViP":
+def _load(checkpoint: str, backbone: str | None, pretrained: str | None, symptoms: object) -> "ViP":
     """The model, on the device to run on, with the symptoms that were given."""
     from vip_core.models.backbone import Backbone
     from vip_core.models.vip import ViP
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.device import best_device
 
-    vip = ViP.from_pretrained(checkpoint, Backbone.load(backbone) if backbone else None).to(best_device())
+    loaded = Backbone.load(backbone, pretrained) if backbone else None
+    vip = ViP.from_pretrained(checkpoint, loaded).to(best_device())
     if isinstance(symptoms, SymptomSet):
         vip.symptoms = symptoms.ordered(vip.symptoms.classes)
     return vip

@@ -32,6 +32,9 @@ def score(
     backbone: Annotated[
         str | None, Option(help="its backbone, if that is elsewhere than the card says: local-dir:PATH")
     ] = None,
+    pretrained: Annotated[
+        str | None, Option(metavar="TAG", help="with --backbone: open_clip's tag of its weights, or a file")
+    ] = None,
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
     ] = None,
@@ -80,7 +83,7 @@ def score(
     elif engine == "ray" or address is not None:
         raise UsageError("--engine ray needs --out with the folder to write.")
     edited = SymptomSet.load(symptoms) if symptoms else None
-    loaded = Backbone.load(backbone) if backbone else None
+    loaded = Backbone.load(backbone, pretrained) if backbone else None
     predictor = Predictor(ViP.from_pretrained(checkpoint, loaded))
     shares = _shares(predictor, prevalence)
     if out is not None:
