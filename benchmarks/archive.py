@@ -92,16 +92,20 @@ def rates(arguments: argparse.Namespace) -> None:
         }
         tower(pixels[:BATCH])
         seconds: dict[str, list[float]] = {name: [] for name in runs}
+        computed: dict[str, list[float]] = {name: [] for name in runs}
         for turn in range(arguments.rounds):
             for title, run in runs.items():
-                started = time.monotonic()
+                started, before = time.monotonic(), time.process_time()
                 run(turn)
+                computed[title].append(time.process_time() - before)
                 seconds[title].append(time.monotonic() - started)
     first = seconds["tower alone, pixels in memory"]
     print(f"{arguments.backbone}, {len(large)} images, {torch.get_num_threads()} threads, bfloat16 {bf16}")
     for title, taken in seconds.items():
         ratio = statistics.median(tower / own for tower, own in zip(first, taken, strict=True))
-        print(f"{title:<36}{len(large) / statistics.median(taken):8.1f} images/s {ratio:6.2f} of the tower alone")
+        own = 1000 * statistics.median(computed[title]) / len(large)
+        rate = len(large) / statistics.median(taken)
+        print(f"{title:<36}{rate:8.1f} images/s {ratio:6.2f} of the tower alone {own:8.1f} ms of a core per image")
 
 
 def resident(count: int) -> None:

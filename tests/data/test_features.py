@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -208,3 +209,24 @@ def test_feature_cache_notices_a_flipped_bit(tmp_path):
     first, damaged, _ = rows
     assert cache.read([first]).keys() == {first}  # the features of this image are whole
     assert damaged not in cache.read(rows) and not shard.exists()
+
+
+def test_image_features_of_a_large_set_are_a_mapped_file_with_the_same_values(backbone, paths, monkeypatch):
+    plain = image_features(backbone, paths, views=2)
+    monkeypatch.setattr(feature_cache, "MAPPED", 1000)
+    mapped = image_features(backbone, [*paths, paths[3]], views=2)
+    assert torch.equal(mapped[:-1], plain) and torch.equal(mapped[-1], plain[3])
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert ".features-" in maps.read_text()
+        del mapped
+        assert ".features-" not in maps.read_text()
+
+
+def test_feature_cache_opens_no_shard_of_other_images(tmp_path, monkeypatch):
+    cache, own, other = FeatureCache(tmp_path), rows_of(20), rows_of(30, seed=1)
+    cache.write(other), cache.write(own)
+    assert cache.read(own).keys() == own.keys()
+    opened, plain = [], feature_cache.safe_open
+    monkeypatch.setattr(feature_cache, "safe_open", lambda path, kind: opened.append(path) or plain(path, kind))
+    assert cache.read(own).keys() == own.keys() and len(opened) == 1

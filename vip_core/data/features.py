@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vip_core.data.dataset import Row
 from vip_core.data.digests import file_digests
-from vip_core.data.feature_cache import SHARD_IMAGES, FeatureCache
+from vip_core.data.feature_cache import SHARD_IMAGES, FeatureCache, feature_table
 from vip_core.data.images import read_image
 from vip_core.data.versions import reader_version
 from vip_core.errors import DataError, ImageError
@@ -217,12 +217,19 @@ def image_features(
     transform = f"{backbone.transform_id} {_described(backbone.preprocess)}"
     key = "|".join((backbone.fingerprint, transform, random, "bf16" if bf16 else "fp32", reader_version()))
     cache = FeatureCache(cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:20])
+    rows: dict[str, list[int]] = {}  # an image may be listed twice
+    for row, digest in enumerate(digests):
+        rows.setdefault(digest, []).append(row)
+    found = feature_table(len(paths), 1 + views, backbone.embed_dim, cache.folder)
     with main_first():
-        known = cache.read(digests)
-        missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
+        missing = dict(zip(digests, paths, strict=True))
+        for digest, features in cache.stream(digests):
+            found[rows[digest]] = features
+            del missing[digest]
         if missing:
-            known |= _encode_missing(backbone, missing, views, crop, cache, what, float32)
-    return torch.stack([known[digest] for digest in digests])
+            for digest, features in _encode_missing(backbone, missing, views, crop, cache, what, float32):
+                found[rows[digest]] = features
+    return found
 
 
 def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: int, epoch: int) -> Tensor:
@@ -246,9 +253,9 @@ def fresh_views(backbone: Backbone, paths: Sequence[Path], crop: float, seed: in
 
 def _encode_missing(
     backbone: Backbone, missing: dict[str, Path], views: int, crop: float, cache: FeatureCache, what: str, float32: bool
-) -> dict[str, Tensor]:
+) -> Iterator[tuple[str, Tensor]]:
+    """(digest, features) of each image, written to the cache shard by shard. Raises UnreadableImages at the end."""
     digests, paths = list(missing), list(missing.values())
-    known: dict[str, Tensor] = {}
     shard: dict[str, Tensor] = {}
     errors: dict[Path, ImageError] = {}
     with progress() as bar:
@@ -262,13 +269,13 @@ def _encode_missing(
             shard[digest] = features.clone()
             if len(shard) == SHARD_IMAGES:
                 cache.write(shard)
-                known |= shard
+                yield from shard.items()
                 shard = {}
     if shard:
         cache.write(shard)
+        yield from shard.items()
     if errors:
         raise UnreadableImages(errors, len(paths))
-    return known | shard
 
 
 def _described(transform: object) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from vip_core.data.images import decode_image
 from vip_core.errors import ImageError
 from vip_core.models.vip import ViP
+from vip_core.scale.preprocessing import archive_preprocess
 from vip_core.scale.rows import row_schema, to_rows
 from vip_core.scale.storage import Storage
 from vip_core.scoring.predictor import Predictor
@@ -41,7 +42,7 @@ class ScoringWorker:
         self.schema = row_schema(self.symptoms.classes, bool(shares))
         self.predictor.encode_symptoms(self.symptoms)
         backbone = self.predictor.backbone
-        self._preprocess = backbone.preprocess
+        self._preprocess = archive_preprocess(backbone)
         # One batch at a time on a GPU, whose memory it fills; on a CPU each thread computes for itself.
         self._tower = nullcontext() if backbone.device.type == "cpu" else threading.Lock()
 
