@@ -15,7 +15,8 @@ export async function answer(task, visit, request) {
   const asked = readRequest(task, request);
   const { diagnosis, known } = await diagnose(task, visit.feature, asked);
   const own = task.prompts(asked.mode);
-  const original = await task.scorer(asked.mode).diagnose(visit.feature, own);
+  const key = `${task.config.key}|${asked.mode}`;
+  const original = ((visit.originals ??= {})[key] ??= await task.scorer(asked.mode).diagnose(visit.feature, own)); // once per image
   const second = visit.second && (await diagnose(task, visit.second.feature, asked)).diagnosis;
   const changed = JSON.stringify(asked.symptoms.symptoms) !== JSON.stringify(own.symptoms);
   const found = {

@@ -45,7 +45,9 @@ function load({ config, sizes }) {
   // the text tower comes after what the first image needs
   model.text = Promise.all([model.image, model.tasks]).then(async () => {
     const [ort, file, merges] = await Promise.all([runtime, fetched("model/text.onnx", "arrayBuffer"), fetched("model/merges.txt", "text")]);
-    return TextTower.load(ort, file, new Tokenizer(merges, await backbone), await backbone);
+    const tower = await TextTower.load(ort, file, new Tokenizer(merges, await backbone), await backbone);
+    await tower.encodePrompts(["a first run, so that the first edit is as fast as the others"], new Float32Array(0));
+    return tower;
   });
   model.disclaimer = config.disclaimer;
   Promise.all(Object.values(model)).then(
