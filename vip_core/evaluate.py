@@ -177,7 +177,7 @@ def _other(checkpoint: str, classes: "Sequence[str]", rows: "Sequence[Row]"):  #
     from vip_core.evaluation.predictions import predict_rows
     from vip_core.scoring.predictor import Predictor
 
-    vip = _load(checkpoint, None, None)
+    vip = _load(checkpoint, None, None, None)
     own = vip.symptoms.classes
     if set(own) != set(classes):
         raise UsageError(f"{checkpoint} has the classes {list(own)}, not {list(classes)}; compare models of the same.")
