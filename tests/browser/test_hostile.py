@@ -214,7 +214,8 @@ def test_it_is_refused_in_a_sentence_or_read_as_what_it_is(server, caller, unhar
     messages = [re.sub("<[^>]*>", "", text) for text in answer.html if text.startswith('<p class="vip-message"')]
     messages = [text for text in messages if text]
     if upload.where == "image":
-        messages += [text for text in answer.texts if text.endswith(".") and not upload.taken]
+        said = [text for text in answer.texts if text.endswith(".") and not upload.taken]
+        messages += dict.fromkeys(said)  # Gradio sends what a handler yields last a second time, as its result
     assert all(text.endswith(".") and "\n" not in text and len(text) < 1000 for text in messages)
     if upload.where == "image" and not upload.taken:
         assert len(messages) == 1
