@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -35,7 +36,8 @@ def ask(address, work):
             await client.initialize()
             return await work(client)
 
-    return asyncio.run(session())
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser that another test left open has this thread's event loop
+        return elsewhere.submit(lambda: asyncio.run(session())).result()
 
 
 def test_mcp_offers_diagnose_and_nothing_else(address):
