@@ -26,6 +26,9 @@ setup(
         *resources,
     ],
     package_dir={name: folder for folder, name in RENAMED.items()},
-    package_data={"vip_core": ["py.typed", "**/*.md", "**/*.json"], **{name: ["*.*"] for name in resources}},
+    package_data={
+        "vip_core": ["py.typed", "**/*.md", "**/*.json", "**/*.txt"],
+        **{name: ["*.*"] for name in resources},
+    },
     exclude_package_data={RENAMED["assets"]: ["page.png"]},
 )
