@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -168,18 +167,6 @@ def test_find_checkpoint_refuses_an_unknown_name(name):
 def test_find_checkpoint_refuses_a_folder_without_a_card(tmp_path):
     with pytest.raises(CheckpointError, match=r"has no card\.json"):
         ViP.from_pretrained(tmp_path)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def test_save_pretrained_on_a_full_disk_keeps_the_former_version(trained, small_disk):
