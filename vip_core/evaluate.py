@@ -10,7 +10,7 @@ from vip_core.cli import run
 from vip_core.data.options import DataOptions
 from vip_core.errors import UsageError
 from vip_core.training.config import DataName
-from vip_core.utils.options import command
+from vip_core.utils.options import Address, EngineName, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +60,8 @@ def evaluate(
         bool, Option("--allow-seen", help="measure on images that the checkpoint was trained on")
     ] = False,
     seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
-    engine: Annotated[
-        Literal["local", "ray"], Option(help="what encodes the images: this process, or the workers of a Ray cluster")
-    ] = "local",
-    address: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
-    ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Measure a checkpoint, or zero-shot, on a split of a data set. Research use only."""

@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from vip_core.cli import run
 from vip_core.errors import ImageError, UsageError
-from vip_core.utils.options import command
+from vip_core.utils.options import Address, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,10 +54,7 @@ def score(
     engine: Annotated[
         Literal["local", "ray"], Option(help="with --out: this process, or the workers of a Ray cluster")
     ] = "local",
-    address: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
-    ] = None,
+    address: Address = None,
     image_column: Annotated[
         str | None,
         Option(metavar="NAME", help="with --out: the column of a CSV or Parquet of paths", show_default="path, image"),

@@ -1,14 +1,14 @@
 """python -m vip_core.train: train the prompts on a data set, by the paper's method or its extension."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Option
 
 from vip_core.cli import run
 from vip_core.data.options import DataOptions
 from vip_core.training.config import TrainConfig
-from vip_core.utils.options import command
+from vip_core.utils.options import Address, EngineName, command
 
 
 def train(
@@ -26,13 +26,8 @@ def train(
             help="out-of-distribution images, to count those that the domain check flags",
         ),
     ] = [],  # noqa: B006 - typer's way to say a list
-    engine: Annotated[
-        Literal["local", "ray"], Option(help="what encodes the images: this process, or the workers of a Ray cluster")
-    ] = "local",
-    address: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
-    ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> int:
     """Train ViP's prompts on a data set. Research use only."""
     from vip_core.evaluation.measure import Evaluation

@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -18,6 +18,13 @@ from typer.models import OptionInfo
 from vip_core.errors import UsageError
 
 Main = Callable[[list[str]], int]  # arguments -> exit status
+EngineName = Annotated[
+    Literal["local", "ray"], typer.Option(help="what encodes the images: this process, or the workers of a Ray cluster")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
+]
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export by its own name
 
 
