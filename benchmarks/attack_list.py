@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 from attack_target import PROJECT, SECONDS, Target, Visitor
 from PIL import Image
+from serving import close_all
 
 XRAY = next((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
 Attack = Callable[[Target, Visitor], str]
@@ -189,17 +190,7 @@ def idle_connections(target: Target, visitor: Visitor) -> str:
         except OSError:
             break
     time.sleep(25)
-    alive = 0
-    for each in held:
-        each.setblocking(False)
-        try:
-            alive += each.recv(1) != b""
-        except BlockingIOError:
-            alive += 1
-        except OSError:
-            pass
-        each.close()
-    return f"{len(held)} opened, {alive} left after 25 s, log {target.log.stat().st_size / 1000:.0f} kB"
+    return f"{len(held)} opened, {close_all(held)} left after 25 s, log {target.log.stat().st_size / 1000:.0f} kB"
 
 
 ATTACKS: tuple[Attack, ...] = (

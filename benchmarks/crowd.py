@@ -14,7 +14,7 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from serving import Person, Server, running
+from serving import Person, Server, close_all, running
 
 GROWTH = 1.1  # times the memory at the start
 LOG = 1e6  # bytes
@@ -43,17 +43,7 @@ async def hold_connections(server: Server, count: int) -> str:
             break
         await asyncio.sleep(0)
     await asyncio.sleep(HELD)
-    left = 0
-    for each in held:
-        each.setblocking(False)
-        try:
-            left += each.recv(1) != b""
-        except BlockingIOError:
-            left += 1
-        except OSError:
-            pass
-        each.close()
-    return f"{len(held)} idle connections opened, {left} left after {HELD:.0f} s"
+    return f"{len(held)} idle connections opened, {close_all(held)} left after {HELD:.0f} s"
 
 
 async def measure(arguments: argparse.Namespace) -> bool:

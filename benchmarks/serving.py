@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,21 @@ class Server:
     @property
     def files(self) -> int:
         return sum(path.is_file() and path.name not in (".vip-lock", "log.txt") for path in self.uploads.rglob("*"))
+
+
+def close_all(connections: Sequence[socket.socket]) -> int:
+    """Close idle connections. Returns how many of them the server had left open."""
+    left = 0
+    for each in connections:
+        each.setblocking(False)
+        try:
+            left += each.recv(1) != b""
+        except BlockingIOError:
+            left += 1
+        except OSError:
+            pass
+        each.close()
+    return left
 
 
 @asynccontextmanager
