@@ -97,8 +97,8 @@ def test_results_do_not_depend_on_the_number_of_threads(worker, few_images, tmp_
 def test_files_have_whole_batches(worker, few_images, tmp_path):
     score(worker, few_images, tmp_path / "out", shard_batches=2)
     assert [pq.read_metadata(path).num_rows for path in sorted((tmp_path / "out").glob("*.parquet"))] == [
-        2 * BATCH_IMAGES,
-        100 - 2 * BATCH_IMAGES,
+        *[2 * BATCH_IMAGES] * 3,
+        100 - 6 * BATCH_IMAGES,
     ]
 
 

@@ -8,12 +8,12 @@ from PIL import Image
 from tests.conftest import PROJECT
 from vip_core.data.images import read_image
 from vip_core.models.vip import ViP
-from vip_core.scale.preprocessing import archive_preprocess
+from vip_core.scale.preprocessing import _values, archive_preprocess
 
 FILMS = sorted((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
 
 
-@pytest.mark.parametrize("size", [(1024, 1024), (97, 640), (224, 224), (40, 31)])
+@pytest.mark.parametrize("size", [(1024, 1024), (2100, 2100), (97, 640), (224, 224), (40, 31)])
 def test_pixels_differ_by_one_grey_level_and_those_of_noise_by_two(vip_mini, size):
     noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     enlarged = read_image(FILMS[0]).resize(size[::-1], Image.Resampling.BICUBIC)
@@ -30,6 +30,20 @@ def test_probabilities_differ_by_less_than_a_hundredth():
         pixels = (torch.stack([transform(image) for image in images]) for transform in transforms)
         found, plain = ((vip(vip.backbone.encode_images(each)) / vip.temperature).softmax(-1) for each in pixels)
     assert len(images) >= 2 and 0 < (found - plain).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("size", [(97, 61), (2100, 2100)])
+def test_values_are_those_of_the_image_which_stay_when_it_is_gone(size):
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    values = _values(Image.fromarray(noise))  # nothing else holds the image
+    assert torch.equal(values[:3], torch.from_numpy(noise).permute(2, 0, 1))
+
+
+def test_values_share_the_memory_of_an_image_of_one_block():
+    image = Image.new("RGB", (640, 480))
+    values = _values(image)
+    image.paste((1, 2, 3), (0, 0, 640, 480))
+    assert values[:, 0, 0].tolist()[:3] == [1, 2, 3]
 
 
 def test_other_preprocessing_is_the_backbones_own(backbone):

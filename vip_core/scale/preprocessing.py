@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import torch
 from PIL.Image import Image
 from torch import Tensor
@@ -25,8 +26,21 @@ def archive_preprocess(backbone: Backbone) -> Callable[[Image], Tensor]:
     size = backbone.image_size
 
     def preprocess(image: Image) -> Tensor:
-        values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (1, 3, h, w)
-        resized = F.interpolate(values, size=size, mode="bicubic", antialias=True)[0]
-        return resized.float().div_(255).sub_(mean).div_(std)
+        values = _values(image)
+        if (image.height, image.width) != size:
+            values = F.interpolate(values[None], size=size, mode="bicubic", antialias=True)[0]
+        return values[:3].float().div_(255).sub_(mean).div_(std)
 
     return preprocess
+
+
+def _values(image: Image) -> Tensor:
+    """The bytes of an RGB image (3 or 4, H, W), not to be written to: Pillow's own memory where it can be shared.
+
+    The fourth channel is Pillow's filling. Pillow shares through Arrow, from version 11.2 on, what lies in one block.
+    """
+    try:
+        values = torch.from_dlpack(pa.array(image).flatten())
+    except (ValueError, TypeError, pa.ArrowException):  # several blocks (over 4 million pixels), or an older Pillow
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    return values.view(image.height, image.width, -1).permute(2, 0, 1)
