@@ -70,6 +70,7 @@ def score(
     from vip_core.scoring.uncertainty import encode_views, measure_uncertainty
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import progress
+    from vip_core.utils.memory import keep_freed_memory
 
     if out is not None:
         if as_json or uncertainty:
@@ -87,6 +88,7 @@ def score(
         used = predictor.resolve(edited)
         return score_to_parquet(images, out, predictor.vip, used, shares, engine, address, image_column, rows_per_file)
     paths = _expand(images)
+    keep_freed_memory()
     failed = False
     console = Console()
     with progress(disable=len(paths) < SILENT_UP_TO) as bar:

@@ -1,21 +1,17 @@
 """Batches in parallel on one machine: each thread reads, decodes and computes a batch of its own."""
 
-import ctypes
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 import torch
 
+from vip_core.utils.memory import keep_freed_memory
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_KEEP = 2**30  # bytes
 
 
 def lane_count(device: torch.device) -> int:
@@ -47,19 +43,3 @@ def in_lanes(work: Callable[[_Item], _Result], items: Iterable[_Item], lanes: in
         finally:
             for future in waiting:
                 future.cancel()
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have malloc reuse large blocks instead of returning each to the system, which zeroes it at every batch.
-
-    It halves the time of vip-mini's image tower (docs/benchmarks.md). Of glibc only; elsewhere nothing changes.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    mallopt(_MMAP_THRESHOLD, _KEEP)
-    mallopt(_TRIM_THRESHOLD, _KEEP)

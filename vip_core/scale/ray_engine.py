@@ -13,8 +13,9 @@ import torch
 
 from vip_core.errors import UsageError
 from vip_core.scale.arrow import from_bytes, to_bytes
-from vip_core.scale.lanes import keep_freed_memory, usable_cores
+from vip_core.scale.lanes import usable_cores
 from vip_core.scale.worker import ScoringWorker
+from vip_core.utils.memory import keep_freed_memory
 
 Function = Callable[[bytes], bytes]
 
