@@ -67,7 +67,7 @@ def score_archive(
         shard_batches: batches per Parquet file.
 
     Raises:
-        CheckpointError: `out` was scored with another model, other symptoms or another prevalence.
+        CheckpointError: `out` was scored with another model, symptoms, prevalence or runtime.
         StorageError: `out` cannot be written, or another run writes to it.
     """
     with locked(out):
@@ -131,6 +131,7 @@ def _settings(worker: ScoringWorker) -> dict[str, Any]:
         "model": model_digest(worker.predictor.vip),
         "symptoms": worker.symptoms.to_dict(),
         "prevalence": dict(worker.shares),
+        "runtime": worker.runtime,
     }
 
 

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from vip_core.symptoms import SymptomSet
 
 
-def check_installed(engine: str) -> None:
-    """Raises UsageError where a package of the extra [scale] is missing."""
-    for package in ("pyarrow", *(["ray"] if engine == "ray" else [])):
+def check_installed(engine: str, runtime: str = "torch") -> None:
+    """Raises UsageError where a package of the extra [scale] or [openvino] is missing."""
+    needed = {"pyarrow": "scale"}
+    if engine == "ray":
+        needed["ray"] = "scale"
+    if runtime == "openvino":
+        needed |= dict.fromkeys(("openvino", "onnx", "onnxscript"), "openvino")
+    for package, extra in needed.items():
         if find_spec(package) is None:
-            raise UsageError(f"This needs {package}, which is not installed; run pip install 'vip-core[scale]'.")
+            raise UsageError(f"This needs {package}, which is not installed; run pip install 'vip-core[{extra}]'.")
 
 
 def encode_on(engine: str, address: str | None) -> None:
@@ -44,6 +49,7 @@ def score_to_parquet(
     address: str | None,
     column: str | None,
     rows: int,
+    runtime: str,
 ) -> int:
     """Score the images of sources into Parquet files in `out`. Returns the exit status. Raises ViPError.
 
@@ -57,6 +63,7 @@ def score_to_parquet(
         address: of a Ray cluster; None: one on this machine, which ends with the command.
         column: of the paths in a table.
         rows: per Parquet file.
+        runtime: of the image tower, "torch" or "openvino".
     """
     from vip_core.scale.archive import BATCH_IMAGES, describe, local_engine, score_archive
     from vip_core.scale.sources import list_images
@@ -65,7 +72,7 @@ def score_to_parquet(
 
     storage = Storage()
     listing = list_images(sources, storage, column)
-    worker = ScoringWorker(vip, symptoms, shares, storage)
+    worker = ScoringWorker(vip, symptoms, shares, storage, runtime)
     chosen = local_engine
     if engine == "ray":
         from vip_core.scale.ray_engine import RayEngine

@@ -51,7 +51,7 @@ class Shards:
             write_json(path, {**settings, **about})
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = {"runtime": "torch", **json.loads(path.read_text(encoding="utf-8"))}  # once the only one
             changed = [name for name, value in settings.items() if before.get(name) != value]
         except (ValueError, OSError, AttributeError) as error:
             raise CheckpointError(f"{path} is damaged; choose another --out.") from error

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +12,9 @@ from torch import Tensor
 
 from vip_core.data.images import decode_image
 from vip_core.errors import ImageError
+from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
+from vip_core.scale.lanes import lane_count
 from vip_core.scale.preprocessing import archive_preprocess
 from vip_core.scale.rows import row_schema, to_rows
 from vip_core.scale.storage import Storage
@@ -29,26 +31,32 @@ class ScoringWorker:
         symptoms: to score with.
         shares: of the classes, that probabilities are corrected for; empty for none.
         storage: opens the files.
+        runtime: what runs the image tower: "torch", in bfloat16 where that is fast, or "openvino", in float32.
 
     Raises:
         SymptomError: a symptom cannot be a prompt.
+        UsageError: OpenVINO cannot run the image tower.
     """
 
-    def __init__(self, vip: ViP, symptoms: SymptomSet, shares: Mapping[str, float], storage: Storage):
+    def __init__(
+        self, vip: ViP, symptoms: SymptomSet, shares: Mapping[str, float], storage: Storage, runtime: str = "torch"
+    ):
         self.predictor = Predictor(vip)
         self.symptoms = self.predictor.resolve(symptoms)
         self.shares = dict(shares)
         self.storage = storage
+        self.runtime = runtime
         self.schema = row_schema(self.symptoms.classes, bool(shares))
         self.predictor.encode_symptoms(self.symptoms)
         backbone = self.predictor.backbone
         self._preprocess = archive_preprocess(backbone)
+        self._encode = _encoder(backbone, runtime)
         # One batch at a time on a GPU, whose memory it fills; on a CPU each thread computes for itself.
         self._tower = nullcontext() if backbone.device.type == "cpu" else threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         vip = self.predictor.vip
-        return _restored, (vip, self.symptoms, self.shares, self.storage)
+        return _restored, (vip, self.symptoms, self.shares, self.storage, self.runtime)
 
     @torch.inference_mode()
     def __call__(self, files: pa.RecordBatch) -> pa.RecordBatch:
@@ -73,14 +81,25 @@ class ScoringWorker:
         return to_rows(files, digests, results, self.schema)
 
     def _score(self, pixels: Tensor) -> list[dict[str, Any]]:
-        predictor, device = self.predictor, self.predictor.backbone.device
+        predictor = self.predictor
         with self._tower:
-            features = predictor.backbone.encode_images(pixels.to(device), fast_bf16(device))
-            diagnoses = predictor.diagnose_all(features, self.symptoms)
+            diagnoses = predictor.diagnose_all(self._encode(pixels), self.symptoms)
         if self.shares:
             diagnoses = [predictor.at_prevalence(each, self.shares) for each in diagnoses]
         return [each.to_dict() for each in diagnoses]
 
 
-def _restored(vip: ViP, symptoms: SymptomSet, shares: dict[str, float], storage: Storage) -> ScoringWorker:
-    return ScoringWorker(vip, symptoms, shares, storage)
+def _encoder(backbone: Backbone, runtime: str) -> Callable[[Tensor], Tensor]:
+    """Features (B, D) of pixels (B, 3, H, W) on the CPU."""
+    if runtime == "openvino":
+        from vip_core.scale.openvino_tower import OpenVinoTower
+
+        return OpenVinoTower(backbone, lane_count(backbone.device))
+    device = backbone.device
+    return lambda pixels: backbone.encode_images(pixels.to(device), fast_bf16(device))
+
+
+def _restored(
+    vip: ViP, symptoms: SymptomSet, shares: dict[str, float], storage: Storage, runtime: str
+) -> ScoringWorker:
+    return ScoringWorker(vip, symptoms, shares, storage, runtime)
