@@ -72,6 +72,12 @@ def test_vip_runs_a_command_by_its_name(trained, image_folder, capsys):
         vip(["paint"])
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_vip_runs_every_command(name, capsys):
+    assert vip([name, "--help"]) == 0
+    assert " [OPTIONS]" in capsys.readouterr().out
+
+
 def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used():
     assert not HEAVY & loaded_by("-c", "import vip_core, vip_core.training; vip_core.training.TrainConfig")
     loaded = loaded_by("-c", "from vip_core import Predictor, ViP, Backbone, SymptomSet, ReferenceBank, Diagnosis")

@@ -14,9 +14,9 @@ COMMANDS = {
     "evaluate": "Measure a checkpoint on a split of a data set.",
     "score": "Score images with a checkpoint.",
     "generate": "Have a language model write visual symptoms.",
-    "pretrain": "Make vip-mini, the embedded backbone, from public data; or devise-mini, from none.",
-    "backbone": "Save a backbone to a folder that opens without a network.",
-    "experiments": "Run the paper's tables and figures on a data set.",
+    "pretrain": "Make the embedded backbone, vip-mini, from public data, or devise-mini without data.",
+    "backbone": "Save a backbone to a folder, for use without a network.",
+    "experiments": "Reproduce the paper's tables and figures on a data set.",
 }
 # What the demo adds. vip_core never imports it, so each is looked up by name.
 OF_THE_DEMO = {
@@ -66,11 +66,17 @@ def vip(argv: list[str]) -> int:
         print(f"vip {__version__}")
         return 0
     if name in COMMANDS:
-        return import_module(f"vip_core.{name}").main(rest)
+        return _main(name)(rest)
     if name in OF_THE_DEMO:
         return _of_the_demo(name, rest)
     known = ", ".join([*COMMANDS, *OF_THE_DEMO])
     raise UsageError(f"There is no command {name}; use one of {known}, or vip --help.")
+
+
+def _main(name: str) -> Main:
+    """The `main` of a command: a module, or a package that runs as one."""
+    module = import_module(f"vip_core.{name}")
+    return (import_module(f"{module.__name__}.__main__") if hasattr(module, "__path__") else module).main
 
 
 def _of_the_demo(name: str, rest: list[str]) -> int:
