@@ -13,10 +13,10 @@ LIMIT = {"fp16": 0.005, "int8": 0.02}  # of a similarity's difference from the m
 
 def export_web(
     checkpoint: Annotated[
-        list[str], Option(metavar="NAME...", help="checkpoints: names, folders or Hugging Face ids, on one backbone")
+        list[str], Option(metavar="NAME...", help="checkpoints on one backbone: names, folders or Hugging Face ids")
     ],
-    out: Annotated[Path, Option(metavar="FOLDER", help="the folder to write; a former export in it is replaced")],
-    int8: Annotated[bool, Option("--int8", help="weights in 8 bits: a smaller, less exact page")] = False,
+    out: Annotated[Path, Option(metavar="FOLDER", help="the folder to write; an earlier export in it is replaced")],
+    int8: Annotated[bool, Option("--int8", help="store the weights in 8 bits: a smaller but less exact page")] = False,
     runtime: Annotated[
         Path | None,
         Option(metavar="FOLDER", help="a folder with onnxruntime-web", show_default="downloaded by npm, then cached"),
@@ -42,7 +42,7 @@ def export_web(
     tasks = load_tasks(checkpoint)
     backbones = {task.predictor.vip.backbone.fingerprint: task.predictor.vip.backbone for task in tasks.values()}
     if len(backbones) > 1:
-        raise UsageError("The checkpoints are on different backbones; export a page for each.")
+        raise UsageError("The checkpoints use different backbones; export a page for each.")
     (backbone,) = backbones.values()
     refuse_other_backbones(backbone)
     precision = "int8" if int8 else "fp16"

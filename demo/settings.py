@@ -28,7 +28,7 @@ def accounts(text: str) -> tuple[tuple[str, str], ...]:
     """Users and their passwords. The complaint does not repeat them."""
     pairs = tuple(tuple(pair.split(":", 1)) for pair in text.split())
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
-        raise BadParameter("accounts are written USER:PASSWORD, with spaces between them")
+        raise BadParameter("accounts are written as USER:PASSWORD, separated by spaces")
     return pairs  # type: ignore[return-value]
 
 
@@ -42,7 +42,7 @@ def megabytes(text: str) -> int:
 def existing_folder(text: str) -> str:
     """An existing folder."""
     if not Path(text).expanduser().is_dir():
-        raise BadParameter(f"there is no folder {text}; give the one that holds the checkpoints")
+        raise BadParameter(f"there is no folder {text}; give the folder that contains the checkpoints")
     return str(Path(text).expanduser())
 
 
@@ -50,7 +50,7 @@ def names(text: str) -> tuple[str, ...]:
     """Checkpoints, each once."""
     found = tuple(dict.fromkeys(text.split()))
     if not found:
-        raise BadParameter("no checkpoint is named; give names, folders or Hugging Face ids, with spaces between")
+        raise BadParameter("no checkpoint is named; give names, folders or Hugging Face ids, separated by spaces")
     return found
 
 
@@ -85,8 +85,8 @@ class Settings:
         Option(
             envvar="GRADIO_SERVER_NAME",
             metavar="ADDRESS",
-            help="address to serve on; 0.0.0.0 lets other machines in",
-            show_default="127.0.0.1, this machine alone; on a Hugging Face Space 0.0.0.0",
+            help="address to serve on; 0.0.0.0 allows other machines to connect",
+            show_default="127.0.0.1, this machine only; on a Hugging Face Space 0.0.0.0",
         ),
     ] = field(default_factory=_default_host)
     port: Annotated[
@@ -96,7 +96,7 @@ class Settings:
             parser=port_number,
             metavar="PORT",
             help="port to serve on",
-            show_default="the first free one from 7860 on",
+            show_default="the first free port from 7860",
         ),
     ] = None
     share: Annotated[
@@ -108,13 +108,16 @@ class Settings:
             envvar="VIP_AUTH",
             parser=accounts,
             metavar="USER:PASSWORD",
-            help="who may come in; several accounts with spaces between; prefer the variable, as others on this "
-            "machine can see a flag",
+            help="accounts that may sign in, separated by spaces; prefer the variable, because others "
+            "on this machine can see flags",
             show_default="everybody",
         ),
     ] = field(default=(), repr=False)
     queue_size: Annotated[
-        int, Option(envvar="VIP_QUEUE_SIZE", min=1, metavar="N", help="events that may wait; further ones are refused")
+        int,
+        Option(
+            envvar="VIP_QUEUE_SIZE", min=1, metavar="N", help="number of events that may wait; further ones are refused"
+        ),
     ] = 64
     max_upload: Annotated[  # in bytes
         int,
@@ -142,7 +145,7 @@ class Settings:
             envvar="VIP_TASKS",
             parser=names,
             metavar="NAMES",
-            help="checkpoints to serve, with spaces between: names, folders or Hugging Face ids",
+            help="checkpoints to serve, separated by spaces: names, folders or Hugging Face ids",
             show_default=" ".join(SHIPPED),
         ),
     ] = SHIPPED
@@ -161,15 +164,17 @@ class Settings:
         ),
     ] = False
     generate_limit: Annotated[
-        int, Option(envvar="VIP_GENERATE_LIMIT", min=1, metavar="N", help="how often a visitor may do that per hour")
+        int,
+        Option(envvar="VIP_GENERATE_LIMIT", min=1, metavar="N", help="number of such requests per visitor and hour"),
     ] = 10
     visitors_may_set_base_url: Annotated[
         bool | None,
         Option(
             "--visitors-may-set-base-url/--no-visitors-may-set-base-url",
             envvar="VIP_VISITORS_MAY_SET_BASE_URL",
-            help="let visitors choose which address this server calls; a stranger could have it call internal ones",
-            show_default="only where nobody but people at this machine can come",
+            help="let visitors choose the address that this server calls; a stranger could make it "
+            "call internal services",
+            show_default="only if the page is reachable from this machine alone",
         ),
     ] = None
     allowed_hosts: Annotated[
@@ -178,8 +183,8 @@ class Settings:
             envvar="VIP_ALLOWED_HOSTS",
             parser=host_names,
             metavar="NAMES",
-            help="host names under which visitors reach this server, with spaces between; .example.org is any name "
-            "below it",
+            help="host names under which visitors reach this server, separated by spaces; "
+            ".example.org means any name below it",
             show_default="this machine's own",
         ),
     ] = ()
@@ -197,7 +202,7 @@ class Settings:
             envvar="VIP_PROXIES",
             min=0,
             metavar="N",
-            help="how many reverse proxies every visitor comes through; each appends to X-Forwarded-For",
+            help="number of reverse proxies that every visitor comes through; each must append to X-Forwarded-For",
             show_default="0; on a Hugging Face Space 1",
         ),
     ] = field(default_factory=_default_proxies)

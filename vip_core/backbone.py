@@ -13,7 +13,9 @@ def backbone(
     action: Annotated[Literal["save"], Argument(help="what to do", show_default=False)],
     name: Annotated[str, Argument(help="hf-hub:org/name, an open_clip name, or local-dir:PATH", show_default=False)],
     folder: Annotated[Path, Argument(metavar="DIR", help="the folder to write", show_default=False)],
-    pretrained: Annotated[str | None, Option(help="open_clip's tag of the weights, for an open_clip name")] = None,
+    pretrained: Annotated[
+        str | None, Option(help="open_clip's name for the weights, for an open_clip backbone")
+    ] = None,
 ) -> int:
     """Save a backbone with its tokenizer and configuration; --backbone local-dir:DIR then needs no network."""
     from vip_core.models.backbone import Backbone

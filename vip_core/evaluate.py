@@ -22,49 +22,60 @@ if TYPE_CHECKING:
 def evaluate(
     data: Annotated[DataName, Option(help="the layout of the data set")],
     root: Annotated[Path, Option(help="the folder of the data set (csv: the file, or its folder)")],
-    split: Annotated[Literal["train", "val", "test", "all"], Option(help="the images to measure on")],
+    split: Annotated[Literal["train", "val", "test", "all"], Option(help="the split to evaluate on")],
     options: DataOptions,
     checkpoint: Annotated[str | None, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")] = None,
     zero_shot: Annotated[
         Literal["names", "symptoms"] | None,
-        Option(help="instead of a checkpoint: the backbone as it is, by class names or by the symptoms of --symptoms"),
+        Option(
+            help="instead of a checkpoint: the untrained backbone, with class names or with the symptoms of --symptoms"
+        ),
     ] = None,
     backbone: Annotated[
         str | None,
-        Option(help="if it is elsewhere than the checkpoint's card says: local-dir:PATH; or that of --zero-shot"),
+        Option(help="local-dir:PATH, if the backbone has moved since training; or the backbone for --zero-shot"),
     ] = None,
     pretrained: Annotated[
-        str | None, Option(metavar="TAG", help="with --backbone: open_clip's tag of its weights, or a file")
+        str | None, Option(metavar="TAG", help="with --backbone: open_clip's name for its weights, or a file")
     ] = None,
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
     ] = None,
     positive: Annotated[
-        str | None, Option(metavar="CLASS", help="the class of calibration, predictive values and net benefit")
+        str | None, Option(metavar="CLASS", help="the class for calibration, predictive values and net benefit")
     ] = None,
     prevalence: Annotated[
         str | None,
-        Option(metavar="SHARE", help="of the positive class where decisions are made, 0.1 or CLASS=0.1"),
+        Option(
+            metavar="SHARE", help="prevalence of the positive class where the model will be used, as 0.1 or CLASS=0.1"
+        ),
     ] = None,
-    by: Annotated[list[str], Option(metavar="COLUMN...", help="measure the subgroups of these columns")] = [],  # noqa: B006
+    by: Annotated[list[str], Option(metavar="COLUMN...", help="evaluate the subgroups defined by these columns")] = [],  # noqa: B006
     symptom_labels: Annotated[
-        list[str], Option(metavar="COLUMN...", help="columns of 0 and 1 that label the symptoms which have their words")
+        list[str],
+        Option(metavar="COLUMN...", help="columns of 0s and 1s; each labels the symptoms that contain its name"),
     ] = [],  # noqa: B006
-    compare: Annotated[str | None, Option(metavar="CHECKPOINT", help="test the difference from this one")] = None,
-    report: Annotated[Path | None, Option(metavar="DIR", help="write page, JSON, tables and figures there")] = None,
-    predictions: Annotated[Path | None, Option(metavar="FILE", help="write a CSV with a line per image")] = None,
+    compare: Annotated[
+        str | None, Option(metavar="CHECKPOINT", help="test the difference from this checkpoint")
+    ] = None,
+    report: Annotated[
+        Path | None, Option(metavar="DIR", help="write the report to this folder: page, JSON, tables and figures")
+    ] = None,
+    predictions: Annotated[Path | None, Option(metavar="FILE", help="write a CSV with one row per image")] = None,
     uncertainty: Annotated[
-        bool, Option("--uncertainty", help="count the images to refer, whose class changes with crop or wording")
+        bool,
+        Option(
+            "--uncertainty",
+            help="report how many images to refer to a person: those whose class changes with the crop or the wording",
+        ),
     ] = False,
-    allow_seen: Annotated[
-        bool, Option("--allow-seen", help="measure on images that the checkpoint was trained on")
-    ] = False,
-    seed: Annotated[int, Option(min=0, metavar="N", help="of the bootstrap")] = 1,
+    allow_seen: Annotated[bool, Option("--allow-seen", help="allow images that the checkpoint was trained on")] = False,
+    seed: Annotated[int, Option(min=0, metavar="N", help="seed of the bootstrap")] = 1,
     engine: EngineName = "local",
     address: Address = None,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
-    """Measure a checkpoint, or zero-shot, on a split of a data set. Research use only."""
+    """Evaluate a checkpoint, or a backbone zero-shot, on a split of a data set. Research use only."""
     from dataclasses import replace
 
     from rich.console import Console

@@ -30,21 +30,30 @@ def generate(
     number: Annotated[int, Option(min=1, metavar="N", help="symptoms per class")] = 4,
     kind: Annotated[
         str,
-        Option(metavar="KIND", help=f"of knowledge: {', '.join(KINDS)}"),
+        Option(metavar="KIND", help=f"kind of knowledge: {', '.join(KINDS)}"),
     ] = "visual",
     samples: Annotated[
-        int, Option(min=1, metavar="N", help="number of requests; lines that several replies name rank first")
+        int, Option(min=1, metavar="N", help="number of requests; lines that occur in several replies rank first")
     ] = 1,
-    critique: Annotated[bool, Option("--critique", help="then have the model remove what no image shows")] = False,
+    critique: Annotated[
+        bool, Option("--critique", help="then have the model remove lines that no image can show")
+    ] = False,
     temperature: Annotated[
         float | None,
-        Option(parser=not_negative, metavar="NUMBER", help="of the model", show_default="the server's own"),
+        Option(
+            parser=not_negative,
+            metavar="NUMBER",
+            help="sampling temperature of the model",
+            show_default="the server's own",
+        ),
     ] = None,
     seed: Annotated[
-        int | None, Option(min=0, metavar="N", help="of the model, where the server knows one, and of random words")
+        int | None,
+        Option(min=0, metavar="N", help="seed of the model, if the server supports one, and of random words"),
     ] = None,
     base_url: Annotated[
-        str | None, Option(metavar="URL", help="of the server, up to /v1", show_default="OPENAI_BASE_URL, OpenAI")
+        str | None,
+        Option(metavar="URL", help="address of the server, up to /v1", show_default="OPENAI_BASE_URL, or OpenAI"),
     ] = None,
     model: Annotated[str | None, Option(metavar="NAME", help="the model's name", show_default="VIP_LLM_MODEL")] = None,
     key_variable: Annotated[
@@ -52,9 +61,14 @@ def generate(
     ] = "OPENAI_API_KEY",
     timeout: Annotated[
         float | None,
-        Option(parser=above_zero, metavar="SECONDS", help="of silence before giving up", show_default=str(TIMEOUT)),
+        Option(
+            parser=above_zero,
+            metavar="SECONDS",
+            help="seconds without an answer before giving up",
+            show_default=str(TIMEOUT),
+        ),
     ] = None,
-    retries: Annotated[int, Option(min=0, metavar="N", help="after a failure")] = 3,
+    retries: Annotated[int, Option(min=0, metavar="N", help="retries after a failure")] = 3,
     no_stream: Annotated[bool, Option("--no-stream", help="receive the reply in one piece")] = False,
     checkpoint: Annotated[
         str | None,
@@ -63,7 +77,7 @@ def generate(
     keep: Annotated[
         int | None, Option(min=1, metavar="N", help="with --ground: keep the N best lines per class")
     ] = None,
-    raw: Annotated[bool, Option("--raw", help="write the model's replies beside FILE, as FILE.raw.json")] = False,
+    raw: Annotated[bool, Option("--raw", help="also write the model's replies, to FILE.raw.json")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="print the messages, send nothing")] = False,
 ) -> int:
     """Have a language model write visual symptoms. Research use only."""
@@ -73,9 +87,9 @@ def generate(
 
     request = GenerationRequest(modality, tuple(classes), number, kind, samples, critique, temperature, seed)
     if keep and not checkpoint:
-        raise UsageError("--keep chooses by a checkpoint's reference bank; name the checkpoint with --ground.")
+        raise UsageError("--keep chooses lines by a checkpoint's reference bank; name the checkpoint with --ground.")
     if keep and keep > number:
-        raise UsageError(f"--keep {keep} cannot choose from {number} per class; ask for more by --number.")
+        raise UsageError(f"--keep {keep} cannot choose from {number} per class; raise --number.")
     if dry_run:
         print(json.dumps(_requests(request), indent=2, ensure_ascii=False))
         return 0

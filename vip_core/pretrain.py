@@ -14,18 +14,18 @@ from vip_core.utils.options import command
 def pretrain(
     root: Annotated[Path, Option(help="the folder that contains pneumonia/, isic2017/ and text/")],
     out: Annotated[Path, Option(help="the folder to write")] = Path("runs/vip-mini"),
-    seed: Annotated[int, Option(min=0, metavar="N", help="of everything random")] = 1,
+    seed: Annotated[int, Option(min=0, metavar="N", help="seed of all random choices")] = 1,
     evaluate_only: Annotated[
-        bool, Option("--evaluate", help="measure a backbone's alignment instead of making one")
+        bool, Option("--evaluate", help="evaluate a backbone's alignment instead of making one")
     ] = False,
     folds: Annotated[
         int | None,
         Option(min=2, metavar="N", help="only cross-validate the recipe inside the dermoscopy training images"),
     ] = None,
-    backbone: Annotated[str, Option(help="the one to measure")] = "vip-mini",
-    pretrained: Annotated[str | None, Option(help="its weights, as open_clip names them")] = None,
-    split: Annotated[Literal["val", "test"], Option(help="what to measure on; look at test once")] = "val",
-    as_json: Annotated[bool, Option("--json", help="the measured figures as JSON on standard output")] = False,
+    backbone: Annotated[str, Option(help="the backbone to evaluate")] = "vip-mini",
+    pretrained: Annotated[str | None, Option(help="open_clip's name for its weights")] = None,
+    split: Annotated[Literal["val", "test"], Option(help="the split to evaluate on; use test only once")] = "val",
+    as_json: Annotated[bool, Option("--json", help="print the results as JSON")] = False,
 ) -> int:
     """Make vip-mini, the embedded backbone, from public data. Resumable at every stage.
 
@@ -69,7 +69,7 @@ def devise(
     folder = out or cache_folder() / DEVISE
     built = build_devise_mini(folder)
     share = pseudo_image_agreement(built)
-    console.print(f"The classifier's decision is kept for {share:.1%} of 1000 pseudo-images.", highlight=False)
+    console.print(f"The classifier's decision is unchanged for {share:.1%} of 1000 pseudo-images.", highlight=False)
     name = DEVISE if out is None else f"local-dir:{folder}"
     console.print(f"Written to {folder}; use it as --backbone {name}.", markup=False, soft_wrap=True)
     return 0

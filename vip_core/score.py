@@ -29,35 +29,40 @@ def score(
         ),
     ],
     checkpoint: Annotated[str, Option(help="a name in checkpoints/, a folder, or a Hugging Face id")],
-    backbone: Annotated[
-        str | None, Option(help="its backbone, if that is elsewhere than the card says: local-dir:PATH")
-    ] = None,
+    backbone: Annotated[str | None, Option(help="local-dir:PATH, if the backbone has moved since training")] = None,
     pretrained: Annotated[
-        str | None, Option(metavar="TAG", help="with --backbone: open_clip's tag of its weights, or a file")
+        str | None, Option(metavar="TAG", help="with --backbone: open_clip's name for its weights, or a file")
     ] = None,
     symptoms: Annotated[
         Path | None, Option(metavar="FILE", help="score with these symptoms instead of the checkpoint's own")
     ] = None,
     prevalence: Annotated[
         list[str],
-        Option(metavar="CLASS=SHARE...", help="correct the probabilities for these shares of the classes"),
+        Option(metavar="CLASS=SHARE...", help="correct the probabilities for these prevalences of the classes"),
     ] = [],  # noqa: B006
     uncertainty: Annotated[
-        bool, Option("--uncertainty", help="also under random crops and other wordings; refer what changes its class")
+        bool,
+        Option("--uncertainty", help="score random crops and other wordings as well; refer images whose class changes"),
     ] = False,
-    as_json: Annotated[bool, Option("--json", help="print one JSON object per line and image")] = False,
+    as_json: Annotated[bool, Option("--json", help="print one JSON object per image, one per line")] = False,
     out: Annotated[
         Path | None,
-        Option(help="score an archive into Parquet files in this folder; the same command continues a stopped one"),
+        Option(
+            help="write the scores of an archive to Parquet files in this folder; after an "
+            "interruption the same command continues"
+        ),
     ] = None,
-    as_format: Annotated[Literal["parquet"], Option("--format", help="of the files in --out")] = "parquet",
+    as_format: Annotated[Literal["parquet"], Option("--format", help="format of the files in --out")] = "parquet",
     engine: Annotated[
-        Literal["local", "ray"], Option(help="with --out: this process, or the workers of a Ray cluster")
+        Literal["local", "ray"],
+        Option(help="with --out: score in this process (local), or on the workers of a Ray cluster"),
     ] = "local",
     address: Address = None,
     image_column: Annotated[
         str | None,
-        Option(metavar="NAME", help="with --out: the column of a CSV or Parquet of paths", show_default="path, image"),
+        Option(
+            metavar="NAME", help="with --out: the column of paths in a CSV or Parquet file", show_default="path, image"
+        ),
     ] = None,
     runtime: Annotated[
         Literal["torch", "openvino"],

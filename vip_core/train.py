@@ -16,14 +16,14 @@ def train(
     options: DataOptions,
     out: Annotated[Path | None, Option(help="the folder to write", show_default="runs/DATA-BACKBONE-seedN")] = None,
     resume: Annotated[bool, Option("--resume", help="continue the run that --out contains")] = False,
-    no_test: Annotated[bool, Option("--no-test", help="do not look at the test split")] = False,
+    no_test: Annotated[bool, Option("--no-test", help="do not evaluate the test split")] = False,
     ood: Annotated[
         list[Path],
         Option(
             "--ood",
             "--foreign",
             metavar="DIR...",
-            help="out-of-distribution images, to count those that the domain check flags",
+            help="folders of out-of-distribution images; the card records how many the domain check flags",
         ),
     ] = [],  # noqa: B006 - typer's way to say a list
     engine: EngineName = "local",

@@ -22,19 +22,20 @@ class DataOptions:
         str | None, Option(metavar="NAME", help="the column of patients", show_default="patient, patient_id or subject")
     ] = None
     split_column: Annotated[
-        str | None, Option(metavar="NAME", help="the column of train, val and test", show_default="split or set")
+        str | None, Option(metavar="NAME", help="the column of splits (train, val, test)", show_default="split or set")
     ] = None
     patient_pattern: Annotated[
         str | None,
         Option(
             metavar="REGEX",
-            help="the part of a file name that tells the patient, as '^(.+)_' in 00000061_012.png; '' for none",
-            show_default="the part before the last _ or -, if it is a number of many patients",
+            help="the part of a file name that identifies the patient, such as '^(.+)_' for "
+            "00000061_012.png; '' for none",
+            show_default="the part before the last _ or -, if it is a number that varies between images",
         ),
     ] = None
     skip_unreadable: Annotated[
         bool, Option("--skip-unreadable", help="leave out images that cannot be read instead of stopping")
     ] = False
     near_duplicates: Annotated[
-        bool, Option("--near-duplicates", help="count and name images that look like one of another split")
+        bool, Option("--near-duplicates", help="list images that look like an image of another split")
     ] = False

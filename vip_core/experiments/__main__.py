@@ -16,19 +16,19 @@ def experiments(
     target: Annotated[Target, Argument(help="the table or figure, or all of them")],
     data: Annotated[DataName, Option(help="the layout of the data set")],
     root: Annotated[Path, Option(help="the folder of the data set")],
-    backbone: Annotated[str, Option(help="vip-mini, or any that vip_core.train takes")] = "vip-mini",
-    pretrained: Annotated[str | None, Option(metavar="TAG", help="its weights, as open_clip names them")] = None,
-    symptoms: Annotated[Path | None, Option(metavar="FILE", help="JSON of the symptoms per class")] = None,
-    seeds: Annotated[list[int], Option(metavar="N...", help="of the runs; default 1 2 3")] = [],  # noqa: B006
-    methods: Annotated[list[str], Option(metavar="NAME...", help="default: all of the table")] = [],  # noqa: B006
-    epochs: Annotated[int, Option(min=1, metavar="N", help="of every run")] = 50,
+    backbone: Annotated[str, Option(help="vip-mini, or any other backbone that vip train accepts")] = "vip-mini",
+    pretrained: Annotated[str | None, Option(metavar="TAG", help="open_clip's name for its weights")] = None,
+    symptoms: Annotated[Path | None, Option(metavar="FILE", help="JSON file of classes and symptoms")] = None,
+    seeds: Annotated[list[int], Option(metavar="N...", help="seeds of the runs; default 1 2 3")] = [],  # noqa: B006
+    methods: Annotated[list[str], Option(metavar="NAME...", help="methods to run; default: all of the table")] = [],  # noqa: B006
+    epochs: Annotated[int, Option(min=1, metavar="N", help="epochs of each run")] = 50,
     split_file: Annotated[
-        Path | None, Option(metavar="FILE", help="JSON with train, val and test lists of [path, label, class]")
+        Path | None, Option(metavar="FILE", help="JSON file with train, val and test lists of [path, label, class]")
     ] = None,
-    jobs: Annotated[int, Option(min=1, metavar="N", help="runs at a time, each in one thread")] = 1,
-    out: Annotated[Path, Option(help="the folder of results; BACKBONE/DATA is added")] = Path("results"),
+    jobs: Annotated[int, Option(min=1, metavar="N", help="number of parallel runs, with one thread each")] = 1,
+    out: Annotated[Path, Option(help="the folder for results; BACKBONE/DATA is appended")] = Path("results"),
 ) -> int:
-    """Run what is missing of the paper's tables and figures. Research use only."""
+    """Reproduce the paper's tables and figures, continuing earlier runs. Research use only."""
     from vip_core.experiments.config import ExperimentConfig
     from vip_core.experiments.targets import experiment
     from vip_core.training.config import TrainConfig

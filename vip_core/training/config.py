@@ -87,17 +87,20 @@ class TrainConfig:
     ] = "vip-mini"
     pretrained: Annotated[
         str | None,
-        Option(help="open_clip's tag of the weights, a file (of OpenAI's: --backbone NAME-quickgelu), or random"),
+        Option(
+            help="open_clip's name for the weights, a file (for OpenAI's files use --backbone "
+            "NAME-quickgelu), or random"
+        ),
     ] = None
     method: Annotated[
         MethodName,
         Option(
-            help="vip, the paper's, or vip-adapter, its extension",
+            help="vip (the paper's method) or vip-adapter (its extension)",
             show_default="vip-adapter for vip-mini, else vip",
         ),
     ] = BY_BACKBONE
     seed: Annotated[
-        int, Option(min=0, max=2**63 - 1, help="of the prompts' start, the batches, and the views of --views 0")
+        int, Option(min=0, max=2**63 - 1, help="seed of the initial prompts, the batches, and the views of --views 0")
     ] = 1
     epochs: Annotated[int, Option(min=1, help="passes over the training images")] = 50
     batch_size: Annotated[
@@ -113,25 +116,25 @@ class TrainConfig:
         ),
     ] = BY_BACKBONE
     warmup_rate: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="learning rate of epoch 0")] = 1e-5
-    momentum: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="of SGD")] = 0.9
+    momentum: Annotated[float, Option(parser=not_negative, metavar="NUMBER", help="momentum of SGD")] = 0.9
     weight_decay: Annotated[
         float,
         Option(
             parser=not_negative,
             metavar="NUMBER",
-            help="on all that is trained",
+            help="weight decay on all trained parameters",
             show_default="1 for vip-adapter, else the paper's 0.0005",
         ),
     ] = BY_METHOD
     rank: Annotated[
-        int, Option(min=0, help="of the image adapter", show_default="64 for vip-adapter; vip has none")
+        int, Option(min=0, help="rank of the image adapter", show_default="64 for vip-adapter; vip has none")
     ] = BY_METHOD
     swap: Annotated[
         float,
         Option(
             parser=part,
             metavar="PART",
-            help="of the batches, in which the symptom lists are exchanged among the classes",
+            help="share of the batches in which the classes exchange their symptom lists",
             show_default="0.5 for vip-adapter, else 0",
         ),
     ] = BY_METHOD
@@ -140,7 +143,7 @@ class TrainConfig:
         Option(
             parser=part,
             metavar="PART",
-            help="of the batches, with everyday sentences as symptoms and an even target",
+            help="share of the batches with everyday sentences as symptoms and a uniform target",
             show_default="0.25 for vip-adapter, else 0",
         ),
     ] = BY_METHOD
@@ -148,8 +151,8 @@ class TrainConfig:
         bool,
         Option(
             "--wordings/--no-wordings",
-            help="draw one of the wordings of each symptom in each step",
-            show_default="for vip-adapter",
+            help="use a random wording of each symptom in each step",
+            show_default="yes for vip-adapter",
         ),
     ] = BY_METHOD
     train_prompts: Annotated[
@@ -157,7 +160,7 @@ class TrainConfig:
         Option(
             "--train-prompts/--no-train-prompts",
             help="train the context and merge prompts",
-            show_default="for vip; vip-adapter keeps them as initialised",
+            show_default="yes for vip; vip-adapter keeps them as initialised",
         ),
     ] = BY_METHOD
     select: Annotated[
@@ -179,7 +182,11 @@ class TrainConfig:
         False
     )
     views: Annotated[
-        int, Option(min=0, help="random views per image, encoded once; 0: encoded afresh every epoch, as in the paper")
+        int,
+        Option(
+            min=0,
+            help="random views per image, encoded once; 0: encode the images anew in every epoch, as in the paper",
+        ),
     ] = 8
     crop: Annotated[
         float,
@@ -196,11 +203,11 @@ class TrainConfig:
     ] = False
     positive: Annotated[
         str | None,
-        Option(metavar="CLASS", help="of two classes the one to find: the card's threshold finds --sensitivity"),
+        Option(metavar="CLASS", help="with two classes, the one to detect: the card's threshold reaches --sensitivity"),
     ] = None
     sensitivity: Annotated[
         float,
-        Option(parser=fraction, metavar="SHARE", help="share of its validation images that the threshold finds"),
+        Option(parser=fraction, metavar="SHARE", help="sensitivity that the threshold reaches on validation images"),
     ] = 0.95
 
     def __post_init__(self) -> None:
@@ -224,13 +231,13 @@ class TrainConfig:
             object.__setattr__(self, name, value)  # the data class is frozen
         check_ranges(self)
         if self.select not in get_args(Select):
-            raise UsageError(f"An epoch is not selected by {self.select!r}; use {', '.join(get_args(Select))}.")
+            raise UsageError(f"{self.select!r} cannot select an epoch; use {', '.join(get_args(Select))}.")
         if (self.rank > 0) != (self.method == "vip-adapter"):
             raise UsageError(f"The method {self.method} cannot have an adapter of rank {self.rank}; leave --rank out.")
         if self.method == "vip" and not self.train_prompts:
-            raise UsageError("The method vip trains nothing but the prompts; leave --no-train-prompts out.")
+            raise UsageError("The method vip trains only the prompts; leave --no-train-prompts out.")
         if self.positive is None and self.sensitivity != TrainConfig.sensitivity:
-            raise UsageError("--sensitivity needs --positive with the class to find.")
+            raise UsageError("--sensitivity needs --positive with the class to detect.")
 
     @property
     def varies(self) -> bool:

@@ -19,11 +19,16 @@ from vip_core.errors import UsageError
 
 Main = Callable[[list[str]], int]  # arguments -> exit status
 EngineName = Annotated[
-    Literal["local", "ray"], typer.Option(help="what encodes the images: this process, or the workers of a Ray cluster")
+    Literal["local", "ray"],
+    typer.Option(help="what encodes the images: this process (local), or the workers of a Ray cluster"),
 ]
 Address = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="of the Ray cluster, such as ray://HOST:10001", show_default="one of its own"),
+    typer.Option(
+        metavar="ADDRESS",
+        help="address of the Ray cluster, such as ray://HOST:10001",
+        show_default="a new one on this machine",
+    ),
 ]
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export by its own name
 
