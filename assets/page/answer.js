@@ -5,9 +5,9 @@ import { count, perCent, share } from "./format.js";
 import { predictiveValues, shifted } from "./prior.js";
 
 const STEPS = [
-  "Choose an image, or take one of the examples.",
-  "Read the rows: a bar is how similar the image is to a symptom, “adds” what that does to the answer.",
-  "Rewrite a symptom, or switch it off, and watch the answer move.",
+  "Choose an image, or use one of the examples.",
+  "Read the rows: the bar shows how similar the image is to the symptom, “adds” how much the symptom adds to the score of its class.",
+  "Rewrite a symptom, or switch it off, and watch the prediction change.",
 ];
 const SHOWN = 4; // classes of a task with more than two
 
@@ -96,7 +96,7 @@ export class Answer {
       say(parts.name, "No image yet");
       for (const part of ["probability", "was", "chip", "clinic"]) say(parts[part], "");
       if (this.first) parts.meaning.replaceChildren(...STEPS.map((text, index) => make("span", { class: "vip-step" }, make("b", {}, `${index + 1} `), text)));
-      else say(parts.meaning, "Drop, paste or choose an image, or take an example. Then rewrite a symptom and watch the answer move.");
+      else say(parts.meaning, "Drop, paste or choose an image, or use an example. Then rewrite a symptom and watch the prediction change.");
       parts.fill.style.width = "0";
       parts.classes.replaceChildren();
       attribute(parts.chip, "class", "vip-chip");
@@ -138,7 +138,7 @@ export class Answer {
     if (this.prevalence === null || !cutoff || cutoff.found === null) return say(parts.clinic, "");
     const { ppv, npv } = predictiveValues(cutoff.found, 1 - cutoff.false_alarms, this.prevalence);
     const values = [ppv === null ? null : `PPV ${perCent(ppv)}`, npv === null ? null : `NPV ${perCent(npv)}`].filter(Boolean);
-    say(parts.clinic, `Here: ${perCent(value)} (as calibrated ${perCent(raw)}). At one half: ${values.join(", ")}, if sensitivity and specificity carry over.`);
+    say(parts.clinic, `Here: ${perCent(value)} (as calibrated: ${perCent(raw)}). At a threshold of one half: ${values.join(", ")}, if sensitivity and specificity are the same there.`);
   }
 
   #many(scores) {
@@ -165,25 +165,25 @@ export class Answer {
 
   #calibration(scores, value, name) {
     const { task } = this;
-    if (scores.mode !== "vip") return "Zero-shot: not calibrated. Use the probability to compare, not as a frequency.";
-    if (scores.edited) return "With your lists the probability is not calibrated: use it to compare.";
+    if (scores.mode !== "vip") return "Zero-shot: not calibrated. Use the probability only to compare, not as a frequency.";
+    if (scores.edited) return "With edited lists the probability is not calibrated. Use it only to compare.";
     if (!task.calibrated_n) return "Not calibrated.";
     if (this.prevalence !== null) return "";
     const mix = task.mix === null || task.finding === null ? "" : ` (${perCent(task.mix)} of them had it)`;
     const about = value > 0.995 ? "nearly all" : value < 0.005 ? "almost none" : `about ${Math.round(100 * value)}`;
-    return `Calibrated on ${count(task.calibrated_n, "validation image")}${mix}: of 100 scored like this, ${about} had ${name}.`;
+    return `Calibrated on ${count(task.calibrated_n, "validation image")}${mix}: of 100 images with this score, ${about} had ${name}.`;
   }
 
   /** What small changes of the image and of the wording do to the class, and what that meant on validation images. */
   #stability({ mode, edited }) {
     const { referral } = this.task;
     if (!this.doubt || !referral || mode !== "vip" || edited) return "";
-    const right = share => (share === null ? "" : `; of those ${perCent(share)} were right`);
+    const right = share => (share === null ? "" : `; ${perCent(share)} of those were predicted correctly`);
     if (this.doubt.refer) {
       const range = `${perCent(this.doubt.low)} to ${perCent(this.doubt.high)}`;
-      return `Refer to a person: a crop or a rewording changes the class (its probability: ${range}), as in ${perCent(1 - referral.coverage)} of validation images${right(referral.referred)}.`;
+      return `Refer to a person: a crop or a rewording changes the class (its probability: ${range}), as for ${perCent(1 - referral.coverage)} of validation images${right(referral.referred)}.`;
     }
-    return `Stable under ${this.doubt.views} crops and ${this.doubt.wordings} rewordings, as ${perCent(referral.coverage)} of validation images${right(referral.kept)}.`;
+    return `Stable under ${this.doubt.views} crops and ${this.doubt.wordings} rewordings, as are ${perCent(referral.coverage)} of validation images${right(referral.kept)}.`;
   }
 
   #cutoffs({ mode, edited }, name) {
@@ -191,7 +191,7 @@ export class Answer {
     const known = this.task.cutoffs.filter(cutoff => cutoff.found !== null);
     if (!known.length) return "";
     const facts = known.map(
-      cutoff => `at ${cutoff.label === "½" ? "½" : share(cutoff.at)} it found ${perCent(cutoff.found)} and falsely called ${perCent(cutoff.false_alarms)}`,
+      cutoff => `at ${cutoff.label === "½" ? "½" : share(cutoff.at)} the sensitivity is ${perCent(cutoff.found)} and the false-positive rate ${perCent(cutoff.false_alarms)}`,
     );
     return `${edited ? "With the original lists, on" : "On"} test images (${name}), ${facts.join("; ")}.`;
   }

@@ -23,10 +23,10 @@ const KEYS = [
   ["f", "Full screen"],
   ["0", "Fit the image"],
   ["Ctrl Z, Ctrl Shift Z", "Undo, redo"],
-  ["Enter", "In a row: a new row below"],
+  ["Enter", "In a row: add a row below"],
   ["Backspace", "In an empty row: remove it"],
   ["Alt ↑, Alt ↓", "In a row: move it"],
-  ["↑, ↓", "At the ends of a row: the row above or below"],
+  ["↑, ↓", "At the start or end of a row: go to the row above or below"],
   ["?", "This list"],
 ];
 
@@ -198,7 +198,7 @@ export class Bench {
       this.store.replace(lists);
       this.#edit(() => {});
       if (image && choice === this.choice) this.#request();
-      say(this.status, `“${added.classes.at(-1)}” is added. No model was trained for it: all classes are scored zero-shot now.`);
+      say(this.status, `“${added.classes.at(-1)}” was added. No model was trained for it: all classes are now scored zero-shot.`);
     } catch (error) {
       say(this.status, error.message);
     }
@@ -435,12 +435,12 @@ export class Bench {
     const image = this.image;
     this.stores = {};
     this.take(this.key);
-    say(this.status, image ? "Forgotten: your lists, your versions and the image." : "Forgotten: your lists and your versions.");
+    say(this.status, image ? "Removed: your lists, your versions and the image." : "Removed: your lists and your versions.");
   }
 
   #report() {
-    if (!this.latest) return say(this.status, "Choose an image first; the report is of what the page shows.");
-    say(this.status, "The report is being made …");
+    if (!this.latest) return say(this.status, "Choose an image first; the report contains what the page shows.");
+    say(this.status, "Preparing the report …");
     this.backend.report({ ...this.#asked(), note: this.more.note.value, prevalence: this.answer.prevalence });
   }
 

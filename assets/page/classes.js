@@ -5,7 +5,7 @@ export const LONGEST_NAME = 60;
 const COLOURS = ["#0b6cab", "#c2500a", "#00795a", "#a33f80", "#1f6f8b", "#8a6100", "#6a4fb3", "#b3423f"];
 const OTHERS = "#7b8794";
 const UNTRAINED_LABEL = " (untrained)";
-const UNTRAINED = "No model was trained for these classes: zero-shot, untested. Use it to explore only.";
+const UNTRAINED = "No model was trained for these classes: results are zero-shot and untested. For exploration only.";
 
 /**
  * A task with one more class.
@@ -16,8 +16,8 @@ const UNTRAINED = "No model was trained for these classes: zero-shot, untested. 
 export function withClass(task, name) {
   const wanted = name.trim().replace(/\s+/g, " ");
   if (!wanted) throw new Error("Give the new class a name, such as “tuberculosis”.");
-  if (wanted.length > LONGEST_NAME) throw new Error(`The name of a class has at most ${LONGEST_NAME} characters.`);
-  if (task.classes.some(each => each.toLowerCase() === wanted.toLowerCase())) throw new Error(`There is a class “${wanted}” already.`);
+  if (wanted.length > LONGEST_NAME) throw new Error(`A class name can have at most ${LONGEST_NAME} characters.`);
+  if (task.classes.some(each => each.toLowerCase() === wanted.toLowerCase())) throw new Error(`The class “${wanted}” already exists.`);
   const added = [...(task.added ?? []), wanted];
   if (added.length > MOST_ADDED) throw new Error(`At most ${MOST_ADDED} classes can be added.`);
   const classes = [...task.classes, wanted];

@@ -34,7 +34,7 @@ export function saveLists(task, store) {
 
 /** Show a link to the lists, and copy it. */
 export function shareLists(task, store, link, status) {
-  if (task.base) return say(status, "A link cannot hold an added class. Save the lists as a file instead.");
+  if (task.base) return say(status, "A link cannot contain an added class. Save the lists as a file instead.");
   const query = linkQuery(task.key, store.lists);
   if (query === null) return say(status, "These lists are too long for a link. Save them as a file instead.");
   const address = `${location.origin}${location.pathname}?${query}`;
@@ -43,8 +43,8 @@ export function shareLists(task, store, link, status) {
   link.hidden = false;
   const copied = navigator.clipboard?.writeText(address) ?? Promise.reject();
   copied.then(
-    () => say(status, "The link is copied. It holds the lists, never an image."),
-    () => say(status, "Copy the link from here. It holds the lists, never an image."),
+    () => say(status, "Link copied. It contains the lists, never an image."),
+    () => say(status, "Copy the link from here. It contains the lists, never an image."),
   );
 }
 

@@ -23,7 +23,7 @@ export class More {
       rows: 3,
       maxlength: 1000,
       "aria-label": "Note for the report",
-      placeholder: "Note for the report (optional). It is printed as you write it.",
+      placeholder: "Note for the report (optional). It is printed verbatim.",
     });
     this.changePanel = this.#panel("What would change the answer", "vip-changes", this.changes);
     this.versionPanel = this.#panel(
@@ -52,7 +52,7 @@ export class More {
       make(
         "p",
         { class: "vip-memory" },
-        `${privacy} Your lists and versions are kept in this browser, images are not. `,
+        `${privacy} Your lists and versions are kept in this browser; images are not. `,
         button("Forget", acts.onforget, { class: "vip-forget" }),
       ),
     );
@@ -82,7 +82,7 @@ export class More {
     this.latest = scores;
     this.changes.replaceChildren(...this.#changeLines(scores).map(line => make("p", {}, line)));
     this.versions.replaceChildren(this.#versionTable(scores, task, store, probability));
-    this.numbers.replaceChildren(scores ? numberTable(scores) : make("p", {}, "The numbers appear with an image."));
+    this.numbers.replaceChildren(scores ? numberTable(scores) : make("p", {}, "Choose an image to see its numbers."));
   }
 
   #changeLines(scores) {

@@ -64,9 +64,9 @@ export class Rows {
         {},
         make("h2", {}, name),
         make("small", { class: "vip-axis" }, "less similar ← → more similar"),
-        make("small", { class: "vip-adds-head", title: "What the symptom adds to the decision" }, "adds"),
+        make("small", { class: "vip-adds-head", title: "What the symptom adds to the score of its class" }, "adds"),
         make("small", { class: "vip-auroc-head", title: this.task.auroc_note }, "AUROC"),
-        make("small", { class: "vip-finding-head", title: "Overrule the model: what you see yourself" }, "your finding"),
+        make("small", { class: "vip-finding-head", title: "Your own reading, in place of the model’s" }, "your finding"),
       ),
       list,
       add,
@@ -128,7 +128,7 @@ export class Rows {
     );
     view.remove = button("×", () => this.remove(name, view.index), { class: "vip-remove", title: "Remove this symptom" });
     view.note = make("span", { class: "vip-row-note" });
-    view.handle = make("span", { class: "vip-handle", draggable: "true", title: "Drag, or Alt with the arrow keys, to reorder", "aria-hidden": "true" }, "⋮⋮");
+    view.handle = make("span", { class: "vip-handle", draggable: "true", title: "Drag to reorder, or press Alt with an arrow key", "aria-hidden": "true" }, "⋮⋮");
     view.handle.addEventListener("dragstart", event => {
       this.dragged = { name, index: view.index };
       event.dataTransfer.effectAllowed = "move";
@@ -258,7 +258,7 @@ export class Rows {
       const taken = this.store.insert(name, view.index + 1, empty ? lines.slice(1) : lines);
       if (empty) Object.assign(this.store.lists[name][view.index], { text: lines[0] });
       const left = lines.length - (empty ? 1 : 0) - taken;
-      if (left > 0) say(this.notice, `${left} pasted lines were left out: a class takes at most ${MOST_SYMPTOMS} symptoms.`);
+      if (left > 0) say(this.notice, `${left} pasted lines were left out: a class can have at most ${MOST_SYMPTOMS} symptoms.`);
     });
   }
 

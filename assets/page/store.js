@@ -206,7 +206,7 @@ export function readFile(text, classes) {
     throw new Error("The symptom file is not JSON. Choose a file that was saved on this page or written by the generator.");
   }
   const lists = data?.classes && typeof data.classes === "object" && !Array.isArray(data.classes) ? data.classes : data;
-  const found = matched(lists, classes, "The symptom file does not hold a list of texts per class.");
+  const found = matched(lists, classes, "The symptom file does not contain a list of texts for each class.");
   const off = data?.source?.switched_off ?? {};
   return Object.fromEntries(
     Object.entries(found).map(([name, lines]) => [name, [...lines, ...(Array.isArray(off[name]) ? off[name].map(line => `# ${line}`) : [])]]),

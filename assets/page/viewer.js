@@ -48,7 +48,7 @@ export class Viewer {
       open: button("Open", () => this.file.click(), { class: "vip-open" }),
       camera: button("Camera", () => this.camera.click(), { class: "vip-camera" }),
       compare: button("Compare", () => this.other.click(), { class: "vip-compare", title: "Show a second image beside this one" }),
-      layout: button("Swipe", () => this.#toggleLayout(), { hidden: true, title: "One image under the other, with a slider" }),
+      layout: button("Swipe", () => this.#toggleLayout(), { hidden: true, title: "One image over the other, with a slider between them" }),
       remove: button("Remove second", onremovesecond, { hidden: true, class: "vip-remove-second" }),
       invert: button("Invert", () => this.invert(), { class: "vip-invert", "aria-pressed": "false" }),
       out: button("−", () => this.zoom(1 / 1.4), { "aria-label": "Zoom out" }),

@@ -24,7 +24,7 @@ export class Window {
       this.#number("Level", "centre"),
       this.#number("Window", "width"),
       make("select", { "aria-label": "Presets of the file", onchange: choose }, ...presets.map(({ label }, value) => make("option", { value }, label))),
-      make("small", {}, "Shift and drag changes both. The model’s reading does not change."),
+      make("small", {}, "Shift-drag changes both. The model’s prediction does not change."),
     );
     this.set(presets[0].centre, presets[0].width);
   }

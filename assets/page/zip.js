@@ -49,6 +49,6 @@ async function unpack(blob, { method, size, header }) {
   const start = header + 30 + head.getUint16(26, true) + head.getUint16(28, true);
   const packed = blob.slice(start, start + size);
   if (method === STORED) return packed;
-  if (method !== DEFLATED) throw new Error("The ZIP is packed in an unusual way.");
+  if (method !== DEFLATED) throw new Error("The ZIP file uses an unusual compression.");
   return new Response(packed.stream().pipeThrough(new DecompressionStream("deflate-raw"))).blob();
 }

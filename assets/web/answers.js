@@ -121,10 +121,10 @@ function histogram(values, [low, high]) {
 /** Why a row may not mean what it says; empty where nothing is known against it. */
 function note(symptom) {
   const words = symptom.split(/\s+/).map(word => word.replace(/^[.,;:()]+|[.,;:()]+$/g, "").toLowerCase());
-  if (words.includes("left") || words.includes("right")) return "Sides are not told apart: the model was trained on mirrored images too.";
+  if (words.includes("left") || words.includes("right")) return "Left and right are not distinguished: the model was trained on mirrored images too.";
   const letters = [...symptom].filter(letter => /\p{L}/u.test(letter));
   const plain = letters.filter(letter => letter < "\x80").length;
-  return letters.length && plain < 0.7 * letters.length ? "Not English: the model’s text tower has learned English only." : "";
+  return letters.length && plain < 0.7 * letters.length ? "Not English: the model’s text tower was trained on English only." : "";
 }
 
 async function version(task, feature, request, { name, lists }) {
@@ -146,7 +146,7 @@ function mapOf(task, visit, request, asked, known, rows) {
     found.focus = { class: rows[row].class, index: rows[row].index };
   }
   const [height, width] = visit.grid;
-  found.caption = `Where “${rows[row].symptom}” is seen: ${height} × ${width} cells, drawn smoothly; no outline of a lesion.`;
+  found.caption = `Where the image matches “${rows[row].symptom}”: ${height} × ${width} cells, interpolated. Not the outline of a lesion.`;
   found.cells = levels(task, asked.mode, visit, known[row].text);
   if (visit.second) found.second = levels(task, asked.mode, visit.second, known[row].text);
   return found;

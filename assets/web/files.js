@@ -15,7 +15,7 @@ export async function diagnosisFile(task, visit, request) {
 /** The diagnosis, what was edited, what it was with the original lists, and what made the numbers. */
 export async function reportFile(task, visit, request, disclaimer) {
   const note = tidy(request.note ?? "");
-  if (note.length > LONGEST_NOTE) throw new Error(`The note has ${note.length} characters, and ${LONGEST_NOTE} have room; shorten it.`);
+  if (note.length > LONGEST_NOTE) throw new Error(`The note has ${note.length} characters; the limit is ${LONGEST_NOTE}. Shorten it.`);
   const asked = readRequest(task, request);
   const { diagnosis } = await diagnose(task, visit.feature, asked);
   const original = await task.scorer(asked.mode).diagnose(visit.feature, task.prompts(asked.mode));

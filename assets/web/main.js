@@ -6,7 +6,7 @@ import { say } from "./page/dom.js";
 const root = document.querySelector(".vip-bench");
 const loading = document.querySelector(".vip-loading");
 
-start().catch(error => say(loading, `The page could not be loaded (${error.message}). Check the connection and load it again.`));
+start().catch(error => say(loading, `The page could not be loaded (${error.message}). Check the connection and reload it.`));
 
 async function start() {
   const kept = await keepOffline();
@@ -16,7 +16,7 @@ async function start() {
   const total = needed.reduce((sum, [, bytes]) => sum + bytes, 0);
   const worker = new Worker("worker.js", { type: "module" });
   const bench = (root.bench = new Bench(root, config, backendOf(worker, () => root.bench)));
-  worker.onerror = event => bench.failed({ error: `The model has stopped (${event.message || "no reason given"}). Load the page again.` });
+  worker.onerror = event => bench.failed({ error: `The model has stopped (${event.message || "no reason given"}). Reload the page.` });
   worker.onmessage = ({ data: { method, value } }) => {
     if (method === "progress") say(loading, `Loading the model: ${megabytes(value)} of ${megabytes(total)} MB.`);
     else if (method === "loaded") settled(config, kept);
@@ -71,8 +71,8 @@ async function keepOffline() {
 }
 
 function settled({ precision }, kept) {
-  const offline = kept ? "This page works without a network from now on." : "This browser does not keep the page: it needs the network at the next visit.";
-  say(loading, `The model is loaded (weights in ${precision}). ${offline} It makes no further request.`);
+  const offline = kept ? "This page now works without a network." : "This browser does not store the page: the next visit needs a network.";
+  say(loading, `The model is loaded (weights in ${precision}). ${offline} The page makes no further requests.`);
   document.documentElement.dataset.loaded = "yes";
 }
 

@@ -21,7 +21,7 @@ function numbers(type, bytes) {
   if (type === "F32") return new Float32Array(bytes);
   if (type === "F16") return Float32Array.from(new Uint16Array(bytes), fromHalf);
   if (type === "I64") return Array.from(new BigInt64Array(bytes), Number);
-  throw new Error(`The checkpoint holds tensors of type ${type}, which this page does not read. Export it again.`);
+  throw new Error(`The checkpoint contains tensors of type ${type}, which this page does not read. Export it again.`);
 }
 
 /** The value of 16 bits (IEEE 754, binary16). */

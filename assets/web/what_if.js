@@ -66,7 +66,7 @@ export async function whatWouldChange(task, feature, asked, diagnosis) {
   const moves = singles.map(({ found }) => Math.abs(found.probabilities[name] - value));
   const best = singles[argmax(moves)];
   const text = row => `“${diagnosis.symptoms[row].symptom}”`;
-  const lines = [`Removing ${text(best.row)} moves ${name} most: ${perCent(value)} to ${perCent(best.found.probabilities[name])}.`];
+  const lines = [`Removing ${text(best.row)} changes the probability of ${name} most: from ${perCent(value)} to ${perCent(best.found.probabilities[name])}.`];
   const single = singles.find(({ found }) => found.prediction !== diagnosis.prediction);
   if (single) return [...lines, `The prediction flips without ${text(single.row)}.`];
   for (const first of rows) {
@@ -77,7 +77,7 @@ export async function whatWouldChange(task, feature, asked, diagnosis) {
       }
     }
   }
-  return [...lines, "No one or two symptoms decide alone: the prediction stays without any of them."];
+  return [...lines, "No single symptom or pair is decisive: the prediction is the same without any one or two of them."];
 }
 
 /** The diagnosis without some rows; null where a class would have none left. */

@@ -22,7 +22,7 @@ onmessage = ({ data: { act, request } }) => {
 
 /** Our own errors are sentences; another is a fault of the page. */
 function sentence(error) {
-  return error.constructor === Error ? error.message : `The page has met an error of its own (${error}); load it again.`;
+  return error.constructor === Error ? error.message : `The page has an internal error (${error}); reload it.`;
 }
 
 // ---- loading
@@ -31,7 +31,7 @@ function load({ config, sizes }) {
   let loaded = 0;
   const fetched = async (path, kind) => {
     const response = await fetch(path);
-    if (!response.ok) throw new Error(`${path} could not be loaded (${response.status}); load the page again.`);
+    if (!response.ok) throw new Error(`${path} could not be loaded (${response.status}); reload the page.`);
     const content = await response[kind]();
     loaded += sizes[path] ?? 0;
     send("progress", loaded);
@@ -123,7 +123,7 @@ const acts = {
 
 async function file(request, made) {
   try {
-    if (!visit.feature || request.choice !== visit.choice) throw new Error("There is no image. Choose one first; the file contains what the page then shows.");
+    if (!visit.feature || request.choice !== visit.choice) throw new Error("There is no image. Choose one first; the file contains what the page shows.");
     send("files", { files: [await made((await model.tasks)[request.task], visit)], id: request.id });
   } catch (error) {
     send("files", { error: sentence(error), id: request.id });

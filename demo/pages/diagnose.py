@@ -27,10 +27,8 @@ from ..state.task_view import task_config
 from ..state.tasks import MODES
 from ..state.visit import Visit
 
-PRIVACY = (
-    "Your image is deleted from the server within two minutes. What this page shows of it stays in the server’s memory "
-    "until you close the page, and goes nowhere else."
-)
+PRIVACY = "Your image is deleted from the server within two minutes. What this page shows of it stays in "
+"the server’s memory until you close the page, and is sent nowhere else."
 TEMPLATE = '<div class="vip-bench"></div>'
 # One at a time and in the order of arrival, so that an older result never replaces a newer one.
 EDIT: Json = {"concurrency_id": "bench", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
@@ -153,6 +151,6 @@ def chart(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
 def view_of(tasks: Tasks, visit: Visit, request: Json) -> DiagnosisView:
     """What the page shows of the image. Raises UsageError where it is gone, SymptomError for lists without a score."""
     if visit.features is None or request.get("choice") != visit.choice or request.get("task") not in tasks:
-        raise UsageError("There is no image. Choose one first; the file contains what the page then shows.")
+        raise UsageError("There is no image. Choose one first; the file contains what the page shows.")
     task = task_asked(tasks, request)
     return view_asked(task, visit.features, read_request(task, request))

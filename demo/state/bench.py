@@ -27,7 +27,7 @@ PREVIEW = 768  # pixels of the picture's longer side on the page; the model read
 FULL = 1.5  # times an even spread of the axis's end over the cells: where the map's colours are full
 UNDATED = "undated"
 MAX_WORDINGS = 500  # of a library
-NO_PICTURE = "No picture: only the features of this image are kept.\nThe numbers are computed from them."
+NO_PICTURE = "No picture: only the features of this image were kept.\nThe numbers are computed from them."
 
 
 def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | None:
@@ -82,7 +82,8 @@ def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | 
     text = task.scorer(asked.mode).encode_symptoms(asked.symptoms)[row]
     axis = axis_of(task, asked.mode)
     height, width, _ = visit.cells.shape
-    words = f"Where “{rows[row]['symptom']}” is seen: {height} × {width} cells, drawn smoothly; no outline of a lesion."
+    words = f"Where the image matches “{rows[row]['symptom']}”: {height} × {width} cells, interpolated. "
+    "Not the outline of a lesion."
     found |= {"cells": levels(task.scorer(asked.mode), visit.cells, visit.features, text, axis), "caption": words}
     if visit.second is not None and visit.second[1] is not None:
         found["second"] = levels(task.scorer(asked.mode), visit.second[1], visit.second[0], text, axis)
@@ -155,7 +156,7 @@ def take_features(task: Task, visit: Visit, request: Json, features: Tensor | No
     if choice != visit.choice:
         return None
     if features is None:
-        return {"picture": {"choice": choice, "error": "The cohort has no such image any more. Read it again."}}
+        return {"picture": {"choice": choice, "error": "This image is no longer in the cohort. Read the images again."}}
     visit.features, visit.cells, visit.second = features, None, None
     visit.picture, visit.warning, visit.date = b"", "", UNDATED
     return {"picture": {"choice": choice, "none": NO_PICTURE}, "scores": answer(task, visit, request)}

@@ -61,7 +61,7 @@ class DiagnosisReport:
 def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: float | None = None) -> DiagnosisReport:
     """The report of a view. image: the page's JPEG, or nothing. Raises UsageError for a long note."""
     if len(note) > MAX_CHARACTERS:
-        raise UsageError(f"The note has {len(note):,} characters, and {MAX_CHARACTERS:,} have room; shorten it.")
+        raise UsageError(f"The note has {len(note):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it.")
     scores = view.diagnosis.symptoms
     edits, was, removed = (None,) * len(scores), (None,) * len(scores), ()
     if view.mode != "names":

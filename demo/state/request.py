@@ -36,11 +36,11 @@ def read_request(task: Task, request: Json, lists: Json | None = None) -> Asked:
     """Check a request of the page. Raises SymptomError with a sentence for the visitor."""
     mode = request.get("mode")
     if mode not in MODES:
-        raise SymptomError("The page asked for a method that is not there; load it again.")
+        raise SymptomError("This method is not available; reload the page.")
     own = task.predictor.symptoms
     lists = request.get("lists") if lists is None else lists
     if not isinstance(lists, dict) or list(lists) != list(own.classes):
-        raise SymptomError("The page holds lists of another task; load it again.")
+        raise SymptomError("The page has the lists of another task; reload it.")
     if mode == "names":
         symptoms = task.prompts(mode, own)
         return Asked(

@@ -120,10 +120,10 @@ def note(symptom: str) -> str:
     """Why a row may not mean what it says; empty where nothing is known against it."""
     words = {word.strip(".,;:()").lower() for word in symptom.split()}
     if words & set(SIDES):
-        return "Sides are not told apart: the model was trained on mirrored images too."
+        return "Left and right are not distinguished: the model was trained on mirrored images too."
     letters = [character for character in symptom if character.isalpha()]
     if letters and sum(character.isascii() for character in letters) < 0.7 * len(letters):
-        return "Not English: the model’s text tower has learned English only."
+        return "Not English: the model’s text tower was trained on English only."
     return ""
 
 

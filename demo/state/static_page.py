@@ -15,7 +15,7 @@ from .. import DISCLAIMER
 from .task_view import Json, aurocs, task_config
 from .tasks import EXAMPLES, MODES, Task
 
-PRIVACY = "Your image stays in this browser: it is read here, sent nowhere, and gone when you close the page."
+PRIVACY = "Your image stays in this browser: it is read here, sent nowhere, and discarded when you close the page."
 OF_THE_SERVER = ("gradio.js", "pages.js", "zip.js")  # scripts that the static page has no use for
 APACHE = PROJECT / "LICENSE"
 FRONT_MATTER = """---

@@ -17,10 +17,9 @@ from .tasks import MODES, Task
 
 FINDING, OTHER = "#c2500a", "#0b6cab"  # orange is the finding, in every task; blue is its absence
 PALETTE = ("#0b6cab", "#c2500a", "#00795a", "#a33f80", "#1f6f8b", "#8a6100", "#6a4fb3", "#b3423f")
-SOURCE = "Trained on images of one source; not tested on others."
-UNTRAINED = (
-    "No model was trained for these classes: zero-shot on the embedded backbone, untested. Use it to explore only."
-)
+SOURCE = "Trained on images from one source; not tested on others."
+UNTRAINED = "No model was trained for these classes: results are zero-shot on the embedded backbone and "
+"untested. For exploration only."
 THUMBNAIL = 112  # pixels: twice the size on the page, for screens of high density
 Json = dict[str, Any]
 
@@ -115,7 +114,7 @@ def legend(task: Task) -> str:
     counts = bank.labels.bincount(minlength=len(task.classes)).tolist()
     images = ", ".join(f"{count} {name}" for count, name in zip(counts, task.classes, strict=True))
     above = "each class" if len(task.classes) == 2 else "its class above, all others below"
-    optimistic = "Reference images are training images, so their AUROC is optimistic."
+    optimistic = "Reference images are training images, so the AUROC is optimistically biased."
     return f"{bars}Behind it: the reference images ({images}), {above}. {optimistic}"
 
 

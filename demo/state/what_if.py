@@ -73,7 +73,9 @@ def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Dia
     best = max(singles, key=lambda rows: abs(singles[rows].probabilities[name] - value))
     moved = singles[best].probabilities[name]
     most = diagnosis.symptoms[best[0]].symptom
-    lines = [f"Removing “{most}” moves {name} most: {_per_cent(value)} to {_per_cent(moved)}."]
+    lines = [
+        f"Removing “{most}” changes the probability of {name} most: from {_per_cent(value)} to {_per_cent(moved)}."
+    ]
     flips = [rows for rows, found in singles.items() if found.prediction != diagnosis.prediction]
     if not flips:
         pairs = combinations(range(len(asked.places)), 2)
@@ -85,7 +87,7 @@ def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Dia
     if flips:
         texts = " and ".join(f"“{diagnosis.symptoms[row].symptom}”" for row in flips[0])
         return [*lines, f"The prediction flips without {texts}."]
-    return [*lines, "No one or two symptoms decide alone: the prediction stays without any of them."]
+    return [*lines, "No single symptom or pair is decisive: the prediction is the same without any one or two of them."]
 
 
 def _without(task: Task, features: Tensor, asked: Asked, rows: tuple[int, ...]) -> Diagnosis | None:

@@ -52,8 +52,8 @@ def test_answer_cut_offs_are_those_of_the_card(bench):
     assert ticks == pytest.approx([50, 100 * card.threshold])
     person.choose_example(3)
     recall = card.figures["test"]["recall"]
-    assert f"found {100 * recall['pneumonia']:.0f} %" in person.page.inner_text(".vip-meaning")
-    assert f"falsely called {100 * (1 - recall['normal lung']):.0f} %" in person.page.inner_text(".vip-meaning")
+    assert f"sensitivity is {100 * recall['pneumonia']:.0f} %" in person.page.inner_text(".vip-meaning")
+    assert f"false-positive rate {100 * (1 - recall['normal lung']):.0f} %" in person.page.inner_text(".vip-meaning")
 
 
 def test_answer_prevalence_shifts_the_odds(bench):
@@ -102,7 +102,7 @@ def test_answer_says_what_would_change_it(bench):
     person.page.click(".vip-changes summary")
     panel = person.page.locator(".vip-changes")
     expect(panel).to_contain_text(re.compile(r"Of the 5 most similar reference images, \d had"))
-    expect(panel).to_contain_text(re.compile("moves pneumonia most: .* to .*%"))
+    expect(panel).to_contain_text(re.compile("changes the probability of pneumonia most: from .* to .*%"))
 
 
 def test_answer_is_withheld_for_a_foreign_image(bench):

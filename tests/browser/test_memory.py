@@ -79,7 +79,7 @@ def test_memory_files_are_saved_and_loaded_with_what_is_switched_off(bench, tmp_
     [
         ("no JSON", "is not JSON"),
         ('{"cat": ["whiskers"], "dog": ["tail"]}', "this task has normal lung, pneumonia"),
-        ('{"normal lung": "clear", "pneumonia": ["white"]}', "list of texts per class"),
+        ('{"normal lung": "clear", "pneumonia": ["white"]}', "list of texts for each class"),
     ],
 )
 def test_memory_a_wrong_file_is_one_sentence(bench, tmp_path, content, words):

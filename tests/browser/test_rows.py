@@ -149,7 +149,7 @@ def test_rows_say_which_words_cannot_matter(bench):
     person = bench()
     person.choose_example(2)
     person.write("opacity in the left lower zone", 0, PNEUMONIA)
-    expect(person.row(0, PNEUMONIA).locator(".vip-row-note")).to_contain_text("Sides are not told apart")
+    expect(person.row(0, PNEUMONIA).locator(".vip-row-note")).to_contain_text("Left and right are not distinguished")
 
 
 def test_rows_text_is_never_html(bench):
