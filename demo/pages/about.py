@@ -21,21 +21,21 @@ READING = "How to read the page"
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
 NAMES = {
     "accuracy": "Accuracy",
-    "at_threshold": "At the screening point",
+    "at_threshold": "At the screening threshold",
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
     "ece": "Calibration error",
-    "ece_before_temperature": "Calibration error before the temperature",
-    "f1_macro": "F1, mean of the classes",
+    "ece_before_temperature": "Calibration error before temperature scaling",
+    "f1_macro": "F1, mean over the classes",
     "flagged_out_of_domain": "Flagged as out of distribution",
-    "moved_with_the_lists": "Follows exchanged lists",
+    "moved_with_the_lists": "Predictions that follow exchanged lists",
     "n": "Images",
     "accuracy_kept": "Accuracy on images not referred",
     "accuracy_referred": "Accuracy on images referred to a person",
     "coverage": "Share not referred to a person",
-    "recall": "Share found",
-    "share_of_class_tokens": "Share of the decision that the class tokens carry",
-    "symptoms_carry": "Dependence on the symptoms",
+    "recall": "Recall",
+    "share_of_class_tokens": "Share of the decision that is due to the class tokens",
+    "symptoms_carry": "Reliance on the symptoms",
 }
 BESIDE = {
     "classes",

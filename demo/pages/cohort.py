@@ -109,7 +109,7 @@ def _results(tasks: Tasks, first: Task) -> PageParts:
                 value=HALF,
                 step=0.01,
                 label=do.threshold_label(first),
-                info="The dot on the ROC curve, and every figure that depends on it, follow.",
+                info="Moves the dot on the ROC curve and updates every figure that depends on the threshold.",
                 visible=len(first.classes) == 2,
                 elem_id="vip-cohort-threshold",
             )
@@ -229,10 +229,11 @@ def introduction(max_upload: int) -> str:
     """The files that the page accepts, and what happens to them."""
     return (
         '<div class="vip-lists"><h2>Many images at once</h2>'
-        f"<p>At most {MAX_IMAGES} images: files of up to {min(max_upload, MAX_BYTES) // MEGABYTE} MB, or ZIP files of "
-        f"up to {max_upload // MEGABYTE} MB that unpack to at most {MAX_UNPACKED // MEGABYTE:,} MB. A labels file has "
+        f"<p>At most {MAX_IMAGES} images: files of up to {min(max_upload, MAX_BYTES) // MEGABYTE} "
+        f"MB, or ZIP files of up to {max_upload // MEGABYTE} MB that unpack to at most "
+        f"{MAX_UNPACKED // MEGABYTE:,} MB. A labels file has "
         "the columns image (the file’s name) and label (the class). A column patient makes patients the unit of the "
         "intervals; any other column, such as age, sex or site, gives subgroups.</p>"
-        "<p>Files are deleted from the server within two minutes after they are read. While this page is open, the "
+        "<p>Files are deleted from the server within two minutes of being read. While this page is open, the "
         "server keeps their names and their features, which are not images.</p></div>"
     )

@@ -48,17 +48,17 @@ SAVE = """(text, task) => {
 CHECK: Json = {"concurrency_id": "symptoms", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
 GENERATE: Json = {"concurrency_id": "generate", "concurrency_limit": 8, **PRIVATE}
 TRAIN = (
-    "<p>No task of this page has these classes. To use such a list, download it, train a checkpoint with it on images "
-    "of these classes (one folder per class), and open the page with that:</p>"
+    "<p>No task of this page has these classes. To use such a list, download it, train a "
+    "checkpoint with it on images of these classes (one folder per class), and start the page with this checkpoint:</p>"
     "<pre>python -m vip_core.train --data folder --root IMAGES --symptoms symptoms.json --out runs/mine\n"
     "python app.py --tasks runs/mine</pre>"
 )
 UNTRAINED = "<p>Opened in Diagnose, zero-shot: no model was trained for these classes. To train one:</p>"
 HOW_TO_SET_UP = (
-    "<p>{reason} Whoever runs this page sets one up in two lines, here for a model on the same machine "
-    "(llama.cpp, vLLM, Ollama):</p>"
+    "<p>{reason} The host of this page can set one up with two commands, here for a model on the "
+    "same machine (llama.cpp, vLLM, Ollama):</p>"
     "<pre>export OPENAI_BASE_URL=http://127.0.0.1:11434/v1 VIP_LLM_MODEL=llama3.1\n"
-    "python app.py --visitors-may-generate</pre><p>The shipped libraries work without.</p>"
+    "python app.py --visitors-may-generate</pre><p>The included symptom sets work without one.</p>"
 )
 
 
@@ -144,7 +144,7 @@ FIELDS = ("modality", "classes", "number", "kind", "samples", "critique", "model
 def generator_form(example: SymptomSet, settings: Settings) -> dict[str, Any]:
     """The generator's controls by name."""
     status = (
-        f"<p>Leave the key empty to use this page’s own model, up to {settings.generate_limit} times an hour.</p>"
+        f"<p>Leave the key empty to use this page’s own model, up to {settings.generate_limit} times per hour.</p>"
         if host_serves(settings)
         else HOW_TO_SET_UP.format(reason=NOT_OPEN if host_is_set_up() else NOT_SET_UP)
     )
@@ -159,7 +159,7 @@ def generator_form(example: SymptomSet, settings: Settings) -> dict[str, Any]:
         form["number"] = gr.Number(5, label="Symptoms per class", precision=0, min_width=110, elem_id="vip-gen-number")
         form["samples"] = gr.Number(1, label="Samples", precision=0, min_width=110, elem_id="vip-gen-samples")
     form["kind"] = gr.Dropdown([(k.label, k.key) for k in KINDS.values()], value="visual", label="Kind of knowledge")
-    form["critique"] = gr.Checkbox(False, label="Second pass that removes what an image cannot show")
+    form["critique"] = gr.Checkbox(False, label="Second pass that removes lines that no image can show")
     form["model"] = gr.Textbox(label="Model", placeholder="gpt-4o", elem_id="vip-gen-model")
     form["base_url"] = gr.Textbox(
         label="Server’s base URL",
@@ -169,7 +169,7 @@ def generator_form(example: SymptomSet, settings: Settings) -> dict[str, Any]:
     )
     form["key"] = gr.Textbox(
         label="Key",
-        info="Used for this one call, then forgotten; the box is emptied.",
+        info="Used for this one request, then discarded; the box is emptied.",
         type="password",
         elem_id="vip-gen-key",
         html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),

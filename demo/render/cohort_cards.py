@@ -42,7 +42,7 @@ def summary_card(results: Results, positive: int) -> str:
     if unlike:
         parts.append(
             f'<p class="vip-warning"><b>{_images(unlike)}</b> out of distribution: do not interpret such a result. '
-            "The figures count these images.</p>"
+            "The figures below include these images.</p>"
         )
     if unread:
         parts.append(f'<p class="vip-warning">{_images(unread)} could not be read; the table says why.</p>')
@@ -52,7 +52,7 @@ def summary_card(results: Results, positive: int) -> str:
     parts += [f'<p class="vip-note">{escape(note)}</p>' for note in results.notes]
     return (
         f'<div class="vip-card vip-summary">{"".join(parts)}'
-        '<p class="vip-stale">This is the result of the last lists that could be used.</p></div>'
+        '<p class="vip-stale">These results are for the last valid lists.</p></div>'
     )
 
 
@@ -74,7 +74,7 @@ def _figures(results: Results, positive: int) -> str:
         return (
             "<p>No image has a label: choose a labels file to see accuracy, sensitivity, specificity and AUROC.</p>"
             if results.labels is None
-            else "<p>No label fits an image that could be read, so there are no figures.</p>"
+            else "<p>No label matches an image that could be read, so there are no figures.</p>"
         )
     before = results.original.figures if results.original is not None else None
     earlier = {} if before is None else _estimates(before, positive)
@@ -87,7 +87,7 @@ def _estimates(figures: Metrics, positive: int) -> dict[str, Estimate]:
     """What the tiles show, by title."""
     shown = {"Accuracy": figures.accuracy, **_recalls(figures, positive)}
     if figures.auroc is not None:
-        shown["AUROC" if len(figures.classes) == 2 else "AUROC, mean of classes"] = figures.auroc
+        shown["AUROC" if len(figures.classes) == 2 else "AUROC, mean over classes"] = figures.auroc
     return shown
 
 
@@ -99,7 +99,7 @@ def _sentence(results: Results, figures: Metrics, positive: int) -> str:
     decided = (
         "The most probable class is predicted."
         if at == HALF
-        else f"{escape(figures.classes[positive])} is called from a probability of {at:.2f} on."
+        else f"{escape(figures.classes[positive])} is predicted at a probability of {at:.2f} or more."
     )
     unit = "" if figures.unit == "image" else f" of {figures.units} patients"
     return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95 % intervals."
@@ -108,11 +108,11 @@ def _sentence(results: Results, figures: Metrics, positive: int) -> str:
 def _recalls(figures: Metrics, positive: int) -> dict[str, Estimate]:
     """Of two classes sensitivity and specificity; of more, each class's sensitivity."""
     name = figures.classes[positive]
-    wanted = [(name, f"Sensitivity to {name}")]
+    wanted = [(name, f"Sensitivity for {name}")]
     if len(figures.classes) == 2:
         wanted.append((figures.classes[1 - positive], "Specificity"))
     else:
-        wanted += [(other, f"Sensitivity to {other}") for other in figures.classes if other != name]
+        wanted += [(other, f"Sensitivity for {other}") for other in figures.classes if other != name]
     return {title: figures.recall[key] for key, title in wanted if key in figures.recall}
 
 

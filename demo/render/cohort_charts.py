@@ -40,7 +40,7 @@ def roc_plot(results: Results, positive: int) -> str:
     """The ROC curve of the finding, with a dot at the threshold; of more than two classes each against the rest."""
     rows = results.counted
     assert results.figures is not None and results.figures.auroc is not None
-    plot = Plot(UNIT, UNIT, "1 − specificity (false alarms)", "sensitivity", SHARES, SHARES)
+    plot = Plot(UNIT, UNIT, "1 − specificity (false-positive rate)", "sensitivity", SHARES, SHARES)
     plot.line([(0, 0), (1, 1)], EVEN)
     two = len(results.classes) == 2
     shown = [positive] if two else [c for c in range(len(results.classes)) if any(row.label == c for row in rows)]
@@ -52,9 +52,11 @@ def roc_plot(results: Results, positive: int) -> str:
         plot.dot(*operating_point(rows, c), f"vip-dot {kind}")
         plot.name(f"● {results.classes[c]}"[:30], kind, "end")
     x, y = operating_point(rows, positive)
-    at = f" From {results.asked.threshold:.2f} on: sensitivity {y:.3f}, false alarms {x:.3f}." if two else ""
+    at = f" At {results.asked.threshold:.2f}: sensitivity {y:.3f}, false-positive rate {x:.3f}." if two else ""
     area = results.figures.auroc.value
-    return plot.svg(f"Sensitivity against false alarms at every threshold; the area under it is {area:.3f}.{at}")
+    return plot.svg(
+        f"Sensitivity against false-positive rate at every threshold; the area under the curve is {area:.3f}.{at}"
+    )
 
 
 def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
@@ -125,4 +127,4 @@ def decision_plot(found: PositiveClass) -> str:
         plot.line([(t, value) for t, value in pairs if value >= -0.5 * top], kind)
         plot.name(name if name == "treat all" else f"model: {name}"[:40], kind)
     words = ", ".join(f"{number(curve.at(t), 3, '+')} at {t}" for t in (0.1, 0.3, 0.5))
-    return plot.svg(f"Net benefit at a prevalence of {curve.prevalence:.2f}: {words}; treating nobody has 0.")
+    return plot.svg(f"Net benefit at a prevalence of {curve.prevalence:.2f}: {words}; treating nobody gives 0.")

@@ -10,7 +10,7 @@ from vip_core.evaluation.subgroups import MIN_PER_CLASS, Subgroup
 from ..state.cohort_details import Details
 from .numbers import number, per_cent
 
-WAITING = '<div class="vip-details"><p>The intervals are being computed …</p></div>'
+WAITING = '<div class="vip-details"><p>Computing the intervals …</p></div>'
 
 
 def details_card(details: Details | None) -> str:
@@ -30,10 +30,10 @@ def _belief(found: PositiveClass) -> str:
         ("Brier score (0 is best)", found.brier),
         ("Calibration slope (1 is right)", found.slope),
         ("Calibration intercept (0 is right)", found.intercept),
-        (f"Average precision (AUPRC); a useless ranking has {number(found.share, 3)}", found.auprc),
+        (f"Average precision (AUPRC); {number(found.share, 3)} is chance", found.auprc),
     ]
     if (at := found.at_prevalence) is not None:
-        where = f"where {per_cent(at.prevalence)} have it"
+        where = f"at a prevalence of {per_cent(at.prevalence)}"
         rows += [(f"PPV {where}", at.ppv), (f"NPV {where}", at.npv)]
         if at.corrected_curve is not None:
             rows += [
@@ -41,7 +41,7 @@ def _belief(found: PositiveClass) -> str:
                 (f"NPV {where}, prior corrected", at.corrected_npv),
             ]
     body = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{_value(value)}</td></tr>' for name, value in rows)
-    mean = f"Mean probability {number(found.mean_probability, 3)}; share of the images {number(found.share, 3)}."
+    mean = f"Mean probability {number(found.mean_probability, 3)}; observed share {number(found.share, 3)}."
     reason = f" {found.not_defined}" if found.not_defined else ""
     return (
         f"<h3>Probability of {escape(found.name)}</h3>"
@@ -50,7 +50,7 @@ def _belief(found: PositiveClass) -> str:
 
 
 def _subgroups(groups: list[Subgroup], positive: str, left_out: list[str]) -> str:
-    head = ["Column", "Value", "Images", "AUROC", "Accuracy", f"Sensitivity to {positive}"]
+    head = ["Column", "Value", "Images", "AUROC", "Accuracy", f"Sensitivity for {positive}"]
     body = []
     for group in groups:
         counts = ", ".join(f"{count} {name}" for name, count in group.counts.items())
@@ -75,7 +75,7 @@ def _versions(versions: list[tuple[str, Metrics | str]], positive: str) -> str:
             values = (found.auroc, found.accuracy, found.recall.get(positive))
             cells += "".join(f"<td>{_value(value)}</td>" for value in values)
         body.append(f"<tr>{cells}</tr>")
-    head = ["Version of the lists", "AUROC", "Accuracy", f"Sensitivity to {positive}"]
+    head = ["Version of the lists", "AUROC", "Accuracy", f"Sensitivity for {positive}"]
     return f"<h3>Versions on these images</h3>{_table('Versions', ''.join(body), head)}"
 
 

@@ -36,9 +36,10 @@ def _rows(card: Card) -> list[FigureRow]:
         (
             "AUROC",
             ("auroc",),
-            "The chance that of two images, one of each class, the right one ranks higher. 1 is perfect, .5 is chance.",
+            "The probability that, of two images of different classes, the right one ranks "
+            "higher. 1 is perfect, .5 is chance.",
         ),
-        ("Accuracy", ("accuracy",), "The share of images whose predicted class is right. It depends on the mix."),
+        ("Accuracy", ("accuracy",), "The share of images whose predicted class is right. It depends on the class mix."),
     ]
     if len(card.classes) == 2:
         found = str(card.training.get("positive") or card.classes[-1])
@@ -46,34 +47,42 @@ def _rows(card: Card) -> list[FigureRow]:
         other = next(name for name in card.classes if name != found)
         rows += [
             (
-                f"Sensitivity to {found}",
+                f"Sensitivity for {found}",
                 ("recall", found),
-                f"The share of images with {found} that it finds.",
+                f"The share of images with {found} that the model detects.",
             ),
-            ("Specificity", ("recall", other), f"The share of images without {found} that it leaves alone."),
+            (
+                "Specificity",
+                ("recall", other),
+                f"The share of images without {found} that the model does not call {found}.",
+            ),
         ]
         if card.threshold is not None:
             at = f"{card.threshold if found == card.classes[1] else 1 - card.threshold:.2f}".lstrip("0")
             rows += [
-                (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening point of the scale."),
-                (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening point of the scale."),
+                (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening threshold of the scale."),
+                (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening threshold of the scale."),
             ]
     return [
         *rows,
-        ("Calibration error", ("ece",), "How far a probability is from the share that it promises, on average."),
         (
-            "Follows exchanged lists",
+            "Calibration error",
+            ("ece",),
+            "The mean difference between predicted probabilities and observed shares. 0 is best.",
+        ),
+        (
+            "Predictions that follow",
             ("symptoms_carry", "moved_with_the_lists"),
-            "With the lists of the classes exchanged, the share of predictions that change along. 1: the decision "
-            "depends on the symptoms alone.",
+            "The share of predictions that follow when the classes exchange their lists. 1: the "
+            "decision depends only on the symptoms.",
         ),
         (
             "Not referred to a person",
             ("referral", "coverage"),
-            "The share of images whose class no crop and no rewording changes.",
+            "The share of images whose class is the same under every crop and rewording.",
         ),
-        ("Accuracy on these", ("referral", "accuracy_kept"), "Of the images that are not referred."),
-        ("Accuracy on the referred", ("referral", "accuracy_referred"), "Of the images that a person should look at."),
+        ("Accuracy, not referred", ("referral", "accuracy_kept"), "Among the images that are not referred."),
+        ("Accuracy, referred", ("referral", "accuracy_referred"), "Among the images that a person should read."),
     ]
 
 

@@ -28,14 +28,14 @@ def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = 
     Blank lines and lines that begin with # are left out.
     """
     if len(text) > MAX_CHARACTERS:
-        raise SymptomError(
-            f"The list has {len(text):,} characters, and at most {MAX_CHARACTERS:,} are read; shorten it."
-        )
+        raise SymptomError(f"The list has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it.")
     if text.lstrip().startswith("{"):
         try:
             pasted = SymptomSet.from_dict(json.loads(text))
         except (json.JSONDecodeError, RecursionError) as error:
-            raise SymptomError("The text looks like JSON and is none; paste a whole symptom file, or lines.") from error
+            raise SymptomError(
+                "The text looks like JSON but is not valid JSON; paste a whole symptom file, or plain lines."
+            ) from error
         return replace(pasted, modality=pasted.modality or modality.strip(), source=pasted.source or dict(source or {}))
     classes: list[str] = []
     symptoms: list[list[str]] = []
@@ -45,12 +45,12 @@ def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = 
             symptoms.append([])
         elif not classes:
             raise SymptomError(
-                "The list begins with no class; write one in square brackets first, such as [pneumonia]."
+                "The list does not begin with a class; write one in square brackets first, such as [pneumonia]."
             )
         elif not line.startswith("#"):
             symptoms[-1].append(line)
     if len(classes) > MAX_CLASSES:
-        raise SymptomError(f"The list has {len(classes)} classes, and at most {MAX_CLASSES} are taken; shorten it.")
+        raise SymptomError(f"The list has {len(classes)} classes; the limit is {MAX_CLASSES}. Shorten it.")
     return SymptomSet(tuple(classes), tuple(map(tuple, symptoms)), modality.strip(), dict(source or {}))
 
 
@@ -84,11 +84,14 @@ def findings_table(findings: Iterable[GroundedLine]) -> str:
     ]
     explained = (
         "How well each symptom alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is "
-        "perfect, 0.5 is chance, below that it favours another class. These are training images, so it is "
-        "optimistically biased."
+        "perfect, 0.5 is chance, below 0.5 it favours another class. These are training images, "
+        "so the AUROC is optimistically biased."
     )
     return _table(
-        "What the reference images say", explained, ("Class", "Symptom", "Separates", "Tokens", "Notes"), rows
+        "How well the symptoms separate the reference images",
+        explained,
+        ("Class", "Symptom", "Separates", "Tokens", "Notes"),
+        rows,
     )
 
 

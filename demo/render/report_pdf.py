@@ -71,7 +71,7 @@ class _Page(FPDF):
     def footer(self) -> None:
         """Called by fpdf2 at the end of each page."""
         self.set_y(-BOTTOM + 5)
-        missing = f" “{MISSING}” marks a character that this font lacks." if self._lacking else ""
+        missing = f" “{MISSING}” marks a character that is missing in this font." if self._lacking else ""
         self.write_text(self._foot + missing, 7, MUTED, line=3.4)
         self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {PAGES}", 7, MUTED, "B", line=3.4)
 
@@ -168,7 +168,7 @@ def _top(page: _Page, report: DiagnosisReport) -> None:
 def _domain(report: DiagnosisReport) -> str:
     domain = report.view.diagnosis.domain
     if domain is None:
-        return "Domain check: none, as the model has no reference images."
+        return "Domain check: none, because the model has no reference images."
     found = "resembles" if domain.in_domain else "does not resemble"
     return (
         f"Domain check: the image {found} the reference images (distance {domain.score:.3f}, "
@@ -189,7 +189,7 @@ def _table(page: _Page, report: DiagnosisReport) -> None:
     diagnosis, axis = view.diagnosis, view.task.similarity_axis(view.mode)
     page.write_text(
         f"{_lists(report)} Similarity: between the image and the symptom’s text, axis from {axis_end(axis[0])} to "
-        f"{axis_end(axis[1])}. Percentile: the share of reference images that are less similar. Contribution: the "
+        f"{axis_end(axis[1])}. Percentile: the percentage of reference images that are less similar. Contribution: the "
         "symptom’s term of the class’s logit.",
         8,
         MUTED,
@@ -205,8 +205,8 @@ def _table(page: _Page, report: DiagnosisReport) -> None:
             _row(page, score, edit, remark, axis, colour)
         _room(page, LINE + 1)
         page.write_text(
-            f"Class term {number(diagnosis.class_terms[name], plus='+')}; with the contributions of its symptoms "
-            f"it gives the logit {number(diagnosis.logits[name], plus='+')}.",
+            f"Class term {number(diagnosis.class_terms[name], plus='+')}; added to the "
+            f"contributions of the symptoms, it gives the logit {number(diagnosis.logits[name], plus='+')}.",
             8,
             MUTED,
             line=LINE,
@@ -250,7 +250,7 @@ def _lists(report: DiagnosisReport) -> str:
     if None in report.edits:
         return "The class names alone, without symptoms."
     if report.view.edited:
-        return "The symptom lists were edited: “+” and bold mark what is not in the original lists."
+        return "The symptom lists were edited: “+” and bold type mark symptoms that are not in the original lists."
     return "The original symptom lists."
 
 

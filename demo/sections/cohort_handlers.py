@@ -54,7 +54,7 @@ def orders(task: Task) -> list[tuple[str, str]]:
         ("As uploaded", UPLOADED),
         ("By name", BY_NAME),
         ("Least confident first", UNSURE),
-        (f"Most probable {task.classes[finding(task)]} first", FINDING),
+        (f"Highest probability of {task.classes[finding(task)]} first", FINDING),
         ("Farthest from the reference images first", DISTANT),
     ]
 
@@ -202,7 +202,7 @@ def _prevalence(per_cent: str | None) -> float | None:
     except ValueError:
         value = 0.0
     if not 0 < value < 100:
-        raise UsageError(f"“{text[:20]}” is not a share of patients; give a number between 0 and 100, such as 10.")
+        raise UsageError(f"“{text[:20]}” is not a percentage; give a number between 0 and 100, such as 10.")
     return value / 100
 
 
@@ -285,9 +285,9 @@ def switch_task(tasks: Tasks, key: str, *texts: str) -> Updates:
 
 def threshold_label(task: Task) -> str:
     """What the slider on the ROC curve does."""
-    return f"Call {task.classes[finding(task)]} from a probability of"
+    return f"Predict {task.classes[finding(task)]} at a probability of at least"
 
 
 def prevalence_label(task: Task) -> str:
     """What the box of the prevalence asks."""
-    return f"Where I work, per cent with {task.classes[finding(task)]} (optional)"
+    return f"Prevalence of {task.classes[finding(task)]} where you work, in per cent (optional)"

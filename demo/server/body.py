@@ -46,7 +46,7 @@ class Body:
         try:
             message = await asyncio.wait_for(self._receive(), STALLED_SECONDS)
         except (TimeoutError, asyncio.TimeoutError):
-            raise Refused(408, "The rest of the request did not come. Send it again.") from None
+            raise Refused(408, "The request was incomplete. Send it again.") from None
         if message["type"] == "http.request":
             self._ended = not message.get("more_body", False)
             self._seen += len(message.get("body", b""))

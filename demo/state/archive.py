@@ -86,7 +86,7 @@ def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[Archiv
             )
         if len(entries) > MAX_IMAGES:
             raise DataError(
-                f"The upload holds {len(entries):,} images, and at most {MAX_IMAGES} are scored at once; choose fewer."
+                f"The upload holds {len(entries):,} images; the limit is {MAX_IMAGES} at once. Choose fewer."
             )
         notes = []
         if others:
@@ -125,7 +125,7 @@ class _Guarded(FileIO):
         """At most DIRECTORY bytes. Raises DataError where more are asked for and there."""
         data = super().read(DIRECTORY + 1 if size < 0 else min(size, DIRECTORY + 1))
         if len(data) > DIRECTORY:
-            raise DataError(f"The ZIP lists more than {MAX_ENTRIES:,} files; pack the images alone.")
+            raise DataError(f"The ZIP lists more than {MAX_ENTRIES:,} files; pack only the images.")
         return data
 
 
@@ -168,7 +168,7 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEnt
             f"{name} unpacks to {unpacked / 2**20:,.0f} MB, and at most {MAX_UNPACKED // 2**20:,} are read; pack less."
         )
     if unpacked > max(ALWAYS_FINE, MAX_RATIO * packed):
-        raise DataError(f"{name} unpacks to over {MAX_RATIO} times its size, as images do not; pack the images alone.")
+        raise DataError(f"{name} unpacks to over {MAX_RATIO} times its size, as images do not; pack only the images.")
     return entries, others, outside
 
 

@@ -147,7 +147,7 @@ def _renew(files: Sequence[tuple[Path, str]], renewed: float) -> float:
 
 def _waiting(before: int) -> str:
     others = "Another visitor’s images are" if before == 1 else f"The images of {before} other visitors are"
-    return f"{others} being read first; yours follow by themselves."
+    return f"{others} being read first; yours follow automatically."
 
 
 def _sentence(done: int, of: int, seconds: float) -> str:

@@ -37,5 +37,9 @@ def mismatch(facts: DicomFacts | None, expected: Mapping[str, Any] | None) -> st
         found.append(f"is {VIEWS.get(facts.view, f'a {facts.view} view')}")
     low, high = expected.get("years", (0, 200))
     if facts.years is not None and not low <= facts.years < high:
-        found.append(f"is of a patient of {facts.years:.0f} years")
-    return f"By its header this image {' and '.join(found)}; the model was not trained on such images." if found else ""
+        found.append(f"is of a patient aged {facts.years:.0f} years")
+    return (
+        f"According to its header, this image {' and '.join(found)}; the model was not trained on such images."
+        if found
+        else ""
+    )

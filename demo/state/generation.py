@@ -23,7 +23,8 @@ NOT_OPEN = (
     "VIP_VISITORS_MAY_GENERATE=1."
 )
 NO_ADDRESS = (
-    "This page takes no server address from visitors, as it would call it from within its own network; leave it empty, "
+    "This page accepts no server address from visitors, because it would call it from within its "
+    "own network; leave it empty, "
     "or ask its host to set VIP_VISITORS_MAY_SET_BASE_URL=1."
 )
 
@@ -113,7 +114,7 @@ def choose_server(
     if not settings.visitors_may_generate:
         raise GenerationError(NOT_OPEN)
     if model and model != server.model:
-        raise UsageError("The page’s own language model cannot be exchanged; leave the model empty, or give a key.")
+        raise UsageError("The page’s own language model cannot be changed; leave the model empty, or give a key.")
     return server, True
 
 
@@ -166,7 +167,7 @@ def generate_until(
             on_progress(latest[-1])
             latest.clear()
     if stop.is_set():
-        raise GenerationCancelled("It was cancelled; nothing has changed.")
+        raise GenerationCancelled("Cancelled; nothing has changed.")
     if errors:
         raise errors[0]
     return results[0]

@@ -62,7 +62,7 @@ def read_labels(path: Path, called: str) -> Labels:
     except DataError as error:
         raise DataError(str(error).replace(str(path), file)) from None
     if not records:
-        raise DataError(f"{file} has no line below its first; give a line per image: its file name, its label.")
+        raise DataError(f"{file} has no rows below its header; give one row per image: file name, label.")
     return Labels(
         file,
         tuple((line, shown_name(record[image]), record[label]) for line, record in records),
@@ -112,16 +112,16 @@ def match_labels(
         if row < len(labels.details):
             details[place] = labels.details[row]
         seen.add(place)
-    notes = [f"“{label[:40]}” was taken for {classes[c]}." for label, c in aliases.items()]
+    notes = [f"“{label[:40]}” was interpreted as {classes[c]}." for label, c in aliases.items()]
     if strange:
         names_of = ", ".join(classes)
         notes.append(f"{labels.file} has labels other than {names_of}: {_some(strange)}; say below what they mean.")
     if absent:
-        notes.append(f"{labels.file} names images that are not here: {_some(absent)}.")
+        notes.append(f"{labels.file} names images that were not uploaded: {_some(absent)}.")
     if twice:
         notes.append(f"{labels.file} lists images twice: {_some(twice)}; these count as unlabelled.")
     if shared:
-        notes.append(f"Several images here have one name: {_some(shared)}; these count as unlabelled.")
+        notes.append(f"Several images have the same name: {_some(shared)}; these count as unlabelled.")
     return MatchedLabels(found, details, tuple(notes), tuple(unknown.values()))
 
 

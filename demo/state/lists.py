@@ -42,6 +42,5 @@ def refuse_long(lists: Mapping[str, str]) -> None:
     for name, text in lists.items():
         if len(text) > MAX_CHARACTERS:
             raise SymptomError(
-                f"The list of “{name}” has {len(text):,} characters, and at most {MAX_CHARACTERS:,} are read; "
-                "shorten it."
+                f"The list of “{name}” has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it."
             )

@@ -102,7 +102,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     page.wait_for("summary", "n = 200 labelled images (68 normal lung")
     page.wait_for("summary", "1 image could not be read")
     page.wait_for("summary", "1 other file in the ZIP was left out")
-    assert set(page.figures) == {"Accuracy", "Sensitivity to pneumonia", "Specificity", "AUROC"}
+    assert set(page.figures) == {"Accuracy", "Sensitivity for pneumonia", "Specificity", "AUROC"}
     assert page.page.locator(".vip-charts figure").count() == 5
     assert page.page.evaluate("window.harmed") is None
 
@@ -176,7 +176,7 @@ def test_a_second_visitor_waits_and_the_first_ones_page_stays_quick(visit, cohor
     one.upload(cohort / "cohort.zip")
     one.wait_for("progress", "of 201 images read")
     two.upload(cohort / "cohort.zip")
-    two.wait_for("progress", "being read first; yours follow by themselves")
+    two.wait_for("progress", "being read first; yours follow automatically")
     start = time.monotonic()
     third.choose_example(0)  # another person diagnoses meanwhile
     took = time.monotonic() - start
@@ -240,7 +240,7 @@ def test_another_task_starts_anew(visit, cohort):
     page.wait_for("summary", "Upload images")
     assert page.page.inner_text("#vip-cohort-box-0 [data-testid=block-info]").strip() == "melanoma"
     page.page.click("#vip-cohort-reference")
-    page.wait_for("summary", "Sensitivity to melanoma")
+    page.wait_for("summary", "Sensitivity for melanoma")
 
 
 @pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])

@@ -64,7 +64,7 @@ def test_an_edit_is_checked_while_one_types(symptoms):
     expect(person.page.locator("#vip-findings tbody tr")).to_have_count(2)
     expect(person.page.locator("#vip-findings")).to_contain_text(EVIL)
     text(person).fill("clear lungs")
-    expect(note).to_contain_text("begins with no class")
+    expect(note).to_contain_text("does not begin with a class")
     text(person).fill("[pneumonia]\n[normal lung]\nx")
     expect(note).to_contain_text("“pneumonia” has no symptom")
     assert person.page.evaluate("window.harmed") is None

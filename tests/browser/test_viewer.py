@@ -138,7 +138,7 @@ def test_viewer_shows_dicom_facts_and_no_name(bench, film):
         ({"Modality": "CT"}, "is a CT image"),
         ({"BodyPartExamined": "HAND"}, "shows the body part “hand”"),
         ({"ViewPosition": "LL"}, "is a left lateral view"),
-        ({"PatientAge": "054Y"}, "is of a patient of 54 years"),
+        ({"PatientAge": "054Y"}, "is of a patient aged 54 years"),
     ],
 )
 def test_viewer_says_what_the_model_was_not_made_for(bench, film, header, words):

@@ -97,7 +97,7 @@ def decision(positive: PositiveClass) -> Figure:
 
 def roc(probability: NDArray, own: NDArray, report: Report) -> Figure:
     """Sensitivity over 1 - specificity."""
-    figure, axes = _square("1 − specificity", f"Sensitivity to {report.positive.name}")
+    figure, axes = _square("1 − specificity", f"Sensitivity for {report.positive.name}")
     false, true, _ = roc_curve(own, probability)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     axes.plot(false, true, color=BLUE)
@@ -110,7 +110,7 @@ def roc(probability: NDArray, own: NDArray, report: Report) -> Figure:
 
 def precision_recall(probability: NDArray, own: NDArray, positive: PositiveClass) -> Figure:
     """Positive predictive value over sensitivity, at the prevalence of the images."""
-    figure, axes = _square(f"Sensitivity to {positive.name} (recall)", "Positive predictive value (precision)")
+    figure, axes = _square(f"Sensitivity for {positive.name} (recall)", "Positive predictive value (precision)")
     precision, recall, _ = precision_recall_curve(own, probability)
     axes.axhline(positive.share, color=GREY, linewidth=1, linestyle="--")
     axes.step(recall, precision, color=BLUE, where="post")

@@ -209,9 +209,9 @@ def test_each_thing_that_does_not_fit_is_said_in_one_sentence():
     assert matched.labels == [None] * 5 and matched.unknown == ("flu", "cold")
     assert matched.notes == (
         "l.csv has labels other than normal lung, pneumonia: 2, the first “flu” in line 4; say below what they mean.",
-        "l.csv names images that are not here: “x.png” in line 6.",
+        "l.csv names images that were not uploaded: “x.png” in line 6.",
         "l.csv lists images twice: “a.png” in line 3; these count as unlabelled.",
-        "Several images here have one name: “twin.png” in line 7; these count as unlabelled.",
+        "Several images have the same name: “twin.png” in line 7; these count as unlabelled.",
     )
 
 
@@ -219,7 +219,7 @@ def test_each_thing_that_does_not_fit_is_said_in_one_sentence():
     ("text", "words"),
     [
         ("image;label\na;b\n", "lacks the columns ['image', 'label']"),
-        ("image,label\n", "has no line below its first"),
+        ("image,label\n", "has no rows below its header"),
         ("image,label\na,b,c\n", "has 3 cells"),
         (b"image,label\n\xff\xfe\n", "is not UTF-8"),
         ("image,label\n" + "a,b\n" * 300_000, "is larger than 1 MB"),
@@ -306,7 +306,7 @@ def test_without_labels_words_stand_instead_of_figures(task, cohort, labels):
     assert bare.figures is None and "No image has a label" in summary_card(bare, 1)
     assert "With a labels file" in charts_card(bare, 1)
     none = Labels("l.csv", ((2, "x.png", "pneumonia"),))
-    assert "No label fits" in summary_card(score_cohort(task, cohort, none, task.predictor.symptoms), 1)
+    assert "No label matches" in summary_card(score_cohort(task, cohort, none, task.predictor.symptoms), 1)
 
 
 def test_labels_that_leave_a_class_empty_are_refused(task, cohort, labels):
@@ -418,7 +418,7 @@ def test_charts_draw_the_numbers_of_evaluate(results):
     for each in found.reliability:
         assert f"{each.observed.n} images of about {each.mean:.2f}: {each.observed.value:.2f}" in charts
     assert f"{found.curve.at(0.3):+.3f} at 0.3".replace("-", "−") in charts
-    assert f"area under it is {results.figures.auroc.value:.3f}" in charts
+    assert f"area under the curve is {results.figures.auroc.value:.3f}" in charts
 
 
 def test_the_roc_curve_passes_through_the_decision(results):
@@ -510,7 +510,7 @@ def test_threshold_moves_the_decisions_and_nothing_else(task, cohort, labels, re
 
 def test_show_refuses_a_prevalence_that_is_no_share(tasks, task, cohort, labels):
     shown = show(tasks, "pneumonia", cohort, labels, None, 0.5, "150", {}, "", ALL, UPLOADED, *texts_of(task))
-    assert "“150” is not a share of patients" in shown["list note"]
+    assert "“150” is not a percentage" in shown["list note"]
     shown = show(tasks, "pneumonia", cohort, labels, None, 0.5, "10 %", {}, "", ALL, UPLOADED, *texts_of(task))
     assert shown["results"].belief.at_prevalence.prevalence == pytest.approx(0.1)
 

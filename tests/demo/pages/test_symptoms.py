@@ -60,7 +60,7 @@ def test_a_symptom_in_brackets_does_not_become_a_class():
     ("text", "words"),
     [
         ("", "at least two classes"),
-        ("one", "begins with no class"),
+        ("one", "does not begin with a class"),
         ("[a]\n[b]\nx", "“a” has no symptom"),
         ("[a]\nx\n[A]\ny", "listed twice"),
         ("[a]\n" + "x\n" * 65 + "[b]\ny", "limit is 64"),
@@ -136,7 +136,7 @@ def test_a_visitors_address_never_gets_the_hosts_key(monkeypatch):
     assert (server.key, server.base_url, hosts) == ("sk-own", "", False)  # to OpenAI, not to the host's server
     server, hosts = choose_server(settings, "", "", "", True)
     assert (server.key, server.model, hosts) == (KEY, "host-model", True)
-    with pytest.raises(UsageError, match="cannot be exchanged"):
+    with pytest.raises(UsageError, match="cannot be changed"):
         choose_server(settings, "dearer-model", "", "", True)
 
 
