@@ -186,7 +186,9 @@ def _other(checkpoint: str, classes: "Sequence[str]", rows: "Sequence[Row]"):  #
     vip = _load(checkpoint, None, None, None)
     own = vip.symptoms.classes
     if set(own) != set(classes):
-        raise UsageError(f"{checkpoint} has the classes {list(own)}, not {list(classes)}; compare models of the same.")
+        raise UsageError(
+            f"{checkpoint} has the classes {list(own)}, not {list(classes)}; compare models with the same classes."
+        )
     there = [replace(row, label=own.index(classes[row.label])) for row in rows]
     seen = predict_rows(Predictor(vip), vip.symptoms, there, encode_split(vip.backbone, there, "Images").features)
     order = [own.index(name) for name in classes]

@@ -172,7 +172,9 @@ def _print_result(console: "Console", path: Path, result: "Diagnosis | ImageErro
     if isinstance(result, ImageError):
         console.print(f"{name}: {result}", style="red", markup=False, soft_wrap=True)
         return
-    warning = "" if result.domain is None or result.domain.in_domain else "  unlike anything the model knows"
+    warning = (
+        "" if result.domain is None or result.domain.in_domain else "  out of distribution: do not interpret the result"
+    )
     probability = result.probabilities[result.prediction]
     console.print(f"{name}: {result.prediction}, probability {probability:.3f}{warning}", markup=False, soft_wrap=True)
     if not detailed:

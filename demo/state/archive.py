@@ -47,7 +47,7 @@ class ArchiveEntry:
         if self.archive is None or self.member is None:
             return self.path.read_bytes()
         if self.member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise ImageError(f"{self.name} is packed in an unusual way; pack it as an ordinary ZIP file.")
+            raise ImageError(f"{self.name} uses an unusual compression; pack it as an ordinary ZIP file.")
         try:
             return _unpack(self.archive, self.member)
         except Exception:  # damaged ZIP files raise zlib's errors, zipfile's, and several built-in ones
@@ -145,7 +145,7 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEnt
     """The images of a ZIP, the number of other files, and that of links and of names that point out of it."""
     members = archive.infolist()
     if len(members) > MAX_ENTRIES:
-        raise DataError(f"{name} lists {len(members):,} files, and at most {MAX_ENTRIES:,} are taken; pack less.")
+        raise DataError(f"{name} lists {len(members):,} files; the limit is {MAX_ENTRIES:,}. Pack fewer.")
     starts = {member.header_offset for member in members}
     if len(starts) < len(members):  # one picture under many names would be decoded as often
         raise DataError(f"{name} lists one file under several names; pack it again.")
@@ -165,10 +165,13 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEnt
     unpacked, packed = sum(member.file_size for member in chosen), sum(member.compress_size for member in chosen)
     if unpacked > MAX_UNPACKED:
         raise DataError(
-            f"{name} unpacks to {unpacked / 2**20:,.0f} MB, and at most {MAX_UNPACKED // 2**20:,} are read; pack less."
+            f"{name} unpacks to {unpacked / 2**20:,.0f} MB; the limit is "
+            f"{MAX_UNPACKED // 2**20:,} MB. Pack fewer images."
         )
     if unpacked > max(ALWAYS_FINE, MAX_RATIO * packed):
-        raise DataError(f"{name} unpacks to over {MAX_RATIO} times its size, as images do not; pack only the images.")
+        raise DataError(
+            f"{name} unpacks to over {MAX_RATIO} times its size, which images do not; pack only the images."
+        )
     return entries, others, outside
 
 

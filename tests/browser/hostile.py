@@ -269,7 +269,7 @@ COHORTS = [
         "1 entry of the ZIP was left out",
     ),
     cohort("a ZIP of 20,000 entries", lambda: zipped(*((f"{i}.png", b"") for i in range(20_000))), "20,000 files"),
-    cohort("a ZIP packed in another way", lambda: zipped((lzma("film.jpeg"), XRAY)), "packed in an unusual way"),
+    cohort("a ZIP packed in another way", lambda: zipped((lzma("film.jpeg"), XRAY)), "unusual compression"),
     cohort("a ZIP cut short", lambda: zipped(("film.jpeg", XRAY))[:-10], "is not a ZIP file, or is damaged"),
     cohort(
         "a ZIP with names of HTML",

@@ -56,6 +56,6 @@ def test_search_folder_follows_links_once(tmp_path):
 
 def test_describe_left_out_counts_and_names(tmp_path):
     assert describe_left_out([]) == ""
-    assert describe_left_out([tmp_path / "a.txt"]) == "1 file is left out, not being images: a.txt."
+    assert describe_left_out([tmp_path / "a.txt"]) == "1 file is left out because it is not an image: a.txt."
     five = [tmp_path / f"{name}.txt" for name in "abcde"]
-    assert describe_left_out(five) == "5 files are left out, not being images: a.txt, b.txt, c.txt, …."
+    assert describe_left_out(five) == "5 files are left out because they are not images: a.txt, b.txt, c.txt, …."

@@ -210,7 +210,7 @@ def test_csv_mistakes_get_one_sentence(tmp_path, header, rows, said):
 
 
 def test_csv_that_names_no_file_or_is_not_text_gets_one_sentence(tmp_path):
-    assert f"{tmp_path} holds no labels.csv" in refused("csv", tmp_path)
+    assert f"{tmp_path} contains no labels.csv" in refused("csv", tmp_path)
     source = write(tmp_path / "labels.csv", "image,label", "gone.png,pneumonia")
     assert "Line 2" in (sentence := refused("csv", source)) and "gone.png, which does not exist" in sentence
     write(source, "image,label", ",pneumonia")
@@ -299,7 +299,7 @@ def test_folder_reads_patients_from_numbered_file_names_and_says_so(tmp_path):
     assert len({row.patient for row in alone.split("all")}) == 72 and alone.notes == ()
     with pytest.raises(DataError, match="does not fit"):
         load_dataset("folder", tmp_path, LUNG, DataOptions(patient_pattern="^x"))
-    with pytest.raises(DataError, match="no regular expression"):
+    with pytest.raises(DataError, match="not a regular expression"):
         load_dataset("folder", tmp_path, LUNG, DataOptions(patient_pattern="("))
 
 
@@ -320,7 +320,7 @@ def test_folder_names_what_it_leaves_out(tmp_path):
     films(tmp_path)
     put(tmp_path / LUNG[0] / "notes.txt", tmp_path / LUNG[1] / "deep/er/scan.xyz", tmp_path / LUNG[1] / ".DS_Store")
     data = load_dataset("folder", tmp_path, LUNG)
-    assert data.notes[-1] == "2 files are left out, not being images: notes.txt, scan.xyz."
+    assert data.notes[-1] == "2 files are left out because they are not images: notes.txt, scan.xyz."
     assert data.describe()[0].startswith("train: ") and data.describe()[-1] == data.notes[-1]
 
 

@@ -45,7 +45,7 @@ def test_table1_has_a_row_per_method_and_seed_from_predictions_alone(config):
         assert not (folder / "runs" / name / "last.pt").exists()
     summary = (folder / "table1.md").read_text()
     assert "| ViP |" in summary and "±" in summary and "p, DeLong" in summary
-    assert "CoOp, shared context: 0.001:" in summary and "Test images chose nothing" in summary
+    assert "CoOp, shared context: 0.001:" in summary and "Nothing was chosen on test images" in summary
 
 
 def test_experiment_repeats_nothing_and_resumes_after_a_kill(config, monkeypatch):

@@ -194,7 +194,7 @@ def test_fingerprint_differs_between_backbones(tiny_native, tiny_custom):
         ("ViT-Z", None, "Backbone ViT-Z is unknown; give vip-mini"),
         ("ViT-B-16", None, "needs --pretrained with one of: openai"),
         ("ViT-B-16", "best", "has no weights called best"),
-        ("vip-mini", "openai", "brings its own weights"),
+        ("vip-mini", "openai", "includes its weights"),
         ("local-dir:/nowhere", None, "is not the folder of an open_clip model"),
         ("coca_ViT-B-32", "random", "a text tower of type CoCa"),
     ],

@@ -92,7 +92,7 @@ def test_from_pretrained_refuses_damaged_tensors(copy, name, damage):
     else:
         data[-5] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(CheckpointError, match=f"{name} is damaged, or of another training"):
+    with pytest.raises(CheckpointError, match=f"{name} is damaged, or from another training run"):
         ViP.from_pretrained(copy)
 
 

@@ -210,7 +210,7 @@ def test_train_stores_a_relative_backbone_path_as_absolute(
     monkeypatch.chdir("/")
     vip = ViP.from_pretrained(tmp_path / "run")
     assert vip.backbone.name == f"local-dir:{(tmp_path / 'tiny').resolve()}"
-    with pytest.raises(CheckpointError, match="is on this machine alone"):
+    with pytest.raises(CheckpointError, match="exists only on this machine"):
         vip.push_to_hub("someone/something")
 
 

@@ -119,11 +119,11 @@ def test_client_names_a_server_that_cannot_be_reached(vip_mini):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (Answer(body="<html>welcome</html>", content_type="text/html"), "not in the form of the OpenAI API"),
-        (Answer(body='{"choices": 7}'), "not in the form of the OpenAI API"),
-        (Answer(body="[]"), "not in the form of the OpenAI API"),
-        (Answer(body="{nonsense"), "not in the form of the OpenAI API"),
-        (Answer(body="data: {nonsense\n\n", content_type="text/event-stream"), "not in the form of the OpenAI API"),
+        (Answer(body="<html>welcome</html>", content_type="text/html"), "does not follow the OpenAI API"),
+        (Answer(body='{"choices": 7}'), "does not follow the OpenAI API"),
+        (Answer(body="[]"), "does not follow the OpenAI API"),
+        (Answer(body="{nonsense"), "does not follow the OpenAI API"),
+        (Answer(body="data: {nonsense\n\n", content_type="text/event-stream"), "does not follow the OpenAI API"),
         (Answer(body='{"choices": []}'), "cannot be used"),
     ],
 )

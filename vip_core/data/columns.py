@@ -39,7 +39,8 @@ def find_columns(
         matching = exact or [column for column in header if _key(column) in names[1:]]
         if len(matching) > 1:
             raise DataError(
-                f"{path} has the columns {matching}, each of which may be the {role}; choose one with --{role}-column."
+                f"{path} has the columns {matching}, each of which could be the {role}; choose "
+                f"one with --{role}-column."
             )
         if matching:
             found[role] = matching[0]

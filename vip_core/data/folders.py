@@ -72,5 +72,6 @@ def describe_left_out(left_out: Sequence[Path], shown: int = 3) -> str:
     if not left_out:
         return ""
     names = ", ".join(path.name for path in left_out[:shown]) + (", …" if len(left_out) > shown else "")
-    files = "1 file is" if len(left_out) == 1 else f"{len(left_out):,} files are"
-    return f"{files} left out, not being images: {names}."
+    if len(left_out) == 1:
+        return f"1 file is left out because it is not an image: {names}."
+    return f"{len(left_out):,} files are left out because they are not images: {names}."

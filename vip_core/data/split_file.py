@@ -33,9 +33,7 @@ def read_trained_on(folder: Path) -> dict[str, str]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         lines = csv.DictReader(file)
         if lines.fieldnames is None or not set(HEADER) <= set(lines.fieldnames):
-            raise DataError(
-                f"{path} lacks the columns {list(HEADER)}; restore it, or delete it to do without the check."
-            )
+            raise DataError(f"{path} lacks the columns {list(HEADER)}; restore it, or delete it to skip the check.")
         return {line["digest"]: line["path"] for line in lines if line["split"] == "train"}
 
 
@@ -48,6 +46,6 @@ def refuse_seen(rows: Iterable[Row], folder: Path) -> None:
     seen = [row for row in rows if row.digest in trained_on]
     if seen:
         raise DataError(
-            f"{len(seen)} of {len(rows)} images were trained on, the first being {seen[0].path}; figures on them are "
-            "optimistic. Use other images, or --allow-seen to measure nevertheless."
+            f"{len(seen)} of {len(rows)} images were trained on, the first being {seen[0].path}; "
+            "results on them are optimistically biased. Use other images, or --allow-seen to evaluate anyway."
         )

@@ -73,8 +73,8 @@ def hold_out(
             free = [name for name in names if may_go(name)]
             if not free:
                 raise DataError(
-                    f"The class {classes[label]!r} shares its few patients with other classes, so that none can be "
-                    "held out; add images of others, or give the splits yourself."
+                    f"The class {classes[label]!r} shares its few patients with other classes, so "
+                    "none can be held out; add images of other patients, or give the splits yourself."
                 )
             hold(min(free, key=lambda name: len(groups[name])))
     kept = [row for row in rows if group(row) not in held]
@@ -97,8 +97,8 @@ def split_three_ways(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, l
 def _require_patients(found: int, needed: int, name: str) -> None:
     if found < needed:
         raise DataError(
-            f"The class {name!r} has images of {found} patient{'s' * (found != 1)} only, and {needed} are needed to "
-            "hold some out; add images of others, or give the splits yourself."
+            f"The class {name!r} has images of {found} patient{'s' * (found != 1)} only, and "
+            f"{needed} are needed to hold some out; add images of other patients, or give the splits yourself."
         )
 
 

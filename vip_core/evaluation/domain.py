@@ -47,7 +47,7 @@ def ood_folders(folders: Iterable[Path]) -> dict[str, list[Path]]:
     for folder in folders:
         kind = "/".join(folder.resolve().parts[-2:]).lstrip("/")
         if not folder.is_dir():
-            raise UsageError(f"--ood {folder} is not a folder; give folders of images unlike the training images.")
+            raise UsageError(f"--ood {folder} is not a folder; give folders of out-of-distribution images.")
         if kind in found:
             raise UsageError(f"--ood was given two folders called {kind}; give each once, or rename one.")
         found[kind] = find_images(folder)

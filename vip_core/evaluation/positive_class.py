@@ -175,7 +175,7 @@ def _reason(point: NDArray, own: NDArray) -> str | None:
     if own.all() or not own.any():
         return "All images are of one class, so calibration slope and intercept, precision and net benefit are missing."
     if np.isnan(point[1]):
-        return "The probabilities separate the classes or are all the same, so there is no calibration slope."
+        return "The probabilities separate the classes perfectly or are all equal, so there is no calibration slope."
     return None
 
 

@@ -65,7 +65,7 @@ def _calibration(report: Report) -> list[str]:
     return [
         "<h2>Calibration</h2>",
         f"<p>The mean probability of {escape(positive.name)} is {positive.mean_probability:.3f}; "
-        f"{positive.share:.3f} of the images are of it.</p>",
+        f"{positive.share:.3f} of the images are in this class.</p>",
         _table(("Probability", "Images", "Mean", "Observed share", "95 % interval"), rows),
     ]
 
@@ -81,7 +81,7 @@ def _decisions(report: Report) -> list[str]:
         rows.append((f"{threshold:.2f}", f"{at.curve.at(threshold):+.3f}", fixed, f"{everyone:+.3f}"))
     return [
         f"<h2>Net benefit at a prevalence of {at.prevalence:g}</h2>",
-        _table(("Threshold", "As it is", "Prior corrected", "Treat all"), rows),
+        _table(("Threshold", "Uncorrected", "Prior corrected", "Treat all"), rows),
     ]
 
 
@@ -100,7 +100,7 @@ def _subgroups(report: Report) -> list[str]:
         found = group.metrics
         cells = ("too few images", "") if found is None else (_text(found.auroc), _text(found.accuracy))
         rows.append((f"{group.column}: {group.value}", counts, *cells))
-    note = "<p>A subgroup with fewer than 10 images of a class has no figures.</p>"
+    note = "<p>Subgroups with fewer than 10 images of a class have no figures.</p>"
     return ["<h2>Subgroups</h2>", _table(("Subgroup", "Images", "AUROC", "Accuracy"), rows), note]
 
 
@@ -112,7 +112,7 @@ def _symptoms(report: Report) -> list[str]:
         for found in report.symptoms
     ]
     head = ("Symptom", "Column", "Images with / without", "AUROC of its similarity")
-    return ["<h2>Symptoms that a column labels</h2>", _table(head, rows)]
+    return ["<h2>Symptoms labelled by a column</h2>", _table(head, rows)]
 
 
 def _comparison(report: Report) -> list[str]:
@@ -121,7 +121,7 @@ def _comparison(report: Report) -> list[str]:
     rows = [(test.question, test.name, _text(test.difference), _p(test.p), _p(test.holm)) for test in report.comparison]
     head = ("Question", "Test", "Difference", "p", "p, Holm")
     title = f"<h2>Difference from {escape(report.compared_with or '')}</h2>"
-    note = "<p>DeLong and McNemar take images as independent; the intervals of the differences do not.</p>"
+    note = "<p>DeLong's and McNemar's tests treat images as independent; the intervals of the differences do not.</p>"
     return [title, _table(head, rows), note]
 
 

@@ -69,7 +69,7 @@ def print_report(console: Console, report: Report) -> None:
             _add(table, name, None if group.metrics is None else group.metrics.auroc, "under 10 images of a class")
         console.print(table)
     if report.symptoms:
-        table = _three_columns("AUROC of a symptom for the column that labels it", "Symptom")
+        table = _three_columns("AUROC of a symptom, by the column that labels it", "Symptom")
         for symptom in report.symptoms:
             _add(table, f"{symptom.symptom} ({symptom.column})", symptom.auroc, "under 10 images of a kind")
         console.print(table)
@@ -81,7 +81,7 @@ def _print_net_benefit(console: Console, at: AtPrevalence) -> None:
     if at.curve is None:
         return
     table = Table(title=f"Net benefit at a prevalence of {at.prevalence:g}", title_justify="left")
-    for name in ("Threshold", "As it is", "Prior corrected", "Treat all"):
+    for name in ("Threshold", "Uncorrected", "Prior corrected", "Treat all"):
         table.add_column(name, justify="right")
     for threshold in (0.05, 0.1, 0.2, 0.3, 0.5):
         fixed = "–" if at.corrected_curve is None else f"{at.corrected_curve.at(threshold):+.3f}"
@@ -117,8 +117,8 @@ def _three_columns(title: str, first: str) -> Table:
 def describe_units(metrics: Metrics) -> str:
     """What the intervals take as independent, in words."""
     if metrics.unit == "image":
-        return f"{metrics.n:,} images, each taken as independent"
-    return f"{metrics.units:,} patients; the images of a patient are drawn together"
+        return f"{metrics.n:,} images, each treated as independent"
+    return f"{metrics.units:,} patients; the images of a patient are resampled together"
 
 
 def _add(table: Table, name: str, found: Estimate | None, why: str = "needs two classes") -> None:

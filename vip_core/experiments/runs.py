@@ -179,7 +179,7 @@ def read_run(folder: Path, spec: RunSpec, shared: dict[str, Any]) -> RunResult:
             val, test = ((arrays[name], arrays[f"{name}_labels"]) for name in ("val", "test"))
         before = info["shared"]
     except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"The run {folder} is damaged; delete it, and it is run again.") from error
+        raise CheckpointError(f"The run {folder} is damaged; delete it to run it again.") from error
     if before != shared:
         changed = ", ".join(name for name in shared if before.get(name) != shared[name])
         raise CheckpointError(

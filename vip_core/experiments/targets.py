@@ -13,9 +13,12 @@ from vip_core.utils.distributed import joined, world
 
 RATE_NOTE = (
     "Every method was trained on the same images, random views, epochs, batches and seeds, its best epoch chosen by "
-    "validation accuracy and its learning rate by validation AUROC with the first seed. Test images chose nothing."
+    "validation accuracy and its learning rate by validation AUROC with the first seed. Nothing "
+    "was chosen on test images."
 )
-SENTENCES_NOTE = "BiomedCoOp asks for 50 sentences per class; here it has the symptoms, the shorter list repeated."
+SENTENCES_NOTE = (
+    "BiomedCoOp calls for 50 sentences per class; here it uses the symptoms, with the shorter list repeated."
+)
 BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "

@@ -74,8 +74,8 @@ class Checkpoint:
         name, pretrained = self.card.backbone.name, self.card.backbone.pretrained
         if name.startswith("local-dir:") or (pretrained and Path(pretrained).is_file()):
             raise CheckpointError(
-                f"Nobody else could load this checkpoint: its backbone {pretrained or name} is on this machine alone. "
-                "Push that to the hub first, and train over hf-hub:org/name."
+                f"Nobody else could load this checkpoint: its backbone {pretrained or name} "
+                "exists only on this machine. Push the backbone to the Hub first, and train on hf-hub:org/name."
             )
         with tempfile.TemporaryDirectory() as folder:
             self.write(Path(folder))
@@ -108,7 +108,7 @@ def find_checkpoint(name: str | Path) -> Path:
         if (folder / "card.json").is_file():
             if (given / "card.json").is_file() and not given.samefile(folder):
                 console.print(
-                    f"Note: using the checkpoint {folder}. The folder of that name here is ./{name}.",
+                    f"Note: using the checkpoint {folder}. For the folder of that name here, give ./{name}.",
                     markup=False,
                     soft_wrap=True,
                 )
@@ -141,7 +141,7 @@ def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, 
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != card.digests[path.name]:
             raise CheckpointError(
-                f"{path} is damaged, or of another training than its card: its SHA-256 is {digest[:12]}…, "
+                f"{path} is damaged, or from another training run than its card: its SHA-256 is {digest[:12]}…, "
                 f"{card.digests[path.name][:12]}… in card.json; copy the whole checkpoint again."
             )
         with safe_open(path, "pt") as file:

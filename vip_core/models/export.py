@@ -78,7 +78,9 @@ def model_config(name: str) -> dict[str, Any]:
         return json.loads((Path(identifier) / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
     config = _get_hf_config(identifier)["model_cfg"] if schema == "hf-hub" else get_model_config(identifier)
     if config is None:
-        raise BackboneError(f"The configuration of backbone {name} is unknown; save one of open_clip's or of the hub.")
+        raise BackboneError(
+            f"The configuration of backbone {name} is unknown; save a backbone of open_clip or of the Hugging Face Hub."
+        )
     return config
 
 

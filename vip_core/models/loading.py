@@ -36,7 +36,7 @@ def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP
     """
     with_schema = source.startswith(("local-dir:", "hf-hub:"))
     if with_schema and pretrained:
-        raise BackboneError(f"Backbone {name} brings its own weights; leave --pretrained {pretrained} out.")
+        raise BackboneError(f"Backbone {name} includes its weights; leave --pretrained {pretrained} out.")
     folder = Path(source.removeprefix("local-dir:"))
     if source.startswith("local-dir:") and not (folder / "open_clip_config.json").is_file():
         raise BackboneError(
@@ -133,8 +133,8 @@ def check_tag(name: str, pretrained: str | None) -> bool:
     if Path(pretrained).is_file():
         if f"{model}-quickgelu" in known:
             console.print(
-                f"Note: {model} computes GELU. If {pretrained} holds weights trained with QuickGELU, as OpenAI's were, "
-                f"give --backbone {model}-quickgelu, or the features are wrong.",
+                f"Note: {model} uses GELU. If the weights in {pretrained} were trained with "
+                f"QuickGELU, as OpenAI's were, give --backbone {model}-quickgelu, otherwise the features are wrong.",
                 markup=False,
                 soft_wrap=True,
             )

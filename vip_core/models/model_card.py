@@ -72,7 +72,7 @@ def _data(card: Card) -> str:
     splits = [split for split, counts in images.items() if isinstance(counts, Mapping) and counts]
     rows = [f"| {name} | " + " | ".join(str(images[s].get(name, 0)) for s in splits) + " |" for name in card.classes]
     head = f"| class | {' | '.join(splits)} |\n|---|{'---|' * len(splits)}"
-    note = "The temperature and the thresholds were fitted on val, whose mix of classes the probabilities assume."
+    note = "The temperature and the thresholds were fitted on val. The probabilities assume its mix of classes."
     return f"## Data\n\n{card.data.get('name', '')}, images per split:\n\n{head}\n" + "\n".join(rows) + f"\n\n{note}"
 
 

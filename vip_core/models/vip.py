@@ -177,9 +177,10 @@ class ViP(PromptLearner):
             )
         if self._described != self._content():
             raise CheckpointError(
-                "The model was changed after training, and its card has the figures of the former one. Save edited "
-                "symptoms with SymptomSet.save; to save a changed model, measure it and set its card, or clear the "
-                "figures with vip.card = vip.card.without_figures()."
+                "The model was changed after training, and its card still has the figures "
+                "measured before the change. Save edited "
+                "symptoms with SymptomSet.save; to save a changed model, evaluate it and set its "
+                "card, or clear the figures with vip.card = vip.card.without_figures()."
             )
         now = {"symptoms": self.symptoms.to_dict(), "temperature": self.temperature}
         return Checkpoint(self.card.model_copy(update=now), self.state_dict(), self.reference)

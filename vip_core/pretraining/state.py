@@ -28,7 +28,7 @@ def check_same_run(path: Path, root: Path, images: list[LabelledImage], seed: in
     digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()
     run = {"seed": seed, "data": digest}
     if path.is_file() and json.loads(path.read_text()) != run:
-        raise DataError(f"{path.parent} holds the stages of another seed or of other data; give another --out.")
+        raise DataError(f"{path.parent} contains stages made with another seed or other data; give another --out.")
     write_json(path, run)
 
 

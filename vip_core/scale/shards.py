@@ -100,7 +100,7 @@ class Shards:
         try:
             return pq.ParquetFile(path).read(columns)
         except (pa.ArrowException, OSError) as error:
-            raise StorageError(f"{path} is damaged; delete it, and its images are scored again.") from error
+            raise StorageError(f"{path} is damaged; delete it to score its images again.") from error
 
     @staticmethod
     def _write(path: Path, table: pa.Table) -> None:

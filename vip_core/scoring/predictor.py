@@ -103,7 +103,9 @@ class Predictor(Scorer):
         classes = list(self.symptoms.classes)
         mix = None if self.vip.card is None else self.vip.card.calibrated_on
         if mix is None:
-            raise UsageError("The card of this checkpoint does not have its validation images per class; train again.")
+            raise UsageError(
+                "The card of this checkpoint lacks the number of validation images per class; train it again."
+            )
         wanted = full_mix(prevalence, classes, mix)
         before = [diagnosis.probabilities[name] for name in classes]
         after = dict(zip(classes, shift_prior(np.array(before), mix, wanted).tolist(), strict=True))

@@ -81,8 +81,8 @@ def _tokens_decide(reliance: Reliance, config: TrainConfig) -> str | None:
     advice = "a lower --rate" if config.swap else "--swap 0.5 or a lower --rate"
     return (
         f"The class tokens decide, not the symptoms: {reliance.swap_follow_rate:.0%} of the predictions follow when "
-        f"the lists are exchanged, and the tokens make {reliance.class_token_share:.0%} of the difference between "
-        f"two logits. Try {advice}."
+        f"the lists are exchanged, and the tokens account for {reliance.class_token_share:.0%} of "
+        f"the difference between two logits. Try {advice}."
     )
 
 

@@ -76,8 +76,8 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), opt
     ratio = vip.token_ratio()  # an over-long symptom is refused here, before the images are read
     if ratio > MAX_TOKEN_RATIO:
         console.print(
-            f"Note: the class tokens start at {ratio:.0%} of the norm of this backbone's text features, so they may "
-            "decide without the symptoms; see the symptom reliance in the card.",
+            f"Note: the class tokens start at {ratio:.0%} of the norm of this backbone's text "
+            "features, so they may decide without the symptoms; check the symptom reliance in the card.",
             style="yellow",
             highlight=False,
         )

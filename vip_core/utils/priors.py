@@ -36,7 +36,7 @@ def full_mix(given: Mapping[str, float], classes: Sequence[str], calibrated_on: 
             raise UsageError(f"The prevalence of {name!r} is {value:g}; give a share above 0 and below 1, such as 0.1.")
     rest, others = 1 - sum(given.values()), [name for name in classes if name not in given]
     if (others and rest <= 0) or (not others and abs(rest) > 1e-6):
-        raise UsageError(f"The prevalences add up to {sum(given.values()):g}; together the classes make 1.")
+        raise UsageError(f"The prevalences add up to {sum(given.values()):g}; over all classes they must add up to 1.")
     own = dict(zip(classes, calibrated_on, strict=True))
     whole = sum(own[name] for name in others)
     return [given[name] if name in given else rest * own[name] / whole for name in classes]

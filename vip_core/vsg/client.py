@@ -18,7 +18,7 @@ from vip_core.vsg.server import OPENAI, Server
 FORMS = ("schema with limits", "schema", "JSON by schema", "JSON", "text")
 BY_SCHEMA, TEXT = FORMS.index("JSON by schema"), FORMS.index("text")
 REFUSED = (400, 415, 422, 501)  # how servers refuse a form of reply
-NOT_OPENAI = "The server's answer is not in the form of the OpenAI API; check that the base URL ends as it should."
+NOT_OPENAI = "The server's answer does not follow the OpenAI API; check the end of the base URL, often /v1."
 TOO_LONG = f"The reply has more than {MAX_REPLY:,} characters; try another model."
 
 
@@ -120,8 +120,8 @@ class Client:
             return Failure(self.server.refusal(error.status_code, said), error.status_code, about_form)
         except openai.APITimeoutError:
             return Failure(
-                f"The server did not answer within {self.server.timeout:g} seconds in up to {self.server.retries + 1} "
-                "attempts; check whether it is busy, or allow more time."
+                f"The server did not answer within {self.server.timeout:g} seconds in up to "
+                f"{self.server.retries + 1} attempts; check whether it is busy, or allow more time."
             )
         except openai.APIConnectionError:
             return Failure(

@@ -97,7 +97,7 @@ class Conversation:
             except UnusableReply as fault:
                 beginning = " ".join(reply[: 4 * MAX_SHOWN].split())[:MAX_SHOWN]
                 raise GenerationError(
-                    f"The model's reply cannot be used, nor could the one before; try another model. {fault} "
+                    f"The model's reply cannot be used, and neither could the previous one; try another model. {fault} "
                     f"It begins “{beginning}”."
                 ) from None
         self.steps_done += 1

@@ -54,7 +54,9 @@ class GenerationRequest:
         if not 1 <= self.samples <= MAX_SAMPLES:
             raise UsageError(f"{self.samples} samples are not possible; ask for 1 to {MAX_SAMPLES}.")
         if self.critique and not KINDS[self.kind].visible:
-            raise UsageError("A critique removes what no image shows; use it with the kinds visual and other only.")
+            raise UsageError(
+                "A critique removes lines that no image can show; use it only with the kinds visual and other."
+            )
 
 
 @dataclass(frozen=True)

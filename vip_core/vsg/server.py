@@ -57,10 +57,11 @@ class Server:
         local = is_local(self.base_url)
         if not self.key and not local:
             raise GenerationError(
-                f"The server ({self.kind}) needs a key: set OPENAI_API_KEY (to anything, if the server wants none)."
+                f"The server ({self.kind}) needs a key: set OPENAI_API_KEY (to any value, if the "
+                "server does not check it)."
             )
         if not self.key.isascii() or not self.key.isprintable():
-            raise GenerationError("The key contains characters that no key has; copy it again.")
+            raise GenerationError("The key contains invalid characters; copy it again.")
         if self.key and not local and address.scheme == "http":
             raise GenerationError("Over http the key would be sent unencrypted; give the https address.")
 
@@ -93,7 +94,7 @@ class Server:
     def _without_key(self, said: str) -> str:
         pieces = {self.key[i : i + 4] for i in range(max(1, len(self.key) - 3))} if self.key else set()
         said = " ".join("".join(c if c.isprintable() else " " for c in said).split()).rstrip(".")
-        return "" if not said or any(piece in said for piece in pieces) else f", it says “{said[:MAX_SAID]}”"
+        return "" if not said or any(piece in said for piece in pieces) else f", it replied “{said[:MAX_SAID]}”"
 
 
 def server_from_environment(

@@ -32,7 +32,7 @@ def check_target(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; give --out a folder.")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise UsageError(f"{out} holds other files than an exported page; give --out a new or an empty folder.")
+        raise UsageError(f"{out} contains other files than an exported page; give --out a new or empty folder.")
 
 
 def write_folder(out: Path, files: dict[str, bytes]) -> None:

@@ -146,6 +146,6 @@ def check_towers(exported: OnnxBackbone, pixels: Tensor, symptoms: list[str], co
     if not max(differences) <= limit:
         raise BackboneError(
             f"The exported towers give similarities that differ from the model's by {max(differences):.4f}, and "
-            f"{limit:g} is allowed; export without --int8, or report this with the versions of torch and onnxruntime."
+            f"the limit is {limit:g}; export without --int8, or report this with the versions of torch and onnxruntime."
         )
     return max(differences)

@@ -94,6 +94,6 @@ def refuse_other_backbones(backbone: Backbone) -> None:
         )
     if not alike:
         raise BackboneError(
-            f"The static page runs vip-mini and backbones built like it, and {backbone.name} is not; "
-            "serve this checkpoint with vip demo instead."
+            "The static page runs only vip-mini and backbones of the same architecture, which "
+            f"{backbone.name} is not; serve this checkpoint with vip demo instead."
         )

@@ -53,7 +53,7 @@ def test_licences_of_all_parts_are_there(site):
 
 def test_export_web_refuses_a_folder_that_is_not_its_own_before_it_loads_a_model(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="give --out a new or an empty folder"):
+    with pytest.raises(UsageError, match="give --out a new or empty folder"):
         vip(["export-web", "--checkpoint", "pneumonia", "--out", str(tmp_path)])
 
 

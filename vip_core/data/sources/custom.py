@@ -103,7 +103,9 @@ def _patients_of_names(
     try:
         pattern = NUMBERED if options.patient_pattern is None else re.compile(options.patient_pattern)
     except re.error as error:
-        raise DataError(f"--patient-pattern {options.patient_pattern!r} is no regular expression ({error}).") from None
+        raise DataError(
+            f"--patient-pattern {options.patient_pattern!r} is not a regular expression ({error})."
+        ) from None
     found = [pattern.search(without_ending(row.path.name)) for row in rows]
     parts = [None if match is None else match.group(match.re.groups and 1) for match in found]
     if options.patient_pattern is not None:
@@ -119,7 +121,10 @@ def _patients_of_names(
             return rows, []
     rows = [replace(row, patient=f"{prefix}{part}") for row, part in zip(rows, parts, strict=True)]
     example = f"{parts[0]} in {rows[0].path.name}"
-    return rows, [f"Patients are read from file names ({example}); --patient-pattern '' takes each image as its own."]
+    return rows, [
+        f"Patients are read from file names ({example}); --patient-pattern '' treats each image "
+        "as a patient of its own."
+    ]
 
 
 def labels_csv(root: Path, classes: Sequence[str], options: DataOptions, use: Use) -> Dataset:
@@ -137,7 +142,7 @@ def labels_csv(root: Path, classes: Sequence[str], options: DataOptions, use: Us
     source = root / "labels.csv" if root.is_dir() else root
     if not source.is_file():
         raise DataError(
-            f"{root} holds no labels.csv; expected that file, with the columns image, label[, split][, patient]."
+            f"{root} contains no labels.csv; expected that file, with the columns image, label[, split][, patient]."
         )
     label_of = match_classes(classes, classes, source)
     columns, notes = find_columns(read_header(source), options, classes, source)

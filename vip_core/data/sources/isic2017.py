@@ -38,7 +38,7 @@ def isic2017(root: Path, classes: Sequence[str], options: DataOptions, use: Use)
     """
     if sorted(map(class_key, classes)) != sorted(_CLASSES):
         raise DataError(
-            f"isic2017 reads the images of {list(_CLASSES)} alone, and the symptom set has {list(classes)}; give a "
+            f"isic2017 reads only images of {list(_CLASSES)}; the symptom set has {list(classes)}; give a "
             "symptom file with these two classes, or list your images in a table of your own for --data csv."
         )
     label_of = match_classes(_CLASSES, classes, root)
