@@ -81,7 +81,7 @@ def launch_settings(settings: Settings = DEFAULTS) -> dict[str, Any]:
 
 
 def theme() -> Base:
-    """Gradio's own look in colours that stand out enough (WCAG 2, 1.4.3), with fonts that the visitor has."""
+    """Gradio's own theme with colours of sufficient contrast (WCAG 2, 1.4.3) and fonts that the visitor has."""
     font = ["system-ui", "sans-serif"]  # nothing is fetched from elsewhere
     look = Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=font)
     return look.set(

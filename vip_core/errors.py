@@ -28,7 +28,7 @@ class BackboneError(ViPError):
 
 
 class DataError(ViPError):
-    """A data folder or a labels file is not as its layout says."""
+    """A data folder or a labels file does not have the expected layout."""
 
 
 class CheckpointError(ViPError):

@@ -15,7 +15,7 @@ export class Answer {
   constructor(root, { onprevalence, first = false }) {
     this.prevalence = null;
     this.scores = null;
-    this.first = first; // nobody has seen a result in this browser yet
+    this.first = first; // no result has been shown in this browser yet
     this.doubt = null; // of the image: {refer, low, high, views, wordings}, where the task measures it
     this.parts = {
       name: make("b", { class: "vip-class" }, "–"),

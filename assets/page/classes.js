@@ -9,7 +9,7 @@ const UNTRAINED = "No model was trained for these classes: results are zero-shot
 
 /**
  * A task with one more class.
- * @param {Object} task as the page is told of it
+ * @param {Object} task as the page received it
  * @param {string} name of the class
  * @throws {Error} with a sentence for the person
  */

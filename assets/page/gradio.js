@@ -25,7 +25,7 @@ export function start({ element, trigger, props, upload, watch }) {
     chart: request => send("download", request),
   };
   const bench = new Bench(element.querySelector(".vip-bench"), props.config, backend);
-  element.querySelector(".vip-bench").bench = bench; // for whoever looks from the console, and for tests
+  element.querySelector(".vip-bench").bench = bench; // for the console and for tests
   const answers = { picture: "picture", scores: "scores", doubt: "doubt", files: "files", put: "put" };
   for (const [name, method] of Object.entries(answers)) watch(name, () => props[name] && bench[method](props[name]));
   pages(bench);

@@ -1,6 +1,6 @@
 /**
  * The image viewer: drop, paste, choose or photograph an image; zoom, pan, invert, window and level; the map of a symptom on
- * top; a second image beside it or under a slider. What is changed here changes what is seen, never what the model reads.
+ * top; a second image beside it or under a slider. Changes here affect only what is seen, never what the model reads.
  */
 
 import { attribute, button, make, say } from "./dom.js";

@@ -171,7 +171,7 @@ def metric_rows(values: Mapping[str, Any], classes: list[str], within: str = "")
 
 
 def words(key: str) -> str:
-    """A figure's name for people; of one that is not known, its key with spaces."""
+    """The displayed name of a figure; for an unknown one, its key with spaces."""
     return NAMES.get(key, key.replace("_", " ")[:1].upper() + key.replace("_", " ")[1:])
 
 
@@ -210,7 +210,7 @@ def backbone_page(name: str) -> str:
 
 
 def section(text: str, title: str) -> str:
-    """A heading of the second level and what stands below it, up to the next or to indented lines."""
+    """A second-level heading and the text below it, up to the next heading or indented lines."""
     found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |^    @|\Z)", text, flags=re.DOTALL | re.MULTILINE)
     return f"## {title}\n\n{without_links(found[1].strip())}" if found else ""
 

@@ -1,4 +1,4 @@
-"""What is said beside a result, on the page and in the report; every text from outside is escaped here."""
+"""The sentences beside a result, on the page and in the report; every text from outside is escaped here."""
 
 from html import escape
 

@@ -15,7 +15,7 @@ NO_CHARTS = "With a labels file the confusion matrix, ROC, calibration and decis
 
 
 def invitation(sentence: str = INVITATION) -> str:
-    """What stands in place of figures."""
+    """What is shown in place of figures."""
     return f'<div class="vip-card vip-empty"><p>{escape(sentence)}</p></div>'
 
 
@@ -28,7 +28,7 @@ def progress_line(done: int, of: int, sentence: str) -> str:
 
 
 def said(sentence: str) -> str:
-    """A sentence where the progress stood."""
+    """A sentence in place of the progress bar."""
     return f'<div class="vip-progress" role="status"><p>{escape(sentence)}</p></div>'
 
 
@@ -151,7 +151,7 @@ def _figure(title: str, drawn: str) -> str:
 
 
 def download_link(results: Results | None = None) -> str:
-    """The whole table as CSV, within the link itself: no file of it lies on the server."""
+    """The whole table as CSV, within the link itself, so the server stores no file."""
     if results is None:
         return ""
     data = base64.b64encode(as_csv(results).encode("utf-8-sig")).decode()  # the mark: spreadsheets then read UTF-8

@@ -23,7 +23,7 @@ def to_text(symptoms: SymptomSet) -> str:
 
 
 def from_text(text: str, modality: str = "", source: Mapping[str, Any] | None = None) -> SymptomSet:
-    """The set that such a text, or a symptom file's JSON, stands for. Raises SymptomError.
+    """The symptom set that such a text, or a symptom file's JSON, describes. Raises SymptomError.
 
     Blank lines and lines that begin with # are left out.
     """

@@ -131,7 +131,7 @@ def _questions(tasks: Tasks, task: Task, labels: Labels, meanings: Mapping[str, 
 
 
 def take_meanings(tasks: Tasks, key: str, *answers: list[str] | None) -> Updates:
-    """What the visitor says that labels mean; one that stands for two classes means neither."""
+    """The meanings of labels that the visitor chose; a label chosen for two classes means neither."""
     found: dict[str, int] = {}
     twice: set[str] = set()
     for c, labels in enumerate(answers[: len(tasks[key].classes)]):

@@ -21,7 +21,7 @@ def share_lists(tasks: Tasks, cohort: Mapping[str, Any], tab: gr.Tab) -> None:
     task, open_button = cohort["task"], cohort["open"]
     to_cohort = f"key => window.vipPages.toCohort(key, {json.dumps(list(tasks))})"
     tab.select(None, task, [task, *boxes, cohort["versions"]], js=to_cohort)
-    # Not `input`, see pages/cohort.py; the script tells a person's edits from lists that were put into the boxes.
+    # Not `input`, see pages/cohort.py; the script separates a person's edits from the page's own changes.
     gr.on(
         [box.change for box in boxes], None, [task, *boxes], js="(...values) => window.vipPages.fromCohort(...values)"
     )

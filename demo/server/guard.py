@@ -62,7 +62,7 @@ class Guard:
             raise Refused(415, "Only UTF-8 is accepted.")
         address = visitor_address(scope.get("client"), headers, self.settings.proxies)
         scope["client"] = (address, (scope.get("client") or ("", 0))[1])
-        if not self.settings.proxies:  # nobody vouches for it, and Gradio would build addresses from it
+        if not self.settings.proxies:  # not trustworthy, and Gradio would build addresses from it
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-forwarded-host"]
         visitor = _cookie(headers)
         owner = visitor or address
@@ -122,7 +122,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name in [name for name in headers if name.lower().startswith("access-control-")]:
-                    del headers[name]  # this server's own page needs none, and nobody else gets one
+                    del headers[name]  # this server's own page needs none, and no other page may have one
                 for name, value in self.headers.items():
                     headers[name] = value
                 if new_visitor:

@@ -25,7 +25,7 @@ def name_of(host: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Whether a name is an IP address: nobody can let a name of their own point to it."""
+    """Whether a name is an IP address, which cannot be used for DNS rebinding."""
     try:
         ip_address(name)
     except ValueError:
@@ -79,7 +79,7 @@ class Hosts:
 
 
 def visitor_address(scope_client: tuple[str, int] | None, headers: Mapping[str, str], proxies: int) -> str:
-    """The address of the visitor: of the connection, or the one that the outermost of so many proxies saw.
+    """The address of the visitor: that of the connection, or that seen by the outermost of so many proxies.
 
     Every proxy appends the address it was called from to X-Forwarded-For, so it counts from the right; what comes
     before was written by whoever called, and may be anything.

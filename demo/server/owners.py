@@ -19,7 +19,7 @@ class Owners:
         with self._lock:
             found = self._owners.setdefault(session, owner)
             self._owners.move_to_end(session)
-            if len(self._owners) > REMEMBERED:  # whoever makes up many sessions makes nobody forget an open page
+            if len(self._owners) > REMEMBERED:  # inventing many sessions cannot evict an open page
                 self._owners.pop(next(name for name in self._owners if name not in self._open))
             return found == owner
 

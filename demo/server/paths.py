@@ -1,4 +1,4 @@
-"""Folders of the host are not told to visitors: in what is sent, a short name stands for each, and back again."""
+"""Hides the host's folders: responses contain a short name for each, which requests are translated from."""
 
 from collections.abc import Mapping
 from pathlib import Path

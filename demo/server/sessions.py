@@ -7,7 +7,7 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class Sessions(StateHolder):
-    """Gradio's own, which evicts the state that was longest unused; here only that of a page nobody has open.
+    """Gradio's own, which evicts the least recently used state; here only the state of a page that nobody has open.
 
     is_open: whether a page has this session open; is_call: whether it is a single call of the API, whose state nobody
     asks for again.

@@ -30,7 +30,7 @@ MAX_NAME = 120  # characters shown
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """One image to be read. name: for people, without folders; member: where it lies in a ZIP."""
+    """One image to be read. name: as shown, without folders; member: its path in a ZIP file."""
 
     name: str
     path: Path
@@ -55,7 +55,7 @@ class ArchiveEntry:
 
 
 def _unpack(archive: ZipFile, member: ZipInfo) -> bytes:
-    """Never more than the size that the ZIP declares, and hence never more than was allowed."""
+    """Never more than the size that the ZIP file declares, and therefore never more than was allowed."""
     with archive.open(member) as file:
         return b"".join(iter(lambda: file.read(PIECE), b""))
 

@@ -163,7 +163,7 @@ def take_features(task: Task, visit: Visit, request: Json, features: Tensor | No
 
 
 def labels(first: str, second: str) -> list[str]:
-    """How two images are told apart: by their dates, the older one named."""
+    """Labels for two images: by their dates, with the older one marked."""
     names = [f"first image, {first}", f"second image, {second}"]
     if UNDATED in (first, second) or first == second:
         return names

@@ -269,7 +269,7 @@ def _refusal(empty: list[str]) -> str:
 
 
 def finding(task: Task) -> int:
-    """Index of the class that sensitivity is of: the one that the model was trained to find, else the last."""
+    """Index of the class whose sensitivity is reported: the one that the model was trained to find, else the last."""
     card = task.predictor.vip.card
     trained_for = None if card is None else card.training.get("positive")
     if trained_for in task.classes:

@@ -19,7 +19,7 @@ from ..state.cohort import Cohort
 
 BATCH = 16  # images; larger ones are hardly faster
 BATCH_SECONDS = 2.0  # after which a batch goes as it is: huge files must not keep the page waiting
-GONE_AFTER = 60.0  # seconds; whoever has not asked for so long has closed the page
+GONE_AFTER = 60.0  # seconds; a visitor silent for this long is assumed to have closed the page
 ASK_EVERY = 0.5  # seconds between looks at whose turn it is
 RENEW_EVERY = 15.0  # seconds; uploads older than a minute are deleted, and these are still needed
 

@@ -22,7 +22,7 @@ SMALL_WORKERS, SMALL_MEMORY = 2, 420  # MB of addresses, 180 of them the interpr
 
 
 class Workers:
-    """Processes of equal memory; whoever comes while all are busy waits."""
+    """Processes of equal memory; a job that arrives while all are busy waits."""
 
     def __init__(self, count: int, megabytes: int):
         self._all = [DecodeProcess(megabytes) for _ in range(count)]

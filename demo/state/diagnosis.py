@@ -43,7 +43,7 @@ class DiagnosisView:
 
     @property
     def in_domain(self) -> bool:
-        """Whether the image is like those that the model knows; also where nobody can tell."""
+        """Whether the image resembles the reference images; also true if there are none to compare with."""
         return self.diagnosis.domain is None or self.diagnosis.domain.in_domain
 
 
@@ -59,7 +59,7 @@ def view_asked(task: Task, features: Tensor, asked: Asked) -> DiagnosisView:
 
 
 def before_edits(original: Diagnosis, asked: Asked) -> list[SymptomScore | None]:
-    """For each symptom its score under the task's own lists: of the same text, else of what stood in its place."""
+    """For each symptom its score under the task's own lists: of the same text, else of the text that it replaced."""
     by_text = {(score.class_name, score.symptom): score for score in original.symptoms}
     by_place: dict[tuple[str, int], SymptomScore] = {}
     for score in original.symptoms:

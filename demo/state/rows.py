@@ -49,7 +49,7 @@ def score_rows(task: Task, visit: Visit, request: Json) -> Json:
 
 
 def domain(visit: Visit, diagnosis: Diagnosis) -> Json | None:
-    """Whether the image is one that the model may be asked about, and if not, why."""
+    """Whether the image is in domain, and if not, why."""
     if visit.warning:
         return {"in_domain": False, "reason": visit.warning}
     if diagnosis.domain is None:

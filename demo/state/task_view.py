@@ -1,4 +1,4 @@
-"""What the page is told of a task once: its classes, scale, cut-offs, examples and libraries, as JSON."""
+"""What the page receives once per task: its classes, scale, cut-offs, examples and libraries, as JSON."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
 
 @cache
 def task_descriptions() -> dict[str, Json]:
-    """What people are told of the shipped tasks, by checkpoint."""
+    """What the page states about the shipped tasks, by checkpoint."""
     return json.loads((PROJECT / "assets" / "tasks.json").read_text(encoding="utf-8"))
 
 

@@ -63,7 +63,7 @@ class Task:
         return self.predictor if mode == "vip" else self.zero_shot
 
     def prompts(self, mode: str, symptoms: SymptomSet) -> SymptomSet:
-        """What is scored in a mode: the symptoms, or the one prompt a class that its name gives."""
+        """What is scored in a mode: the symptoms, or one prompt per class made from its name."""
         return class_prompts(symptoms) if mode == "names" else symptoms
 
     def similarity_axis(self, mode: str) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def bar_axis(vip: ViP) -> tuple[float, float]:
 
 
 def reached(reference: ReferenceBank | None, text: Tensor) -> tuple[float, float]:
-    """The least and the greatest similarity of reference images with texts (n, D), in steps of 0.1; 0 lies between."""
+    """The smallest and the largest similarity of reference images with texts (n, D), in steps of 0.1, 0 included."""
     if reference is None:
         return (-1.0, 1.0)
     known = reference.similarities(text)

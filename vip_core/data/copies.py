@@ -1,4 +1,4 @@
-"""The same image twice, told by content: refused in two classes or splits, counted within one."""
+"""The same image twice, recognised by its content: refused in two classes or splits, counted within one."""
 
 from collections import defaultdict
 from collections.abc import Sequence

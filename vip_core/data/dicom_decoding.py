@@ -64,7 +64,7 @@ def decode_frame(dataset: Dataset, syntax: UID, name: str) -> tuple[np.ndarray, 
 
 
 def _jpeg_colour(frame: bytes, photometric: str) -> np.ndarray:
-    """A frame of JPEG with three components as RGB, by libjpeg's rule: the markers of the stream tell its colours.
+    """A frame of JPEG with three components as RGB, by libjpeg's rule: the markers of the stream determine its colours.
 
     Headers often say RGB of YCbCr. They are believed where the stream has neither a marker nor the components 1, 2, 3
     of JFIF, nor R, G, B: then it is RGB as some toolkits write it, and libjpeg would take it for YCbCr.
@@ -107,6 +107,6 @@ def _checked(pixels: np.ndarray, dataset: Dataset, bits: int) -> tuple[np.ndarra
 
 
 def _coded(codes: np.ndarray, bits: int, shift: int, signed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Codes, and the value that lies in `bits` bits of each code from bit `shift` on."""
+    """Codes, and the value in `bits` bits of each code, starting at bit `shift`."""
     values = (np.arange(256**codes.itemsize) >> shift) & (2**bits - 1)
     return codes, np.where(signed & (values >= 2 ** (bits - 1)), values - 2**bits, values)

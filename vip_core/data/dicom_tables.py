@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 @dataclass(frozen=True)
 class LookupTable:
-    """A table: `entries[0]` is for `first` and what lies below it, the last for what lies above.
+    """A table: `entries[0]` is for `first` and all values below it, the last entry for all values above.
 
     Attributes:
         first: the input value of the first entry.

@@ -13,7 +13,7 @@ from vip_core.data.dataset import Row
 from vip_core.data.images import read_image
 from vip_core.errors import ImageError
 
-SIDE = 16  # differences per row and column: 256 bits, enough to tell radiographs apart
+SIDE = 16  # differences per row and column: 256 bits, enough to distinguish radiographs
 NEAR = 10  # bits that may differ
 
 

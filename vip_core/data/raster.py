@@ -24,7 +24,7 @@ _BITS, _PHOTOMETRIC, _PLANES, _COLOUR_MAP, _SAMPLE_FORMAT = 258, 262, 284, 320, 
 _GREATEST = (
     281,
     341,
-)  # TIFF tags MaxSampleValue and SMaxSampleValue: statistics, so they tell the depth, not the white
+)  # TIFF tags MaxSampleValue and SMaxSampleValue: statistics, so they give the depth, not the white
 
 
 def read_raster(reader: type[ImageFile], data: bytes, name: str, max_pixels: int, remarks: list[str]) -> Image.Image:

@@ -29,14 +29,14 @@ def predictive_values(sensitivity: float, specificity: float, prevalence: float)
 def net_benefit(sensitivity: float, specificity: float, prevalence: float, threshold: float) -> float:
     """True positives less false ones weighted by the odds of the threshold, per person (Vickers and Elkin, 2006).
 
-    Treating nobody has 0; treating all has that of sensitivity 1 and specificity 0.
+    Treating nobody has a net benefit of 0; treating all has that of sensitivity 1 and specificity 0.
     """
     return sensitivity * prevalence - (1 - specificity) * (1 - prevalence) * threshold / (1 - threshold)
 
 
 @dataclass(frozen=True)
 class DecisionCurve:
-    """Net benefit over thresholds (T,), of the model and of treating all; treating nobody has 0 everywhere."""
+    """Net benefit over thresholds (T,), of the model and of treating all; treating nobody gives 0 everywhere."""
 
     prevalence: float
     thresholds: NDArray

@@ -32,7 +32,7 @@ class ThresholdMetrics:
     metrics: Metrics
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON. "threshold" is that of the second class, whose name stands beside it."""
+        """As JSON. "threshold" is that of the second class, whose name is given beside it."""
         values = self.metrics.to_dict()
         second = self.metrics.classes[1]
         return {

@@ -10,7 +10,7 @@ from vip_core.training.config import TrainConfig
 
 SHOTS = (1, 2, 4, 8, 16)
 RATES = (1e-3, 2e-3)  # beside the published one: the paper's for the others, and for itself
-# vip-mini's magnitudes make such rates about 28 times weaker (docs/vip-mini.md), so the grid of every method goes on.
+# vip-mini's magnitudes make such rates about 28 times weaker (docs/vip-mini.md), so the grid of every method continues.
 MORE_RATES = {"vip-mini": (2e-2, 2e-1, 2.0)}
 
 
@@ -64,7 +64,7 @@ class RunSpec:
         seed: of everything random.
         rate: peak learning rate; None where nothing is trained by gradient steps.
         shots: images per class to train on; None: all.
-        knowledge: what stands in the prompts, a key of `knowledge_sets`.
+        knowledge: the content of the prompts, a key of `knowledge_sets`.
     """
 
     method: str

@@ -161,7 +161,7 @@ class Backbone(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over the names, shapes and a sample of the values of all weights: tells backbones apart."""
+        """16 hex digits over the names, shapes and a sample of the values of all weights; it identifies a backbone."""
         if self._fingerprint is None:
             digest = hashlib.sha256(self.transform_id.encode())
             for key, tensor in sorted(self.clip.state_dict().items()):

@@ -32,7 +32,7 @@ def load_open_clip(name: str, source: str, pretrained: str | None) -> tuple[CLIP
         pretrained: tag, file or "random" for an open_clip model name, else None.
 
     Raises:
-        BackboneError: if the name or tag is unknown, or the weights cannot be had.
+        BackboneError: if the name or tag is unknown, or the weights cannot be obtained.
     """
     with_schema = source.startswith(("local-dir:", "hf-hub:"))
     if with_schema and pretrained:

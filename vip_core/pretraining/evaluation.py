@@ -58,7 +58,7 @@ class Ranking:
     present: mean AUROC of the held-out phrasings that say the finding is there.
     absent: of those that deny it, which are to rank the images without it first.
     lay: lay and figurative phrasings of both kinds.
-    inverted: the held-out phrasings, of either kind, whose AUROC lies below .5.
+    inverted: the held-out phrasings, of either kind, whose AUROC is below .5.
     """
 
     positives: int
@@ -105,7 +105,7 @@ class Alignment:
 
     @property
     def attributes(self) -> float:
-        """Mean AUROC over the five dermoscopic attributes, said to be present."""
+        """Mean AUROC over the five dermoscopic attributes, affirmative phrasings."""
         names = [comparison.name for comparison in COMPARISONS if comparison.finding in ATTRIBUTES]
         return float(np.mean([self.rankings[name].present.value for name in names if name in self.rankings]))
 

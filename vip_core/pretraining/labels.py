@@ -135,7 +135,7 @@ def heldout_texts(bank: PhraseBank) -> set[str]:
 
 
 def normalise(text: str) -> str:
-    """Letters, digits, signs that stand alone and single spaces, to tell whether two sentences are the same."""
+    """Letters, digits, signs that stand alone and single spaces, to compare two sentences."""
     return " ".join(re.findall(r"[a-z0-9ø]+|(?<!\w)[-+<>]|[-+<>](?!\w)", text.lower()))
 
 

@@ -40,7 +40,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     """
     work, device = out / "work", best_device()
     images = labelled_images(root, "train")
-    labelled_images(root, "val")  # what is missing is said now, not after hours
+    labelled_images(root, "val")  # so that missing data is reported now, not after hours
     check_same_run(work / "run.json", root, images, seed)
     backbone = new_vip_mini(seed).to(device)
 

@@ -14,7 +14,7 @@ from vip_core.scale.sources import LISTING
 from vip_core.utils.files import atomic, write_json
 
 SETTINGS = "archive.json"
-KNOWN = ("path", "size", "modified", "digest")  # what says whether an image is scored already
+KNOWN = ("path", "size", "modified", "digest")  # these decide whether an image has already been scored
 
 
 class Shards:

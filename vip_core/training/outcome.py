@@ -13,7 +13,7 @@ from vip_core.training.state import TrainingState
 FOLLOWS = 0.5  # a smaller share of predictions that follow exchanged lists: the tokens decide
 TOKEN_SHARE = 0.5  # or a larger share of a logit difference
 BELOW_PROBE = 0.05  # AUROC on validation images
-SAME_LOSS = 0.005  # relative difference of validation losses of which nothing can be said
+SAME_LOSS = 0.005  # relative difference of validation losses that is too small to matter
 RISE = 2.0  # times the first epoch's training loss: the run diverged
 
 

@@ -35,7 +35,7 @@ def wait_for_all() -> None:
 
 
 def agreed(value: bool) -> bool:
-    """What the main process says, in every process."""
+    """The main process's value, in every process."""
     if world() == 1:
         return value
     said = [value]

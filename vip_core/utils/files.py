@@ -22,7 +22,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, which takes its place once the block has ended well.
 
     Raises:
-        StorageError: if it cannot be written; what stood at `path` before is still there.
+        StorageError: if it cannot be written; the earlier content of `path` is then kept.
     """
     with _beside(path) as temporary:
         yield temporary
