@@ -1,4 +1,4 @@
-"""The bars of a diagnosis: how long each is, the words beside it, and its value before an edit."""
+"""The bars of a diagnosis: the length of each, the text beside it, and its value before an edit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Drawing: a chart laid out in pixels, a matplotlib Figure, both as SVG; and the wrapping of text."""
+"""Drawing: charts laid out in pixels, matplotlib Figures, both as SVG, and text wrapping."""
 
 import unicodedata
 import warnings

@@ -1,4 +1,4 @@
-"""The part of the Cohort page that takes longest: figures with intervals, subgroups, and versions of the lists."""
+"""The slowest part of the Cohort page: figures with intervals, subgroups, and versions of the lists."""
 
 from html import escape
 

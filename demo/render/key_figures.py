@@ -1,4 +1,4 @@
-"""The figures of a card that matter most, each with how it is to be read."""
+"""The key figures of a card, each with an explanation."""
 
 from collections.abc import Mapping
 from html import escape

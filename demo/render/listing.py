@@ -1,4 +1,4 @@
-"""A symptom set as text to edit, and as HTML: its sources, what the reference images say, what was dropped."""
+"""A symptom set as editable text and as HTML: its sources, its AUROCs on the reference images, dropped lines."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The report as a PDF: the picture, the prediction, the symptoms with their bars, and what made the numbers."""
+"""The report as a PDF: the picture, the prediction, the symptoms with bars, and the versions behind the numbers."""
 
 import threading
 import unicodedata

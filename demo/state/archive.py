@@ -1,4 +1,4 @@
-"""What a visitor uploads for a cohort: images and ZIP files of them, read one at a time and in memory."""
+"""A visitor's upload for a cohort: images and ZIP files of images, read one at a time and in memory."""
 
 import stat
 import unicodedata

@@ -1,4 +1,4 @@
-"""What the Diagnose page is answered: pictures, scores with the map of a row, and files to take away, as JSON."""
+"""Responses to the Diagnose page: pictures, scores with the map of a row, and files to download, as JSON."""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A cohort as data: its images' features, the labels given, and what symptom lists make of them."""
+"""A cohort as data: its images' features, the given labels, and the results for a set of symptom lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The figures of a cohort that take longest, computed once the lists rest: intervals, subgroups, versions."""
+"""The slowest figures of a cohort, computed once nobody is typing: intervals, subgroups, versions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reading a cohort: one visitor's after the other, in small batches, so that everybody else's page stays quick."""
+"""Reading cohorts one visitor at a time, in small batches, so that everybody else's page stays quick."""
 
 import os
 import threading

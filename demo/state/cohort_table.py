@@ -1,4 +1,4 @@
-"""The rows of a cohort as a table that is searched and sorted, and as a CSV file that no spreadsheet runs."""
+"""The rows of a cohort as a searchable, sortable table, and as a CSV file in which no spreadsheet finds a formula."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""What an image and the lists of a visitor give: the diagnosis, and what it was with the original lists."""
+"""The diagnosis of an image under a visitor's lists, and its diagnosis under the original lists."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Writing symptoms for a visitor: whose language model may be asked, how often, and a call that can be given up."""
+"""Generating symptoms for a visitor: whose language model may be used, how often, and a cancellable call."""
 
 import hashlib
 import secrets

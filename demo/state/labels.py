@@ -1,4 +1,4 @@
-"""The labels of a cohort: a CSV file read, its words matched with the classes, its lines with the images."""
+"""The labels of a cohort: reads a CSV file, matches its labels with the classes and its rows with the images."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

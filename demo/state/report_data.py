@@ -1,4 +1,4 @@
-"""The data of a report: what the page shows of one image, what was edited, and what made the numbers."""
+"""The data of a report: the results for one image, the edits, and the versions behind the numbers."""
 
 import unicodedata
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the static page is given: its configuration, its README with a Space's front matter, and licence texts."""
+"""Files of the static page: its configuration, its README with a Space's front matter, and licence texts."""
 
 import json
 from collections.abc import Iterable, Mapping

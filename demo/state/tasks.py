@@ -1,4 +1,4 @@
-"""What the demo can diagnose: a task is a trained checkpoint, its name for people, and example images."""
+"""The tasks of the demo: a task is a trained checkpoint with a display name and example images."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What the server holds of a visitor of the Diagnose page."""
+"""The data that the server holds for a visitor of the Diagnose page."""
 
 from dataclasses import dataclass, field
 

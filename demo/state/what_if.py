@@ -1,4 +1,4 @@
-"""What if: a visitor's own findings in place of the model's, and which symptoms the answer hangs on."""
+"""What if: a visitor's own findings in place of the model's, and the symptoms on which the prediction depends."""
 
 from dataclasses import replace
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""ViP with parts left out: what the context prompt, the merge prompt, its tokens and the symptoms are each worth."""
+"""ViP with parts removed: the contribution of the context prompt, the merge prompt, its tokens and the symptoms."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Which column of a table holds what: names match without case, spaces and underscores; near misses are named."""
+"""Which column of a table has which role: names match without case, spaces and underscores; near misses are named."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The content of a file as a digest: what an image is known by, wherever it is and whatever it is called."""
+"""The digest of a file's content, which identifies an image wherever it is and whatever its name."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Folders of images: what in them is an image, and what is left out."""
+"""Folders of images: which files are images, and which are left out."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Arrays as 8-bit tones: size limits, scaling by range, and the colour laid under transparent pixels."""
+"""Arrays as 8-bit tones: size limits, scaling by range, and the colour behind transparent pixels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, without its pixels: which pages are pictures, and what Pillow would get wrong."""
+"""The directories of a TIFF file, without its pixels: which pages are pictures, and what Pillow would misread."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the pixels that a model sees depend on, besides the file: the code of the reader and the libraries' versions."""
+"""What a model's input pixels depend on besides the file: the code of the reader and the libraries' versions."""
 
 import hashlib
 from functools import cache

@@ -1,4 +1,4 @@
-"""For a viewer, beside the pixels that the model reads: facts of a DICOM header, and values of more than 8 bits."""
+"""For a viewer, beside the pixels that the model reads: DICOM header fields, and values of more than 8 bits."""
 
 import base64
 import re

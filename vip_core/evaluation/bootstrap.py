@@ -1,4 +1,4 @@
-"""The bootstrap: resample images, or patients with all their images, and read intervals off the percentiles."""
+"""The bootstrap: resamples images, or patients with all their images, and takes intervals from the percentiles."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What decisions are worth: predictive values and net benefit, at the images' own prevalence or at a stated one."""
+"""The value of decisions: predictive values and net benefit, at the images' own prevalence or at a stated one."""
 
 from dataclasses import dataclass
 from typing import Any

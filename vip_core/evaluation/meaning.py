@@ -1,4 +1,4 @@
-"""What the symptoms mean, beside what the classes become: measured before and after training."""
+"""The meaning of the symptoms, as opposed to the classes: measured before and after training."""
 
 import math
 from collections.abc import Sequence

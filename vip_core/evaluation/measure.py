@@ -1,4 +1,4 @@
-"""Everything measured of a model on one split."""
+"""All metrics of a model on one split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The band of images to refer to a person: how many are left to the model, and how right it is on either side."""
+"""The images to refer to a person: how many are not referred, and the accuracy on images that are and are not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

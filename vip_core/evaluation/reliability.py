@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: Brier score, calibration slope and intercept, reliability, histograms."""
+"""Reliability of probabilities: Brier score, calibration slope and intercept, reliability bins, histograms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an experiment runs: the settings that all its runs share, and what makes one run."""
+"""The settings of an experiment: those that all its runs share, and those of one run."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can be asked for: each target runs what is missing, and writes its table or its figure."""
+"""The targets of an experiment: each trains the missing runs, and writes its table or figure."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every method of prompt learning has in common: a small trainable part over a frozen backbone."""
+"""The common base of all prompt-learning methods: a small trainable part over a frozen backbone."""
 
 from collections.abc import Callable
 from typing import ClassVar, TypeVar

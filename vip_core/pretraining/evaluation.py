@@ -1,4 +1,4 @@
-"""How well a backbone's sentences rank images: what alignment is worth, measured on phrasings never trained on."""
+"""How well a backbone's sentences rank images, measured on phrasings that were never used in training."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

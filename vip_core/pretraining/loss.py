@@ -1,4 +1,4 @@
-"""The loss of alignment: which images a sentence is right for, and which it is wrong for."""
+"""The alignment loss over images for which a sentence is true and images for which it is false."""
 
 import math
 

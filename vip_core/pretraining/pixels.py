@@ -1,4 +1,4 @@
-"""Training images held in memory as bytes, and a batch of them under an augmentation fit for their kind."""
+"""Training images held in memory as bytes, and batches of them with augmentation that suits their modality."""
 
 import math
 from collections.abc import Callable

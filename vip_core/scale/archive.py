@@ -1,4 +1,4 @@
-"""Scoring an archive into Parquet: only what is missing, each image once, and whatever was written stays."""
+"""Scoring an archive into Parquet: only missing images, each image once, and existing rows are kept."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence

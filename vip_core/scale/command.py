@@ -1,4 +1,4 @@
-"""What `score --out` does: from the command's words to the Parquet files of an archive."""
+"""The work of `score --out`: from the command's arguments to the Parquet files of an archive."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""The backbone's preprocessing, with torch's resize of bytes in place of Pillow's: 2.7 times as fast."""
+"""The backbone's preprocessing with torch's resize of bytes in place of Pillow's, which is 2.7 times as fast."""
 
 from collections.abc import Callable
 

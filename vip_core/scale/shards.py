@@ -1,4 +1,4 @@
-"""The folder of a scored archive: Parquet files that are whole or absent, and archive.json with what scored them."""
+"""The folder of a scored archive: Parquet files that are complete or absent, and archive.json with the model."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What scores a batch of an archive: read, decode, image tower, diagnosis. Threads may share one, and it is pickled."""
+"""Scores a batch of an archive: read, decode, image tower, diagnosis. Threads may share one, and it can be pickled."""
 
 import hashlib
 import threading

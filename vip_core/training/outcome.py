@@ -1,4 +1,4 @@
-"""What a run did, in figures and words: the kept epoch, the probe beside it, what the symptoms mean, warnings."""
+"""The outcome of a run: the kept epoch, the probe, the meaning of the symptoms, warnings."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""What a run works on, made ready before any long work: images, symptoms, backbone and model."""
+"""Preparation of a run before any long work: images, symptoms, backbone and model."""
 
 import hashlib
 from collections.abc import Sequence

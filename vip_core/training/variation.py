@@ -1,4 +1,4 @@
-"""What a training step reads: the symptom lists, exchanged lists, other wordings, unrelated sentences."""
+"""The input of a training step: the symptom lists, exchanged lists, other wordings, unrelated sentences."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Areas under the ROC and the precision-recall curve, quick enough to be repeated on a thousand resamples."""
+"""Areas under the ROC and precision-recall curves, fast enough for a thousand resamples."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

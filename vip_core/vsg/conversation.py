@@ -1,4 +1,4 @@
-"""The conversation of one generation: samples, the critique, and a second try after a reply that cannot be used."""
+"""The conversation of one generation: samples, the critique, and a second attempt after an unusable reply."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

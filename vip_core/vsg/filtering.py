@@ -1,4 +1,4 @@
-"""Which lines of a reply can be symptoms, and why the others cannot. Every check takes time linear in the line."""
+"""Which lines of a reply can be symptoms, and why the others cannot. Every check is linear in the line's length."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A language model's reply: the JSON schema that is asked for, and reading what comes back, whatever its form.
+"""A language model's reply: the JSON schema that is requested, and a parser that accepts any form of reply.
 
 A stranger's server may send anything, so the reply is capped and every expression here takes time linear in it.
 """

@@ -1,4 +1,4 @@
-"""Smaller weights in an ONNX model: stored in 16 or 8 bits, computed with in 32, as every browser can."""
+"""Smaller weights in an ONNX model: stored in 16 or 8 bits and used in 32 bits, which every browser supports."""
 
 import math
 from typing import Any
