@@ -24,8 +24,8 @@ PageParts = dict[str, Any]  # components by name; what events they have depends 
 MEGABYTE = 2**20
 LISTS = (
     '<div class="vip-lists"><h2>The symptom lists</h2>'
-    "<p>The same lists as in Diagnose, one symptom per line; a # before a line switches it off. All images are scored "
-    "again as you type.</p></div>"
+    "<p>The same lists as in Diagnose, one symptom per line; a # before a line switches it off. "
+    "All images are scored anew as you type.</p></div>"
 )
 LISTS_OF_TASK = "key => [key, ...window.vipPages.lists(key)]"  # as Diagnose has them; see assets/page/pages.js
 # Several may wait, each in a thread of its own; `Turns` lets one of them read. Gradio's own processing would make an
@@ -232,8 +232,8 @@ def introduction(max_upload: int) -> str:
         f"<p>At most {MAX_IMAGES} images: files of up to {min(max_upload, MAX_BYTES) // MEGABYTE} "
         f"MB, or ZIP files of up to {max_upload // MEGABYTE} MB that unpack to at most "
         f"{MAX_UNPACKED // MEGABYTE:,} MB. A labels file has "
-        "the columns image (the file’s name) and label (the class). A column patient makes patients the unit of the "
-        "intervals; any other column, such as age, sex or site, gives subgroups.</p>"
+        "the columns image (the file’s name) and label (the class). With a column patient, "
+        "intervals are computed by patient; any other column, such as age, sex or site, defines subgroups.</p>"
         "<p>Files are deleted from the server within two minutes of being read. While this page is open, the "
         "server keeps their names and their features, which are not images.</p></div>"
     )

@@ -10,8 +10,8 @@ from ..state.cohort import HALF, Results
 from ..state.cohort_table import as_csv
 from .cohort_charts import calibration_plot, confusion_table, decision_plot, histogram_plot, roc_plot
 
-INVITATION = "Upload images, or use the reference images: the results of all of them appear here."
-NO_CHARTS = "With a labels file the confusion matrix, ROC, calibration and decision curves appear here."
+INVITATION = "Upload images, or use the reference images. Their results appear here."
+NO_CHARTS = "With a labels file, the confusion matrix and the ROC, calibration and decision curves appear here."
 
 
 def invitation(sentence: str = INVITATION) -> str:

@@ -38,12 +38,12 @@ def diagnose_endpoint(tasks: Tasks) -> None:
             file that was uploaded to this server before.
         task: what to look for, one of {served}.
         symptoms: lists of short English descriptions of findings per class, {{class: [symptom, …]}}, with exactly the
-            classes of the task; left out, those that the model was trained with. Only with the latter are the
-            probabilities calibrated.
+            classes of the task. If omitted, the symptoms that the model was trained with;
+            the probabilities are calibrated only for these.
 
     Returns:
-        The predicted class, a probability per class, a score per symptom, and whether the image resembles those that
-        the model knows. If "in_domain" is false, do not interpret the rest.
+        The predicted class, a probability per class, a score per symptom, and whether the image resembles the
+        reference images. If "in_domain" is false, do not interpret the rest.
     """
     gr.Button(visible=False).click(
         diagnose,

@@ -64,7 +64,7 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
     lines = [
         f"# {title}",
         "",
-        "| method | rate | parameters | accuracy | macro F1 | AUROC | AUROC less ViP's | p, DeLong | p, McNemar | "
+        "| method | rate | parameters | accuracy | macro F1 | AUROC | AUROC minus ViP's | p, DeLong | p, McNemar | "
         "predictions that follow swapped symptoms | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]

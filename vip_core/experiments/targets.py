@@ -22,7 +22,8 @@ SENTENCES_NOTE = (
 BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
-    "both tests of all rows. ± is the standard deviation over seeds (n - 1). The count of followed swaps is for ViP."
+    "both tests of all rows. ± is the standard deviation over seeds (n - 1). Predictions that "
+    "follow swapped symptoms are counted for ViP only."
 )
 
 
