@@ -81,12 +81,12 @@ def test_client_retries_a_failing_server_with_growing_pauses(llm, ask):
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (500, {"error": {"message": "out of memory"}}, "failed in 1 attempt (status 500), it says “out of memory”"),
+        (500, {"error": {"message": "out of memory"}}, "failed in 1 attempt (status 500), it replied “out of memory”"),
         (429, {"error": {"message": "quota"}}, "Rate limit or quota exceeded (status 429)"),
         (401, {"error": {"message": f"Incorrect API key provided: {KEY[:8]}****{KEY[-4:]}"}}, "refused the key"),
         (403, {}, "refused the key (status 403)"),
         (404, {"error": {"message": "no such model"}}, "has no model “model-x”"),
-        (400, {"error": {"message": "context\nwindow exceeded"}}, "(status 400), it says “context window exceeded”"),
+        (400, {"error": {"message": "context\nwindow exceeded"}}, "(status 400), it replied “context window exceeded”"),
         (400, {"error": {"message": f"header was Bearer {KEY}"}}, "refused the request (status 400); check"),
         (400, [1, 2], "refused the request (status 400)"),
         (400, "<html>no</html>", "refused the request (status 400)"),

@@ -241,7 +241,7 @@ def test_match_labels_takes_a_word_of_one_class_for_it_and_says_so():
     lines = ((2, "a.png", "NORMAL"), (3, "b.png", "Pneumonia"), (4, "c.png", "1"))
     matched = match_labels(Labels("l.csv", lines), ["a.png", "b.png", "c.png"], CLASSES)
     assert matched.labels == [0, 1, None] and matched.unknown == ("1",)
-    assert "“NORMAL” was taken for normal lung." in matched.notes
+    assert "“NORMAL” was interpreted as normal lung." in matched.notes
     two = match_labels(Labels("l.csv", ((2, "a.png", "normal"),)), ["a.png"], ("normal lung", "normal heart"))
     assert two.labels == [None] and two.unknown == ("normal",)
 

@@ -188,7 +188,7 @@ def test_too_many_images_are_refused(tmp_path):
     with open_upload(upload(packed(tmp_path / "x.zip", files))) as (entries, _):
         assert len(entries) == MAX_IMAGES
     (tmp_path / "one.png").write_bytes(picture())
-    assert "holds 501 images, and at most 500" in refusal(tmp_path / "one.png", tmp_path / "x.zip")
+    assert "holds 501 images; the limit is 500" in refusal(tmp_path / "one.png", tmp_path / "x.zip")
 
 
 def test_nothing_is_written(tmp_path, monkeypatch):

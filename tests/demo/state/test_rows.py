@@ -200,7 +200,7 @@ def test_distributions_shares_are_of_each_group(task, features):
 
 @pytest.mark.parametrize(
     ("symptom", "words"),
-    [("opacity in the left lower zone", "Sides"), ("大片白色阴影", "Not English"), ("patchy opacity", "")],
+    [("opacity in the left lower zone", "Left and right"), ("大片白色阴影", "Not English"), ("patchy opacity", "")],
 )
 def test_note_says_which_words_cannot_matter(symptom, words):
     assert (words in note(symptom)) and bool(words) == bool(note(symptom))
