@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,8 +77,13 @@ def rates(arguments: argparse.Namespace) -> None:
         for start in range(0, len(paths), BATCH):
             encode(torch.stack([preprocess(Image.open(path).convert("RGB")) for path in paths[start : start + BATCH]]))
 
-    def archive(folder: Path, out: Path) -> None:
-        score_archive(list_images([str(folder)], worker.storage), out, worker)
+    workers = {"PyTorch": worker}
+    if arguments.openvino:
+        workers["OpenVINO"] = ScoringWorker(vip, vip.symptoms, {}, Storage(), "openvino")
+
+    def archive(base: Path, images: str, runtime: str, turn: int) -> None:
+        listing = list_images([str(base / images)], worker.storage)
+        score_archive(listing, base / f"{images}-{runtime}-{turn}", workers[runtime])
 
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
@@ -87,9 +93,10 @@ def rates(arguments: argparse.Namespace) -> None:
             "tower alone, pixels in memory": lambda turn: tower(pixels),
             "plain loop, decoded": lambda turn: loop(decoded),
             "plain loop, JPEGs of 1024 pixels": lambda turn: loop(large),
-            "vip score, decoded": lambda turn: archive(base / "decoded", base / f"out-d{turn}"),
-            "vip score, JPEGs of 1024 pixels": lambda turn: archive(base / "large", base / f"out-l{turn}"),
         }
+        for runtime in workers:
+            runs[f"vip score, decoded, {runtime}"] = partial(archive, base, "decoded", runtime)
+            runs[f"vip score, JPEGs of 1024 pixels, {runtime}"] = partial(archive, base, "large", runtime)
         tower(pixels[:BATCH])
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         computed: dict[str, list[float]] = {name: [] for name in runs}
@@ -105,7 +112,7 @@ def rates(arguments: argparse.Namespace) -> None:
         ratio = statistics.median(tower / own for tower, own in zip(first, taken, strict=True))
         own = 1000 * statistics.median(computed[title]) / len(large)
         rate = len(large) / statistics.median(taken)
-        print(f"{title:<36}{rate:8.1f} images/s {ratio:6.2f} of the tower alone {own:8.1f} ms of a core per image")
+        print(f"{title:<46}{rate:8.1f} images/s {ratio:6.2f} of the tower alone {own:8.1f} ms of a core per image")
 
 
 def resident(count: int) -> None:
@@ -148,6 +155,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="vip-mini", help="or an open_clip name, with random weights")
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--openvino", action="store_true", help="also with --runtime openvino")
     parser.add_argument("--memory", action="store_true", help="measure resident memory instead of rates")
     parser.add_argument("--resident", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
