@@ -23,26 +23,6 @@ WORDS = {"consolidation": True, "pneumonia": True, "opacity": True, "clear lungs
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Which images a finding's sentences should separate. right, wrong: what is known of either side's images."""
-
-    name: str
-    finding: str
-    right: Mapping[str, int]
-    wrong: Mapping[str, int]
-
-
-COMPARISONS = (
-    Comparison("pneumonia vs normal", "pneumonia", {"pneumonia": 1}, {"pneumonia": 0}),
-    Comparison("bacterial vs viral", "bacterial", {"bacterial": 1}, {"viral": 1}),
-    Comparison("viral vs bacterial", "viral", {"viral": 1}, {"bacterial": 1}),
-    Comparison("melanoma vs nevus", "melanoma", {"melanoma": 1}, {"nevus": 1}),
-    Comparison("nevus vs melanoma", "nevus", {"nevus": 1}, {"melanoma": 1}),
-    *(Comparison(name.replace("_", " "), name, {name: 1}, {name: 0}) for name in ATTRIBUTES),
-)
-
-
-@dataclass(frozen=True)
 class Value:
     """A figure with its 95 % bootstrap interval over images, each side's resampled apart."""
 
@@ -106,7 +86,7 @@ class Alignment:
     @property
     def attributes(self) -> float:
         """Mean AUROC over the five dermoscopic attributes, affirmative phrasings."""
-        names = [comparison.name for comparison in COMPARISONS if comparison.finding in ATTRIBUTES]
+        names = [comparison.name for comparison in load_phrases().comparisons if comparison.finding in ATTRIBUTES]
         return float(np.mean([self.rankings[name].present.value for name in names if name in self.rankings]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -173,7 +153,7 @@ def rank_images(
         return seen[part][:, places(part, finding, state)]
 
     rankings = {}
-    for comparison in COMPARISONS:
+    for comparison in load_phrases().comparisons:
         finding = comparison.finding
         right, wrong = (_matching(images, known) for known in (comparison.right, comparison.wrong))
         if not (right.any() and wrong.any()):

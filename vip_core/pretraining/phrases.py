@@ -1,9 +1,14 @@
 """The phrase bank: many phrasings of each finding's presence and absence, some of them never trained on."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "phrases"
+FILES = ("chest_xray", "dermoscopy")  # a kind of image each
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,36 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Which images a finding's sentences should separate. right, wrong: what is known of either side's images."""
+
+    name: str
+    finding: str
+    right: Mapping[str, int]
+    wrong: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Modality:
-    """A kind of image: what it is called, its findings, and frames with a place {} that leave a meaning alone."""
+    """A kind of image.
+
+    Attributes:
+        name: of the kind.
+        phrasings: what it is called.
+        findings: that are seen in it.
+        frames: with a place {} for a sentence about it, whose meaning they leave alone.
+        comparisons: that its findings' sentences are measured with.
+        denials: lists of denied findings, never trained on.
+        denied_in: names of the comparisons whose wrong side such a list is true of.
+    """
 
     name: str
     phrasings: Phrasings
     findings: tuple[Finding, ...]
     frames: tuple[str, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    denials: tuple[str, ...] = ()
+    denied_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +84,7 @@ class PhraseBank:
     """All of them.
 
     Attributes:
-        other: phrasings that describe neither kind of image.
+        other: phrasings that describe no kind of image in the bank.
         affirming: hedges with a place {} for a noun, which say or lean to it.
         denying: those that deny it, or lean to that.
         preferring: with places {0} and {1} for two nouns, of which they prefer the first.
@@ -70,41 +98,54 @@ class PhraseBank:
     preferring: tuple[str, ...]
     frames: tuple[str, ...]
 
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Those of all kinds of image."""
+        return tuple(comparison for modality in self.modalities for comparison in modality.comparisons)
+
+
+@cache
+def load_phrases() -> PhraseBank:
+    """Read the bank that ships with the project: a file for each kind of image, and one for what is common to them."""
+    general = _read("general")
+    hedges = general["hedges"]
+    return PhraseBank(
+        tuple(_modality(_read(name)) for name in FILES),
+        _phrasings(general["other"]),
+        tuple(hedges["present"]),
+        tuple(hedges["absent"]),
+        tuple(hedges["preferring"]),
+        tuple(general["frames"]),
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
 
 def _phrasings(value: dict[str, list[str]]) -> Phrasings:
     return Phrasings(*(tuple(value[part]) for part in ("train", "held_out", "loose")))
 
 
-@cache
-def load_phrases() -> PhraseBank:
-    """Read the bank that ships with the project."""
-    data = json.loads((Path(__file__).parent / "phrases.json").read_text(encoding="utf-8"))
-    modalities = tuple(
-        Modality(
+def _modality(data: dict[str, Any]) -> Modality:
+    findings = tuple(
+        Finding(
             name,
-            _phrasings(modality["wordings"]),
-            tuple(
-                Finding(
-                    finding,
-                    _phrasings(sides["present"]),
-                    _phrasings(sides["absent"]),
-                    tuple(sides["nouns"]),
-                    tuple((present, absent) for present, absent in sides["pairs"]),
-                    tuple(sides.get("rivals", ())),
-                    tuple(sides["mimics"]),
-                )
-                for finding, sides in modality["findings"].items()
-            ),
-            tuple(modality["frames"]),
+            _phrasings(sides["present"]),
+            _phrasings(sides["absent"]),
+            tuple(sides["nouns"]),
+            tuple((present, absent) for present, absent in sides["pairs"]),
+            tuple(sides.get("rivals", ())),
+            tuple(sides["mimics"]),
         )
-        for name, modality in data["modalities"].items()
+        for name, sides in data["findings"].items()
     )
-    hedges = data["hedges"]
-    return PhraseBank(
-        modalities,
-        _phrasings(data["other"]),
-        tuple(hedges["present"]),
-        tuple(hedges["absent"]),
-        tuple(hedges["preferring"]),
+    return Modality(
+        data["name"],
+        _phrasings(data["wordings"]),
+        findings,
         tuple(data["frames"]),
+        tuple(Comparison(**comparison) for comparison in data.get("comparisons", ())),
+        tuple(data.get("denials", ())),
+        tuple(data.get("denied_in", ())),
     )
