@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from vip_core.data.features import encode_split
 from vip_core.data.options import DataOptions
+from vip_core.data.reference_share import divide_rows
 from vip_core.data.sources import load_dataset
-from vip_core.errors import StorageError
+from vip_core.errors import DataError, StorageError
 from vip_core.evaluation.calibration import fit_temperature
 from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.vip import ViP, predict
@@ -83,3 +85,31 @@ def test_train_names_near_duplicates_of_two_splits_and_counts_them_in_the_card(c
     assert vip.card.data["near_duplicates"] == 1
     said = capsys.readouterr().err
     assert "Images that look like one of another split: 1 pair." in said and "film.png and " in said
+
+
+def test_train_holds_reference_images_out_of_training(config, tmp_path):
+    """Of 160 patients those in the bank are none of the trained ones."""
+    lines = Path(config.root).read_text().splitlines()[1:]
+    rows = [line.split(",") for line in lines]
+    train_rows = [row for row in rows if row[2] == "train"]
+    table, lines = tmp_path / "many.csv", ["image,label,split,patient"]
+    for number in range(160):
+        image, label, _ = train_rows[number % len(train_rows)]
+        copy = tmp_path / f"copy{number}.png"
+        Image.open(image).resize((40 + number, 40)).save(copy)
+        lines.append(f"{copy},{label},train,patient{number}")
+    lines += [f"{image},{label},{split},{Path(image).stem}" for image, label, split in rows if split != "train"]
+    table.write_text("\n".join(lines))
+    vip = train(replace(config, root=str(table), hold_out_reference=True), tmp_path / "run", test=False)
+    kept, held = divide_rows(load_dataset("csv", table, vip.symptoms.classes).train)
+    assert len(held) > 9 and len(kept) > 120
+    expected = F.normalize(encode_split(vip.backbone, held, "held").features, dim=-1)
+    assert sorted(vip.reference.features.tolist()) == sorted(expected.tolist())
+    card = vip.card.data
+    assert sum(card["reference"]["images"].values()) == len(held) and card["reference"]["held_out"] is True
+    assert sum(card["images"]["train"].values()) == len(kept)
+
+
+def test_train_refuses_to_hold_out_reference_images_of_which_there_are_too_few(config, tmp_path):
+    with pytest.raises(DataError, match="--hold-out-reference takes"):
+        train(replace(config, hold_out_reference=True), tmp_path / "run", test=False)

@@ -201,6 +201,13 @@ class TrainConfig:
     class_weights: Annotated[
         bool, Option("--class-weights", help="weigh each class in the loss by the inverse of its training images")
     ] = False
+    hold_out_reference: Annotated[
+        bool,
+        Option(
+            "--hold-out-reference",
+            help="keep a tenth of the training images, by patient, for the reference bank alone",
+        ),
+    ] = False
     positive: Annotated[
         str | None,
         Option(metavar="CLASS", help="with two classes, the one to detect: the card's threshold reaches --sensitivity"),

@@ -11,6 +11,7 @@ from vip_core.data.dataset import Dataset, Row
 from vip_core.data.features import readable_rows
 from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
 from vip_core.data.options import DataOptions
+from vip_core.data.reference_share import divide_rows
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
 from vip_core.errors import DataError, UsageError
@@ -22,6 +23,7 @@ from vip_core.training.config import TrainConfig
 from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
 
+MIN_PER_CLASS = 5  # reference images; see also MIN_FOR_PERCENTILES
 MAX_TOKEN_RATIO = 0.2  # of a class token's norm to that of its symptoms; CLIP starts at 0.05, vip-mini at 0.01
 
 
@@ -38,6 +40,7 @@ class Run:
         positive: index of the class to find, or None.
         images: a digest of the training and validation images.
         near_duplicates: pairs of images of two splits that look the same; None if not looked for.
+        reference: images for the reference bank alone; empty where it is drawn from the training images.
     """
 
     config: TrainConfig
@@ -50,6 +53,7 @@ class Run:
     positive: int | None
     images: str
     near_duplicates: list[Pair] | None = None
+    reference: Sequence[Row] = ()
 
 
 def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), options: DataOptions | None = None) -> Run:
@@ -66,6 +70,9 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), opt
     for line in data.describe():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     train_rows, val_rows = data.split("train"), data.split("val")
+    reference_rows: Sequence[Row] = ()
+    if config.hold_out_reference:
+        train_rows, reference_rows = _without_reference(train_rows, symptoms.classes)
     if config.shots is not None:
         train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
@@ -84,13 +91,28 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), opt
     if options.skip_unreadable:
         train_rows = _readable(backbone, train_rows, "Training images", config.views, config.crop)
         val_rows = _readable(backbone, val_rows, "Validation images", float32=True)
+        reference_rows = _readable(backbone, reference_rows, "Reference images", float32=True)
         data = replace(data, test=tuple(_readable(backbone, data.test, "Test images", float32=True)))
     pairs = None
     if options.near_duplicates:
         pairs = near_duplicates({"train": train_rows, "val": val_rows, "test": data.test})
         for line in describe_pairs(pairs):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, _digest(train_rows, val_rows), pairs)
+    digest = _digest(train_rows, val_rows, *([reference_rows] if reference_rows else []))
+    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, digest, pairs, reference_rows)
+
+
+def _without_reference(rows: Sequence[Row], classes: Sequence[str]) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Rows as (to train on, for the reference bank). Raises DataError where a class is too rare for that."""
+    kept, held = divide_rows(rows)
+    for label, name in enumerate(classes):
+        left, taken = (sum(row.label == label for row in part) for part in (kept, held))
+        if left == 0 or taken < MIN_PER_CLASS:
+            raise DataError(
+                f"--hold-out-reference takes {taken} reference images of {name!r} and leaves {left}; at least "
+                f"{MIN_PER_CLASS} are needed; leave it out, and the reference bank is drawn from the training images."
+            )
+    return kept, held
 
 
 def _readable(backbone: Backbone, rows: Sequence[Row], what: str, *views: float, float32: bool = False) -> list[Row]:

@@ -46,6 +46,7 @@ class Fitted:
         val: features and labels of the validation images.
         before: what the symptoms meant as initialised.
         seconds: spent before the first epoch, on reading and encoding images.
+        held: features and labels of the images for the reference bank alone; None where it is drawn from `reference`.
     """
 
     state: TrainingState
@@ -54,6 +55,7 @@ class Fitted:
     val: FeatureSplit
     before: Meaning
     seconds: float
+    held: FeatureSplit | None = None
 
 
 def train(
@@ -140,10 +142,11 @@ def fit(run: Run, started: float) -> Fitted:
         run.vip.class_weights = balanced_weights(labels, len(run.vip.symptoms.classes))
     run.vip.prepare(reference[:, None], labels)
     before = measure_meaning(run.vip, val.features, run.val)
+    held = encode_split(backbone, run.reference, "Reference images") if run.reference else None
     seconds = time.monotonic() - started
     select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
     state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images, select)
-    return Fitted(state, reference, labels, val, before, seconds)
+    return Fitted(state, reference, labels, val, before, seconds, held)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -159,7 +162,8 @@ def calibrate(run: Run, fitted: Fitted) -> float | None:
     Where these are too few (`too_small_to_fit`), the temperature stays 1 and there is no threshold.
     """
     vip, config, val = run.vip, run.config, fitted.val
-    vip.reference = ReferenceBank.build(fitted.reference, fitted.labels, val.features, config.seed)
+    known = fitted.held or FeatureSplit(fitted.reference, fitted.labels)
+    vip.reference = ReferenceBank.build(known.features, known.labels, val.features, config.seed)
     if too_small_to_fit(val.labels, vip.symptoms.classes):
         return None
     vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
@@ -204,7 +208,9 @@ def make_card(
     ]
     too_small = too_small_to_fit(fitted.val.labels, data.classes)
     settings |= {} if too_small is None else {"not_fitted": too_small}
-    known = {"name": data.name, "images": counts}
+    bank = Counter(data.classes[label] for label in vip.reference.labels.tolist())
+    reference = {"images": dict(bank.most_common()), "held_out": fitted.held is not None}
+    known = {"name": data.name, "images": counts, "reference": reference}
     if run.near_duplicates is not None:  # their number alone: file names may name patients, and a card is passed on
         known["near_duplicates"] = len(run.near_duplicates)
     seconds = {"features": round(fitted.seconds, 1), "total": round(time.monotonic() - started, 1)}

@@ -103,10 +103,11 @@ def check_same_run(path: Path, vip: PromptLearner, config: TrainConfig, images: 
         )
     # Every value counts, even the number of epochs: it changes the learning rate of the epochs already done.
     now = {key: value for key, value in asdict(config).items() if key not in MAY_DIFFER}
-    changed = [key for key, value in now.items() if before.get(key) != value]
+    before = {**{key: getattr(TrainConfig, key, None) for key in now}, **before}  # a later version's keys
+    changed = [key for key, value in now.items() if before[key] != value]
     if changed:
         raise CheckpointError(
-            f"{path.parent} contains a run with {', '.join(f'{key} {before.get(key)}' for key in changed)}, not "
+            f"{path.parent} contains a run with {', '.join(f'{key} {before[key]}' for key in changed)}, not "
             f"{', '.join(str(now[key]) for key in changed)}; use the same values, or another --out."
         )
     if seen != images:
