@@ -27,8 +27,10 @@ from ..state.task_view import task_config
 from ..state.tasks import MODES
 from ..state.visit import Visit
 
-PRIVACY = "Your image is deleted from the server within two minutes. What this page shows of it stays in "
-"the server’s memory until you close the page, and is sent nowhere else."
+PRIVACY = (
+    "Your image is deleted from the server within two minutes. What this page shows of it stays in "
+    "the server’s memory until you close the page, and is sent nowhere else."
+)
 TEMPLATE = '<div class="vip-bench"></div>'
 # One at a time and in the order of arrival, so that an older result never replaces a newer one.
 EDIT: Json = {"concurrency_id": "bench", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}

@@ -82,8 +82,10 @@ def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | 
     text = task.scorer(asked.mode).encode_symptoms(asked.symptoms)[row]
     axis = axis_of(task, asked.mode)
     height, width, _ = visit.cells.shape
-    words = f"Where the image matches “{rows[row]['symptom']}”: {height} × {width} cells, interpolated. "
-    "Not the outline of a lesion."
+    words = (
+        f"Where the image matches “{rows[row]['symptom']}”: {height} × {width} cells, interpolated. "
+        "Not the outline of a lesion."
+    )
     found |= {"cells": levels(task.scorer(asked.mode), visit.cells, visit.features, text, axis), "caption": words}
     if visit.second is not None and visit.second[1] is not None:
         found["second"] = levels(task.scorer(asked.mode), visit.second[1], visit.second[0], text, axis)

@@ -262,8 +262,10 @@ def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
 
 def _refusal(empty: list[str]) -> str:
     names = " and ".join(f"“{name}”" for name in empty)
-    return f"No image that could be read is labelled {names}, so there are no figures: accuracy without "
-    "that class would be misleading. Add such images, or choose which label of the file means this class."
+    return (
+        f"No image that could be read is labelled {names}, so there are no figures: accuracy without "
+        "that class would be misleading. Add such images, or choose which label of the file means this class."
+    )
 
 
 def finding(task: Task) -> int:

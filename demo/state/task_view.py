@@ -18,8 +18,10 @@ from .tasks import MODES, Task
 FINDING, OTHER = "#c2500a", "#0b6cab"  # orange is the finding, in every task; blue is its absence
 PALETTE = ("#0b6cab", "#c2500a", "#00795a", "#a33f80", "#1f6f8b", "#8a6100", "#6a4fb3", "#b3423f")
 SOURCE = "Trained on images from one source; not tested on others."
-UNTRAINED = "No model was trained for these classes: results are zero-shot on the embedded backbone and "
-"untested. For exploration only."
+UNTRAINED = (
+    "No model was trained for these classes: results are zero-shot on the embedded backbone and "
+    "untested. For exploration only."
+)
 THUMBNAIL = 112  # pixels: twice the size on the page, for screens of high density
 Json = dict[str, Any]
 
