@@ -89,7 +89,11 @@ def _tokens_decide(reliance: Reliance, config: TrainConfig) -> str | None:
 def _below_probe(own: float | None, probe: float | None, config: TrainConfig) -> str | None:
     if own is None or probe is None or own >= probe - BELOW_PROBE:
         return None
-    advice = "more epochs or a higher --rate" if config.method == "vip-adapter" else "--method vip-adapter"
+    advice = "more epochs or a higher --rate"
+    if config.method != "vip-adapter":
+        advice = "--method vip-adapter"
+    elif not config.train_prompts:  # closes most of the gap, at a price: docs/method.md
+        advice = "--train-prompts and look at what the symptoms then mean, or more epochs"
     return (
         f"A logistic regression on the same image features has a validation AUROC of {probe:.3f}, "
         f"this model {own:.3f}. Try {advice}."
