@@ -34,9 +34,8 @@ def test_domain_check_counts_are_those_of_the_domain_check(trained, image_folder
 def test_domain_check_counts_of_the_shipped_models_are_those_of_their_cards(name, photographs):
     card = read_card(find_checkpoint(name))
     found = domain_check_counts(ViP.from_pretrained(name))
-    # The cards' photographs were others; of these a close-up of a cat passes for dermoscopy.
-    assert found.pop("colour photographs") == {"n": 3, "flagged": photographs}
     assert {kind: card.guard[kind] for kind in found} == found
+    assert found.pop("colour photographs")["flagged"] == photographs  # a close-up of a cat passes for dermoscopy
     assert all(kind["flagged"] == kind["n"] for kind in found.values())
     other = card.guard["isic2017/images" if name == "pneumonia" else "pneumonia/chest_xray"]
     assert other["flagged"] / other["n"] > 0.99
