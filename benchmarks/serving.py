@@ -29,7 +29,8 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
-PAGE, TASK, CLASS = "vip-diagnose", "pneumonia", "pneumonia"  # the component, and whose list is edited
+PAGE, ASKS = "vip-diagnose", "vip-questions"  # the components that hold the page and that send its questions
+TASK, CLASS = "pneumonia", "pneumonia"  # whose list is edited
 MEDIAN, NINETY_FIFTH = 0.15, 0.5  # seconds that an edit may take
 GROWTH = 150  # MB that memory may grow over the uploads
 EMPTIED = 120  # seconds after which no uploaded file may lie there
@@ -112,9 +113,10 @@ class Person:
         self.ids = {each["props"].get("elem_id"): each["id"] for each in components}
         self.events = server.config["dependencies"]
         page = next(each["props"] for each in components if each["props"].get("elem_id") == PAGE)
+        config = json.loads(page["js_on_load"].partition("\n")[0].removeprefix("const config = ").removesuffix(";"))
         self.lists = {
             name: [{"text": text, "on": True, "finding": None, "drawn": False} for text in texts]
-            for name, texts in page["props"]["config"]["tasks"][TASK]["lists"].items()
+            for name, texts in config["tasks"][TASK]["lists"].items()
         }
         self.choice = self.sent = 0
         self.answered = 0.0  # when the first answer to the last event came
@@ -172,7 +174,7 @@ class Person:
         """What the Diagnose page asks with its next event."""
         self.sent += 1
         own = {"choice": self.choice, "id": self.sent, "task": TASK, "mode": "vip", "lists": self.lists}
-        self.values[self.ids[PAGE]] = {**own, **request}
+        self.values[self.ids[ASKS]] = {**own, **request}
 
     async def arrive(self) -> None:
         """Open the page, as which the browser gets the cookie that tells visitors behind one address apart."""
@@ -184,8 +186,8 @@ class Person:
         (path,) = (await self.client.post("upload", files={"files": ("image.jpeg", content)})).raise_for_status().json()
         self.choice += 1
         self.ask(path=path)
-        answer = json.dumps(await self.send_all(self.event(PAGE, "upload")))
-        if "data:image/jpeg" not in answer or '"rows"' not in answer:
+        answer = json.dumps(await self.send_all(self.event(ASKS, "upload")))
+        if "data:image/jpeg" not in answer or "rows" not in answer:
             raise RuntimeError(f"no picture came back: {answer[:300]}")
         for rows in self.lists.values():
             for row in rows:
@@ -196,8 +198,9 @@ class Person:
         own = f"opacity of person {self.number} wording {mark}"
         self.lists[CLASS][0] = {"text": own, "on": True, "finding": None, "drawn": False}
         self.ask(focus={"class": CLASS, "index": 0})
+        self.values[self.ids[ASKS]] = json.dumps(self.values[self.ids[ASKS]])
         start = time.monotonic()
-        answer = json.dumps(await self.send(self.event(PAGE, "input")))
+        answer = json.dumps(await self.send(self.event(ASKS, "input")))
         seconds = time.monotonic() - start
         whose = set(re.findall(r"opacity of person (\d+)", answer))
         if own not in answer or whose != {str(self.number)}:

@@ -40,11 +40,11 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
         cohort = gr.State(None)
         with gr.Tabs(elem_id="vip-tabs") as tabs:
             with gr.Tab("Diagnose", id="diagnose"):
-                diagnose = diagnose_page(tasks, offered, cohort)
+                answers = diagnose_page(tasks, offered, cohort)
             with gr.Tab("Cohort", id="cohort") as cohort_tab:
                 cohort_parts = cohort_page(tasks, cohort, settings.max_upload)
             with gr.Tab("Symptoms", id="symptoms"):
-                symptoms_page(tasks, offered, diagnose, tabs, settings)
+                symptoms_page(tasks, offered, answers, tabs, settings)
             with gr.Tab("About", id="about"):
                 about_page(tasks)
         share_lists(tasks, cohort_parts, cohort_tab)

@@ -1,10 +1,13 @@
-/** The bench over Gradio: what the bench asks becomes a value and an event of the component, and props come back as answers. */
+/** The bench over Gradio: what the bench asks becomes a value and an event of its component; answers come as JSON texts. */
 
 import { Bench } from "./bench.js";
 import { pages } from "./pages.js";
 
-/** @param {Object} component what Gradio hands to a component's script: element, trigger, props, upload, watch */
-export function start({ element, trigger, props, upload, watch }) {
+const PARTS = ["picture", "scores", "doubt", "files", "put"]; // of an answer, each with the bench's method of that name
+
+/** @param {Object} parts element of the page; trigger, props and upload of the component that asks; config */
+export function start({ element, trigger, props, upload, config }) {
+  const root = element.querySelector(".vip-bench");
   const send = (event, request) => {
     props.value = request;
     trigger(event);
@@ -19,15 +22,17 @@ export function start({ element, trigger, props, upload, watch }) {
         bench.failed({ choice: request.choice, error: `${file.name} could not be sent to the server: ${error.message || "it may be too large"}.` });
       }
     },
-    score: request => send("input", request),
+    score: request => send("input", JSON.stringify(request)), // a text: Gradio copies each part of an object by itself
     clear: request => send("clear", request),
     report: request => send("submit", request),
     chart: request => send("download", request),
   };
-  const bench = new Bench(element.querySelector(".vip-bench"), props.config, backend);
-  element.querySelector(".vip-bench").bench = bench; // for the console and for tests
-  const answers = { picture: "picture", scores: "scores", doubt: "doubt", files: "files", put: "put" };
-  for (const [name, method] of Object.entries(answers)) watch(name, () => props[name] && bench[method](props[name]));
+  const bench = new Bench(root, config, backend);
+  root.bench = bench; // for the console and for tests
+  root.answer = text => {
+    const answer = JSON.parse(text);
+    for (const part of PARTS) if (answer[part]) bench[part](answer[part]);
+  };
   pages(bench);
-  element.querySelector(".vip-bench").dataset.ready = "yes";
+  root.dataset.ready = "yes";
 }

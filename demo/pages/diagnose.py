@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from .. import DISCLAIMER
 from ..render.bars import symptom_chart
 from ..render.charts import chart_png, chart_svg
 from ..render.report_pdf import report_pdf
-from ..render.scripts import bench_script
+from ..render.scripts import ANSWERS_SCRIPT, QUESTIONS_SCRIPT, bench_script
 from ..sections.diagnose_api import diagnose_endpoint
 from ..sections.uploads import uploaded_file
 from ..sections.wiring import PRIVATE, Json, Tasks
@@ -32,15 +33,19 @@ PRIVACY = (
     "the server’s memory until you close the page, and is sent nowhere else."
 )
 TEMPLATE = '<div class="vip-bench"></div>'
+NUMBERS = count()  # of answers: Gradio passes on only a value that differs from the last one
 # One at a time and in the order of arrival, so that an older result never replaces a newer one.
-EDIT: Json = {"concurrency_id": "bench", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+QUIET: Json = {"show_progress": "hidden", "postprocess": False, **PRIVATE}
+EDIT: Json = {"concurrency_id": "bench", "concurrency_limit": 1, **QUIET}
 # A large image takes seconds and much memory.
-READ: Json = {"concurrency_id": "read", "concurrency_limit": 2, "show_progress": "hidden", **PRIVATE}
-FILES: Json = {"concurrency_id": "files", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+READ: Json = {"concurrency_id": "read", "concurrency_limit": 2, **QUIET}
+FILES: Json = {"concurrency_id": "files", "concurrency_limit": 1, **QUIET}
 
 
 def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
-    """Lay the page out and wire it; called within gr.Blocks. Other pages fill its lists with `put_lists`.
+    """Lay the page out and wire it; called within gr.Blocks.
+
+    Returns the component that takes the answers; other pages fill the lists with `put_lists` through it.
 
     Args:
         tasks: the trained ones, which the API serves.
@@ -57,38 +62,48 @@ def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
         "asks_library": True,  # AUROCs of the library's wordings, which take seconds for all classes
     }
     visit = gr.State(Visit())  # this visitor's; the models are shared, and no image file is kept
-    bench = gr.HTML(
+    gr.HTML(
         value=None,
         html_template=TEMPLATE,
-        js_on_load=bench_script(),
+        js_on_load=bench_script(config),
         apply_default_css=False,
         elem_id="vip-diagnose",
-        config=config,
-        **dict.fromkeys(("picture", "scores", "doubt", "files", "put")),
     )
-    inputs = [visit, bench]
-    bench.input(partial(rescore, offered), inputs, bench, trigger_mode="always_last", **EDIT)
-    bench.clear(clear, inputs, visit, trigger_mode="multiple", **EDIT)
-    for event in (bench.upload, bench.select):
-        event(partial(read, offered), [*inputs, cohort], [visit, bench], trigger_mode="multiple", **READ)
-    bench.submit(partial(report, offered), inputs, bench, trigger_mode="once", **FILES)
-    bench.download(partial(chart, offered), inputs, bench, trigger_mode="once", **FILES)
+    asked, shown = (
+        gr.HTML(html_template="<i></i>", js_on_load=script, visible="hidden", elem_id=f"vip-{name}")
+        for name, script in (("questions", QUESTIONS_SCRIPT), ("answers", ANSWERS_SCRIPT))
+    )
+    inputs = [visit, asked]
+    asked.input(partial(rescore, offered), inputs, shown, trigger_mode="always_last", **EDIT)
+    asked.clear(clear, inputs, visit, trigger_mode="multiple", **EDIT)
+    for event in (asked.upload, asked.select):
+        event(partial(read, offered), [*inputs, cohort], [visit, shown], trigger_mode="multiple", **READ)
+    asked.submit(partial(report, offered), inputs, shown, trigger_mode="once", **FILES)
+    asked.download(partial(chart, offered), inputs, shown, trigger_mode="once", **FILES)
     diagnose_endpoint(tasks)
-    return bench
+    return shown
 
 
-def put_lists(task: str, lists: dict[str, list[str]]) -> Any:  # noqa: ANN401 (an update, as Gradio types it)
-    """An update of the page's component that opens lists in it."""
-    return gr.HTML(put={"task": task, "lists": lists})
+def answer(**parts: Any) -> str:  # noqa: ANN401
+    """What the page is to show, by part, as the text of a JSON object; assets/page/gradio.js takes it."""
+    return json.dumps({"number": next(NUMBERS), **parts}, separators=(",", ":"))
+
+
+def put_lists(task: str, lists: dict[str, list[str]]) -> str:
+    """An answer that opens lists in the page."""
+    return answer(put={"task": task, "lists": lists})
 
 
 # ---- what happens: plain functions of the tasks, the visit and the request
 
 
-def rescore(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
-    """The rows under the lists as they are now, and the map of the row in focus."""
-    scores = answers.rescore(tasks, visit, request)
-    return gr.skip() if scores is None else gr.HTML(scores=scores)
+def rescore(tasks: Tasks, visit: Visit, request: str) -> Any:  # noqa: ANN401
+    """The rows under the lists as they are now, and the map of the row in focus. request: JSON."""
+    try:
+        scores = answers.rescore(tasks, visit, json.loads(request))
+    except (ValueError, TypeError, RecursionError):  # it is not from the page
+        return gr.skip()
+    return gr.skip() if scores is None else answer(scores=scores)
 
 
 def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> Iterator[tuple[Any, Any]]:
@@ -103,10 +118,10 @@ def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> It
     if found is None:
         yield gr.skip(), gr.skip()
         return
-    yield visit, gr.HTML(**found)
+    yield visit, answer(**found)
     doubt = answers.doubt(task, visit, int(request["choice"]))
     if doubt is not None:
-        yield gr.skip(), gr.HTML(doubt=doubt)
+        yield gr.skip(), answer(doubt=doubt)
 
 
 def clear(visit: Visit, request: Json) -> Visit:
@@ -114,7 +129,7 @@ def clear(visit: Visit, request: Json) -> Visit:
     return answers.clear(visit, request if isinstance(request, dict) else {})
 
 
-def report(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
+def report(tasks: Tasks, visit: Visit, request: Json) -> str:
     """What the page shows of the image, as PDF and JSON."""
     try:
         view = view_of(tasks, visit, request)
@@ -125,11 +140,11 @@ def report(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
             answers.file("vip-report", "application/json", data),
         ]
     except (SymptomError, UsageError) as error:
-        return gr.HTML(files={"error": str(error), "id": request.get("id")})
-    return gr.HTML(files={"files": files, "id": request.get("id")})
+        return answer(files={"error": str(error), "id": request.get("id")})
+    return answer(files={"files": files, "id": request.get("id")})
 
 
-def chart(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
+def chart(tasks: Tasks, visit: Visit, request: Json) -> str:
     """The bars as a picture, or the diagnosis as JSON."""
     try:
         view = view_of(tasks, visit, request)
@@ -146,8 +161,8 @@ def chart(tasks: Tasks, visit: Visit, request: Json) -> Any:  # noqa: ANN401
                 else answers.file("vip-chart", "image/svg+xml", chart_svg(drawn))
             )
     except (SymptomError, UsageError) as error:
-        return gr.HTML(files={"error": str(error), "id": request.get("id")})
-    return gr.HTML(files={"files": [made], "id": request.get("id")})
+        return answer(files={"error": str(error), "id": request.get("id")})
+    return answer(files={"files": [made], "id": request.get("id")})
 
 
 def view_of(tasks: Tasks, visit: Visit, request: Json) -> DiagnosisView:

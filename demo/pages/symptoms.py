@@ -62,15 +62,13 @@ HOW_TO_SET_UP = (
 )
 
 
-def symptoms_page(
-    tasks: Tasks, offered: Tasks, diagnose: gr.HTML, tabs: gr.Tabs, settings: Settings = DEFAULTS
-) -> None:
+def symptoms_page(tasks: Tasks, offered: Tasks, answers: gr.HTML, tabs: gr.Tabs, settings: Settings = DEFAULTS) -> None:
     """Lay the page out and wire it; called within gr.Blocks.
 
     Args:
         tasks: the trained ones.
         offered: all that the Diagnose page offers.
-        diagnose, tabs: where a list can be put to use.
+        answers, tabs: of the Diagnose page, where a list can be put to use.
     """
     known = libraries()
     order = [task.key for task in tasks.values()]  # what can be used at once comes first
@@ -118,7 +116,7 @@ def symptoms_page(
     saved = save.click(**listener(partial(as_json, shown), [modality, text, current], file_parts, **CHECK))
     saved.then(None, [payload, modality], None, js=SAVE)
 
-    put = {"use note": use_note, "tabs": tabs, "diagnose": diagnose}
+    put = {"use note": use_note, "tabs": tabs, "diagnose": answers}
     use.click(**listener(partial(use_list, offered), text, put, **CHECK))
 
     calls, allowance = Calls(), Allowance(settings.generate_limit)

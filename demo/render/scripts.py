@@ -1,7 +1,10 @@
 """The page's own scripts: modules of assets/page joined into one function body, as Gradio's HTML component takes it."""
 
+import json
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from vip_core.utils.paths import PROJECT
 
@@ -30,10 +33,30 @@ _IMPORT = re.compile(r"^import .* from \"\./\w+\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:class|function|const|async)\b)", re.MULTILINE)
 
 
+CONFIG = "const config = "  # how the first line begins
+# Two small components carry what is asked and answered. Gradio copies and compares all that a component of an event
+# holds, several times per event; of the one that holds the modules that would take longer than the scores.
+QUESTIONS_SCRIPT = "window.vipQuestions = { trigger, props, upload }; window.vipStart?.();"
+ANSWERS_SCRIPT = 'watch("value", () => props.value && document.querySelector(".vip-bench").answer(props.value));'
+
+
+def bench_script(config: Mapping[str, Any]) -> str:
+    """The description of the page, the modules, and the call that starts the page once both components are there."""
+    return (
+        f"{CONFIG}{json.dumps(config)};\n{modules()}\n"
+        "window.vipStart = () => start({ element, config, ...window.vipQuestions });\n"
+        "if (window.vipQuestions) window.vipStart();\n"
+    )
+
+
+def read_config(script: str) -> dict[str, Any]:
+    """The description of the page in a script."""
+    return json.loads(script.partition("\n")[0].removeprefix(CONFIG).removesuffix(";"))
+
+
 @cache
-def bench_script() -> str:
-    """The modules in order of their imports, without imports and exports, and the call that starts the page."""
+def modules() -> str:
+    """The modules in order of their imports, without imports and exports."""
     folder = PROJECT / "assets" / "page"
     sources = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
-    body = "\n".join(_EXPORT.sub("", _IMPORT.sub("", source)) for source in sources)
-    return f"{body}\nstart({{ element, trigger, props, upload, watch }});\n"
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", source)) for source in sources)

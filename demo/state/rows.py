@@ -82,7 +82,7 @@ def rows(
                 "adds": round(signs[score.class_name] * score.contribution, 4),
                 "attention": round(score.attention, 4),
                 "auroc": None if (auroc := separations[row]) is None or math.isnan(auroc) else round(auroc, 3),
-                "counts": None if asked.drawn[row] else counts[row],
+                "counts": counts[row],
                 "note": note(score.symptom),
                 **({} if second is None else {"second": round(second.symptoms[row].similarity, 4)}),
             }
@@ -100,20 +100,28 @@ def signs_of(task: Task, diagnosis: Diagnosis) -> dict[str, int]:
 
 
 def distributions(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> tuple[list[Any], list[Any]]:
-    """For each symptom: reference images per bin in two groups, and the share of each group below this image."""
+    """For each symptom: reference images per bin in two groups unless drawn, and the share of each below this image."""
     bank = task.scorer(asked.mode).similarity_reference
     if bank is None:
         return [None] * len(text), [None] * len(text)
-    known = bank.similarities(text)  # (N, n)
+    known = bank.similarities(text).float()  # (N, n)
     low, high = axis_of(task, asked.mode)
+    groups = [
+        [torch.isin(bank.labels, torch.tensor(labels)) for labels in strip_groups(task, label)]
+        for label in range(len(task.classes))
+    ]
+    similarity = torch.tensor([score.similarity for score in diagnosis.symptoms])  # (n,)
+    below_all = known < similarity  # (N, n)
     counts, below = [], []
     for row, score in enumerate(diagnosis.symptoms):
-        groups = strip_groups(task, asked.symptoms.classes.index(score.class_name))
-        values = [known[torch.isin(bank.labels, torch.tensor(group)), row].float() for group in groups]
-        counts.append([value.clamp(low, high).histc(BINS, low, high).int().tolist() for value in values])
-        shares = [(value < score.similarity).float().mean().item() if len(value) else 0.0 for value in values]
-        below.append([round(100 * share) for share in shares])
+        both = groups[asked.symptoms.classes.index(score.class_name)]
+        counts.append(None if asked.drawn[row] else [_histogram(known[group, row], low, high) for group in both])
+        below.append([round(100 * below_all[group, row].float().mean().nan_to_num().item()) for group in both])
     return counts, below
+
+
+def _histogram(values: Tensor, low: float, high: float) -> list[int]:
+    return values.clamp(low, high).histc(BINS, low, high).int().tolist()
 
 
 def note(symptom: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from demo.render.scripts import read_config
 from tests.browser.bench import PATIENCE
 from tests.browser.hostile import COHORTS, ESCAPED, IMAGES, NAMES, PATIENT, PWN, SYMPTOMS, UPLOADS, XRAY
 from vip_core.data.pixels import MAX_BYTES
@@ -26,10 +27,11 @@ ACTIVE = """[...document.body.querySelectorAll('*')].filter(each =>
     ['SCRIPT', 'IFRAME', 'OBJECT', 'EMBED'].includes(each.tagName) ||
     [...each.attributes].some(one => one.name.startsWith('on') || one.value.trim().startsWith('javascript:'))).length"""
 PLACES = {  # where each kind of upload goes
-    "image": "vip-diagnose",
+    "image": "vip-questions",
     "cohort": "vip-cohort-files",
     "labels": "vip-cohort-labels",
 }
+PAGE, ANSWERS = "vip-diagnose", "vip-answers"  # what holds the Diagnose page, and where it is answered
 NOT_OURS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache", "node_modules"}
 LINKS = {  # and what the page says
     "a task of HTML": ("task=" + quote(PWN), "names a task that is not available here"),
@@ -111,20 +113,21 @@ class Caller:
             for line in stream.iter_lines():
                 said = json.loads(line.removeprefix("data: ") or "{}")
                 for output, value in zip(event["outputs"], said.get("output", {}).get("data", ()), strict=False):
-                    texts += strings(value)
-                    ours = self.components[output].get("elem_id") == PLACES["image"]  # shows texts as texts
-                    html += strings(value) if self.kinds[output] == "html" and not ours else []
+                    ours = self.components[output].get("elem_id") == ANSWERS  # JSON, whose texts are shown as texts
+                    found = strings(json.loads(value) if ours and isinstance(value, str) else value)
+                    texts += found
+                    html += found if self.kinds[output] == "html" and not ours else []
                 if said.get("msg") == "process_completed":
                     assert said["success"], said
                     break
         return Answer(texts, html)
 
-    @staticmethod
-    def asked(component: dict, file: dict) -> dict:
+    def asked(self, component: dict, file: dict) -> dict:
         """What the Diagnose page asks for with an uploaded file; other components hold the file itself."""
         if component.get("elem_id") != PLACES["image"]:
             return file
-        task = component["props"]["config"]["tasks"]["pneumonia"]
+        page = next(each for each in self.components.values() if each.get("elem_id") == PAGE)
+        task = read_config(page["js_on_load"])["tasks"]["pneumonia"]
         lists = {name: [{"text": text, "on": True} for text in texts] for name, texts in task["lists"].items()}
         return {"path": file["path"], "task": "pneumonia", "mode": "vip", "choice": 1, "id": 1, "lists": lists}
 

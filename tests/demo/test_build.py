@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from demo.build import build_demo, launch_settings
+from demo.render.scripts import read_config
 from demo.settings import Settings
 from demo.state.tasks import EXAMPLES, bar_axis
 from demo.state.visit import Visit
@@ -122,7 +123,7 @@ def test_settings_reach_the_server(tasks):
 def test_the_default_task_is_shown_first(tasks):
     turned = {name: tasks[name] for name in Settings(default_task="melanoma").ordered_tasks}
     page = next(b for b in build_demo(turned).blocks.values() if getattr(b, "elem_id", "") == "vip-diagnose")
-    assert page.props["config"]["order"][0] == "melanoma"
+    assert read_config(page.js_on_load)["order"][0] == "melanoma"
 
 
 # ---- a Hugging Face Space

@@ -110,7 +110,7 @@ def test_a_file_keeps_its_source_and_says_whether_it_was_edited():
 def test_a_list_goes_to_the_task_with_its_classes(tasks):
     updates = page.use_list(tasks, "[pneumonia]\nx\n[normal lung]\ny\nz")
     assert updates.pop("tabs").selected == "diagnose"
-    put = updates["diagnose"].props["put"]
+    put = json.loads(updates["diagnose"])["put"]
     assert put == {"task": "pneumonia", "lists": {"normal lung": ["y", "z"], "pneumonia": ["x"]}}
     assert updates["use note"] == ""
 
