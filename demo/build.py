@@ -14,6 +14,8 @@ from .pages.cohort import cohort_page
 from .pages.diagnose import diagnose_page
 from .pages.symptoms import symptoms_page
 from .sections.sharing import share_lists
+from .sections.visiting import load_when_visited
+from .sections.wiring import kept
 from .settings import DEFAULTS, Settings
 from .state.cohort_loader import TURNS
 from .state.library_tasks import library_tasks
@@ -37,17 +39,18 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
     delete = (LOOK_EVERY, UPLOADED_FOR)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=delete, fill_width=True) as demo:
         gr.HTML(HEADER, js_on_load=None)
-        cohort = gr.State(None)
+        cohort = kept(None)
         with gr.Tabs(elem_id="vip-tabs") as tabs:
             with gr.Tab("Diagnose", id="diagnose"):
                 answers = diagnose_page(tasks, offered, cohort)
             with gr.Tab("Cohort", id="cohort") as cohort_tab:
                 cohort_parts = cohort_page(tasks, cohort, settings.max_upload)
-            with gr.Tab("Symptoms", id="symptoms"):
+            with gr.Tab("Symptoms", id="symptoms") as symptoms_tab:
                 symptoms_page(tasks, offered, answers, tabs, settings)
-            with gr.Tab("About", id="about"):
+            with gr.Tab("About", id="about") as about_tab:
                 about_page(tasks)
-        share_lists(tasks, cohort_parts, cohort_tab)
+        visit_cohort, *_ = map(load_when_visited, (cohort_tab, symptoms_tab, about_tab))
+        share_lists(tasks, cohort_parts, visit_cohort)
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:

@@ -13,16 +13,16 @@ export function pages(bench) {
   const uploads = keptFiles();
   addresses();
   window.vipPages = {
-    /** Task, lists of it and versions for the Cohort page; it keeps its own task while it has images. */
-    toCohort(task, choices) {
-      const empty = document.querySelector("#vip-cohort-summary .vip-empty") !== null;
+    /** Task, lists of it and versions for the Cohort page; it keeps its own task while it has images. boxes: how many. */
+    toCohort(task, choices, boxes) {
+      const summary = document.querySelector("#vip-cohort-summary"); // null on the first visit
+      const empty = summary === null || summary.querySelector(".vip-empty") !== null;
       const key = empty && choices.includes(bench.key) ? bench.key : task;
-      return [key, ...window.vipPages.lists(key), JSON.stringify(versionsOf(bench.storeOf(key)))];
+      return [key, ...window.vipPages.lists(key, boxes), JSON.stringify(versionsOf(bench.storeOf(key)))];
     },
     /** Text of each box: the lists of a task. */
-    lists(key) {
+    lists(key, boxes) {
       const lists = Object.values(texts(bench.storeOf(key).lists)).map(lines => lines.join("\n"));
-      const boxes = document.querySelectorAll('[id^="vip-cohort-box-"]').length;
       return Array.from({ length: boxes }, (_, index) => lists[index] ?? "");
     },
     /** Take the boxes of the Cohort page as the lists of its task, while a person types in one of them. */

@@ -13,7 +13,7 @@ from ..render.cards import message
 from ..render.cohort_cards import charts_card, invitation, said
 from ..sections import cohort_handlers as do
 from ..sections.boxes import boxes_of, most_classes, original_lists
-from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, boxes_named, listener
+from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, boxes_named, kept, listener
 from ..state.archive import MAX_IMAGES, MAX_UNPACKED
 from ..state.cohort import HALF, Results
 from ..state.cohort_loader import TURNS
@@ -27,7 +27,7 @@ LISTS = (
     "<p>The same lists as in Diagnose, one symptom per line; a # before a line switches it off. "
     "All images are scored anew as you type.</p></div>"
 )
-LISTS_OF_TASK = "key => [key, ...window.vipPages.lists(key)]"  # as Diagnose has them; see assets/page/pages.js
+LISTS_OF_TASK = "key => [key, ...window.vipPages.lists(key, {boxes})]"  # as Diagnose has them; see assets/page/pages.js
 # Several may wait, each in a thread of its own; `Turns` lets one of them read. Gradio's own processing would make an
 # empty file for each upload.
 READ: Json = {"concurrency_id": "cohort-read", "concurrency_limit": 8, "preprocess": False, "postprocess": False}
@@ -48,9 +48,9 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
     first = next(iter(tasks.values()))
     parts: PageParts = {
         "cohort": cohort,
-        "labels": gr.State(None),
-        "results": gr.State(None),
-        "meanings": gr.State(None),
+        "labels": kept(None),
+        "results": kept(None),
+        "meanings": kept(None),
     }
     with gr.Row(elem_classes=["vip-page", "vip-cohort"], equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="vip-left"):
@@ -214,7 +214,7 @@ def _wire(tasks: Tasks, parts: PageParts) -> None:
         *("which", "order", "threshold", "prevalence", *boxes, *shown),
     )
     switch = listener(partial(do.switch_task, tasks), inputs("task", *boxes), switched, **SHOW)
-    parts["task"].change(**switch, js=LISTS_OF_TASK)
+    parts["task"].change(**switch, js=LISTS_OF_TASK.format(boxes=len(boxes)))
 
     def choose(
         key: str, results: Results | None, search: str, which: str, order: str, event: gr.SelectData

@@ -17,7 +17,7 @@ from ..render.report_pdf import report_pdf
 from ..render.scripts import ANSWERS_SCRIPT, QUESTIONS_SCRIPT, bench_script
 from ..sections.diagnose_api import diagnose_endpoint
 from ..sections.uploads import uploaded_file
-from ..sections.wiring import PRIVATE, Json, Tasks
+from ..sections.wiring import PRIVATE, Json, Tasks, kept
 from ..state import bench as answers
 from ..state.added_classes import task_asked
 from ..state.cohort import Cohort
@@ -61,7 +61,7 @@ def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
         "adds_classes": True,
         "asks_library": True,  # AUROCs of the library's wordings, which take seconds for all classes
     }
-    visit = gr.State(Visit())  # this visitor's; the models are shared, and no image file is kept
+    visit = kept(Visit())  # this visitor's; the models are shared, and no image file is kept
     gr.HTML(
         value=None,
         html_template=TEMPLATE,

@@ -19,7 +19,7 @@ from vip_core.vsg import KINDS, NOT_SET_UP, GenerationRequest, Progress, ground
 from ..pages.diagnose import put_lists
 from ..render.cards import message
 from ..render.listing import dropped_lines, findings_table, from_text, sources, to_text
-from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, listener
+from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, kept, listener
 from ..settings import DEFAULTS, Settings
 from ..state.generation import (
     NOT_OPEN,
@@ -98,7 +98,7 @@ def symptoms_page(tasks: Tasks, offered: Tasks, answers: gr.HTML, tabs: gr.Tabs,
             findings = gr.HTML(checked["findings"], elem_id="vip-findings", js_on_load=None)
             dropped = gr.HTML(elem_id="vip-dropped", js_on_load=None)
             about = gr.HTML(sources(shown.source), elem_id="vip-sources", js_on_load=None)
-    current = gr.State(None)  # the list as it was opened or generated, for its source; None: the library shown first
+    current = kept(None)  # the list as it was opened or generated, for its source; None: the library shown first
     payload = gr.Textbox(visible="hidden", label="The list as a file")
 
     opened = {"modality": modality, "text": text, "current": current, "about": about, "dropped": dropped}

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 from gradio.helpers import skip
@@ -18,6 +19,21 @@ PRIVATE: Json = {"api_visibility": "private"}
 AT_ONCE: Json = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
 Updates = dict[str, Any]  # new values by the name of the output; an output that is not named keeps its value
 Components = Mapping[str, Component | Block]
+
+
+class _Nothing:
+    """What Gradio does with a state it drops. It publishes that as text: of a function, with its address in memory."""
+
+    def __call__(self, value: object) -> None:
+        """Do nothing."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+def kept(value: object = None) -> gr.State:
+    """What the server keeps for a visitor; called within gr.Blocks."""
+    return gr.State(value, delete_callback=_Nothing())
 
 
 def listener(

@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Have PyTorch use the calling thread alone. An edit takes a fifth of the time so where other work runs beside it."""
+    """Have PyTorch use the calling thread alone: an edit takes a quarter of the time on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
