@@ -8,9 +8,10 @@
 
 import { Answer } from "./answer.js";
 import { button, download, make, say } from "./dom.js";
-import { firstVisit, forget, linkedLists, loadLists, recall, remember, saveLists, shareLists, visited } from "./keeping.js";
+import { firstVisit, linkedLists, loadLists, saveLists, shareLists, visited } from "./keeping.js";
+import { forget, recall, recallAdded, remember, rememberAdded } from "./keeping.js";
 import { More } from "./more.js";
-import { withClass } from "./classes.js";
+import { withClass, withClasses } from "./classes.js";
 import { Rows } from "./rows.js";
 import { Store, rowsOf, texts } from "./store.js";
 import { Viewer } from "./viewer.js";
@@ -45,6 +46,7 @@ export class Bench {
     this.drawn = new Map();
     this.mode = this.preferred = "vip"; // what is shown, and what the person chose; a task may lack it
     this.#build();
+    for (const [base, ...names] of recallAdded()) this.#offer(withClasses(config.tasks[base], names));
     const linked = this.#said(() => linkedLists(config.tasks), "");
     this.take(linked?.task ?? config.order[0]);
     if (linked?.lists) this.#edit(() => this.store.replace(rowsOf(linked.lists)));
@@ -189,10 +191,8 @@ export class Bench {
     try {
       const added = withClass(this.task, name);
       const lists = { ...this.store.lists, [added.classes.at(-1)]: rowsOf(added.lists)[added.classes.at(-1)] };
-      if (!this.config.tasks[added.key]) {
-        this.config.tasks[added.key] = added;
-        this.task_box.append(make("option", { value: added.key }, added.label));
-      }
+      this.#offer(added);
+      rememberAdded(added);
       const { image, choice } = this;
       this.#change(added.key);
       this.store.replace(lists);
@@ -202,6 +202,13 @@ export class Bench {
     } catch (error) {
       say(this.status, error.message);
     }
+  }
+
+  /** Offer a task with added classes, where there is one. */
+  #offer(added) {
+    if (!added || this.config.tasks[added.key]) return;
+    this.config.tasks[added.key] = added;
+    this.task_box.append(make("option", { value: added.key }, added.label));
   }
 
   /** Take lists from elsewhere on the page, such as the Symptoms page. */
@@ -433,8 +440,11 @@ export class Bench {
   #forget() {
     forget();
     const image = this.image;
+    const key = this.task.base ?? this.key;
     this.stores = {};
-    this.take(this.key);
+    for (const each of Object.values(this.config.tasks).filter(task => task.added)) delete this.config.tasks[each.key];
+    for (const option of [...this.task_box.options]) if (!this.config.tasks[option.value]) option.remove();
+    this.take(key);
     say(this.status, image ? "Removed: your lists, your versions and the image." : "Removed: your lists and your versions.");
   }
 

@@ -8,6 +8,19 @@ const UNTRAINED_LABEL = " (untrained)";
 const UNTRAINED = "No model was trained for these classes: results are zero-shot and untested. For exploration only.";
 
 /**
+ * A task with several more classes, as they were kept; null where they do not fit any more.
+ * @param {Object} task undefined where the page has no such task any more
+ * @param {string[]} names
+ */
+export function withClasses(task, names) {
+  try {
+    return task ? names.reduce(withClass, task) : null;
+  } catch {
+    return null; // the task has such a class by now
+  }
+}
+
+/**
  * A task with one more class.
  * @param {Object} task as the page received it
  * @param {string} name of the class

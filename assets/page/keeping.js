@@ -5,6 +5,7 @@ import { linkQuery, readFile, readLink } from "./store.js";
 
 const MEMORY = "vip:task:"; // keys of the storage, each with the name of a task
 const SEEN = "vip:seen";
+const ADDED = "vip:added"; // classes that the person has added: [[task, class, …], …]
 const LARGEST = 256 * 1024; // bytes of a symptom file
 
 /** The lists of a symptom file that a person chose. Throws an Error with a sentence. */
@@ -72,6 +73,26 @@ export function recall(key, store) {
   }
 }
 
+/** Keep that a task with added classes is there. */
+export function rememberAdded({ base, added }) {
+  try {
+    const kept = recallAdded().filter(each => JSON.stringify(each) !== JSON.stringify([base, ...added]));
+    localStorage.setItem(ADDED, JSON.stringify([...kept, [base, ...added]]));
+  } catch {
+    // full or switched off: the page works without
+  }
+}
+
+/** The tasks with added classes that were kept: the key of the task, then the names, of each. */
+export function recallAdded() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(ADDED) ?? "[]");
+    return kept.filter(each => Array.isArray(each) && each.length > 1 && each.every(name => typeof name === "string"));
+  } catch {
+    return []; // switched off or damaged
+  }
+}
+
 /** Whether nobody has seen a result in this browser yet. */
 export function firstVisit() {
   try {
@@ -93,7 +114,7 @@ export function visited() {
 /** Remove everything that this page keeps in the browser. */
 export function forget() {
   try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith(MEMORY)) localStorage.removeItem(key);
+    for (const key of Object.keys(localStorage)) if (key.startsWith(MEMORY) || key === ADDED) localStorage.removeItem(key);
   } catch {
     // switched off: nothing is there
   }

@@ -130,3 +130,21 @@ def test_memory_two_visitors_do_not_disturb_each_other(bench):
     first.page.click(".vip-reset")
     first.settle()
     assert first.probability == pytest.approx(before, abs=1e-4)
+
+
+def test_memory_an_added_class_survives_a_reload_until_it_is_forgotten(bench):
+    person = bench()
+    page = person.page
+    page.click(".vip-add-class")
+    page.get_by_label("Name of the new class").fill("tuberculosis")
+    page.get_by_role("button", name="Add", exact=True).click()
+    person.text(0, 2).fill("a cavity in an upper lobe")
+    label = page.locator(".vip-task option:checked").inner_text()
+    person.open()
+    page.locator(".vip-task").select_option(label=label)
+    assert person.texts(2) == ["a cavity in an upper lobe"]
+    person.choose_example(3)
+    assert person.scored("a cavity in an upper lobe")
+    page.locator(".vip-memory button").click()
+    person.open()
+    assert label not in page.locator(".vip-task option").all_inner_texts()
