@@ -34,6 +34,12 @@ export class Rows {
     this.views = {};
     this.suggestions = new Suggestions((box, text) => this.#take(box, text));
     this.notice = make("p", { class: "vip-notice", role: "status" });
+    let width = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width === width) return;
+      width = contentRect.width; // zero while another page is shown
+      for (const view of Object.values(this.views).flat()) fit(view.text);
+    }).observe(root);
   }
 
   /** Show the lists of a task. */

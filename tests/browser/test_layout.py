@@ -44,18 +44,57 @@ def test_layout_image_and_class_stay_in_sight_while_editing_on_a_phone(bench):
     assert person.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_layout_nothing_shifts_while_typing(bench):
-    person = bench()
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_layout_nothing_shifts_while_typing(bench, width, height):
+    person = bench(width=width, height=height)
     person.choose_example(3)
+    person.wait(lambda: "Stable" in person.page.inner_text(".vip-meaning"))
     person.page.evaluate(
         """() => { window.shift = 0
                    const add = list => { for (const entry of list.getEntries()) window.shift += entry.value }
                    new PerformanceObserver(add).observe({type: "layout-shift", buffered: false}) }"""
     )
     person.text(1, PNEUMONIA).focus()
-    person.page.keyboard.type(" dense", delay=50)
+    person.page.keyboard.type(" dense" if width > 1000 else " x", delay=50)  # no further line of the row's text
     person.settle()
+    if width > 1000:
+        person.write("opacity", 0, PNEUMONIA)  # and back to less of everything
     assert person.page.evaluate("window.shift") == 0
+
+
+def test_layout_loading_takes_few_requests_and_shifts_little(browser, server):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page, requests = context.new_page(), []
+    page.on("request", lambda request: requests.append(request.url) if request.url.startswith("http") else None)
+    page.add_init_script(
+        """window.shift = 0
+           new PerformanceObserver(list => { for (const entry of list.getEntries()) window.shift += entry.value })
+             .observe({type: "layout-shift", buffered: true})"""
+    )
+    page.goto(server.url)
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    page.wait_for_timeout(1000)
+    assert len(requests) < 60
+    assert page.evaluate("window.shift") < 0.02
+    context.close()
+
+
+def test_layout_actions_stand_in_one_line_on_a_phone(bench):
+    person = bench(width=390, height=844)
+    buttons = boxes(person, ".vip-actions button")
+    assert len(buttons) == 8
+    assert len({round((top + bottom) / 2) for _, top, _, bottom in buttons}) == 1
+    assert all(right <= 390 for _, _, right, _ in buttons)
+
+
+def test_layout_rows_grow_with_their_text_when_the_window_narrows(bench):
+    person = bench(width=1440, height=900)
+    person.page.set_viewport_size({"width": 390, "height": 844})
+    cut = "all => all.filter(box => Math.abs(box.scrollHeight - box.clientHeight) > 2).map(box => box.value)"
+    person.wait(lambda: person.page.locator(".vip-row textarea").evaluate_all(cut) == [])
+    tall = person.text(0).evaluate("box => box.clientHeight")
+    person.page.set_viewport_size({"width": 1440, "height": 900})
+    person.wait(lambda: person.text(0).evaluate("box => box.clientHeight") < tall)
 
 
 def test_layout_an_edit_costs_few_bytes(bench):
