@@ -22,7 +22,7 @@ def load_when_visited(tab: gr.Tab) -> Dependency:
     hidden = [block for block in _within(tab) if getattr(block, "visible", False)]
     parts = {
         "name": tab.label,
-        "shown": [gr.update(visible=block.visible) for block in hidden],
+        "shown": [{**gr.skip(), "visible": block.visible} for block in hidden],
         "unchanged": [gr.skip()] * len(hidden),  # a handler may have hidden some meanwhile
     }
     for block in hidden:
