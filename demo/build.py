@@ -22,7 +22,8 @@ from .state.library_tasks import library_tasks
 from .state.tasks import Task, load_tasks
 
 TITLE = "ViP: the visual symptoms behind a diagnosis"
-HEADER = f'<header class="vip-header"><h1>ViP</h1><p><b>{DISCLAIMER}</b></p></header>'
+PURPOSE = "Shows which visual signs decide between diagnoses, and lets you rewrite them."
+HEADER = f'<header class="vip-header"><h1>ViP</h1><p>{PURPOSE} <b>{DISCLAIMER}</b></p></header>'
 UPLOADED_FOR, LOOK_EVERY = 60, 10  # seconds that an upload stays unread; demo/server/waiting.py keeps one that waits
 SESSIONS = 500  # pages whose state is kept
 READY = "() => { document.documentElement.dataset.ready = 'yes' }"  # for tests: from here on no typing is lost

@@ -1,7 +1,8 @@
-/** The answer: what the model predicts, how sure it is, on which scale, for whom, and what prevalence does to it. */
+/** The answer: the finding and its side of the screening point, or the class; how sure, on which scale, for whom. */
 
 import { attribute, make, say } from "./dom.js";
-import { count, perCent, share } from "./format.js";
+import { perCent, share } from "./format.js";
+import { calibrationWords, cutoffWords, nearestWords, refusalWords, stabilityWords } from "./meaning.js";
 import { predictiveValues, shifted } from "./prior.js";
 
 const STEPS = [
@@ -10,9 +11,11 @@ const STEPS = [
   "Rewrite a symptom, or switch it off, and watch the prediction change.",
 ];
 const SHOWN = 4; // classes of a task with more than two
+const APART = 0.3; // of the scale: marks that are closer share a label
 
 export class Answer {
   constructor(root, { onprevalence, first = false }) {
+    this.onprevalence = onprevalence;
     this.prevalence = null;
     this.scores = null;
     this.first = first; // no result has been shown in this browser yet
@@ -20,6 +23,8 @@ export class Answer {
     this.parts = {
       name: make("b", { class: "vip-class" }, "–"),
       probability: make("span", { class: "vip-probability" }),
+      side: make("span", { class: "vip-side" }),
+      called: make("span", { class: "vip-called" }),
       was: make("span", { class: "vip-was" }),
       chip: make("span", { class: "vip-chip" }),
       fill: make("i", { class: "vip-fill" }),
@@ -29,29 +34,20 @@ export class Answer {
       classes: make("ul", { class: "vip-classes" }),
       meaning: make("p", { class: "vip-meaning" }),
       scope: make("p", { class: "vip-scope" }),
+      whom: make("span"),
       clinic: make("output", { class: "vip-clinic-result" }),
       message: make("p", { class: "vip-message", role: "alert" }),
     };
-    this.box = make("input", {
-      type: "number",
-      min: 0.1,
-      max: 99.9,
-      step: "any",
-      inputmode: "decimal",
-      class: "vip-prevalence",
-      oninput: () => {
-        const value = Number(this.box.value);
-        this.prevalence = this.box.value !== "" && value > 0 && value < 100 ? value / 100 : null;
-        attribute(this.box, "aria-invalid", this.box.value !== "" && this.prevalence === null);
-        this.paint(this.scores);
-        onprevalence(this.prevalence);
-      },
-    });
-    this.clinic = make("label", { class: "vip-clinic" }, "In my clinic ", this.box, " % have it. ", this.parts.clinic);
+    this.box = make("input", { type: "text", inputmode: "decimal", maxlength: 8, class: "vip-prevalence", oninput: () => this.#prevalenceTyped() });
     const { parts } = this;
+    this.clinic = make("label", { class: "vip-clinic" }, "In my clinic ", this.box, parts.whom, parts.clinic);
     parts.scale.append(parts.fill, parts.ticks);
     root.append(
-      make("div", { class: "vip-headline", "aria-live": "polite", "aria-atomic": "true" }, parts.name, parts.probability, parts.was, parts.chip),
+      make(
+        "div",
+        { class: "vip-headline", "aria-live": "polite", "aria-atomic": "true" },
+        ...["name", "probability", "side", "called", "was", "chip"].map(part => parts[part]),
+      ),
       parts.scale,
       parts.ends,
       parts.classes,
@@ -65,22 +61,58 @@ export class Answer {
   show(task) {
     this.task = task;
     this.scores = null;
-    this.box.value = "";
-    this.prevalence = null;
     const two = task.finding !== null;
     for (const part of [this.parts.scale, this.parts.ends]) part.hidden = !two;
     this.parts.classes.hidden = two;
     this.clinic.hidden = !two || task.mix === null;
     this.box.setAttribute("aria-label", `Prevalence of ${two ? task.classes[task.finding] : "the finding"} in your clinic, in per cent`);
     if (two) {
+      say(this.parts.whom, ` % have ${task.classes[task.finding]}. `);
       this.parts.fill.style.background = task.colours[task.finding];
-      this.parts.ticks.replaceChildren(
-        ...task.cutoffs.map(cutoff => make("span", { class: "vip-tick-mark", style: `left:${100 * cutoff.at}%` }, make("small", {}, cutoff.label))),
-      );
       this.parts.ends.replaceChildren(make("span", {}, task.classes[1 - task.finding]), make("span", {}, task.classes[task.finding]));
     }
-    say(this.parts.scope, task.scope);
+    this.box.value = "";
+    this.#readPrevalence();
     this.paint(null);
+  }
+
+  /** Take no prevalence: the probability is that of the calibration images. */
+  clearPrevalence() {
+    this.box.value = "";
+    this.#prevalenceTyped();
+  }
+
+  #prevalenceTyped() {
+    this.#readPrevalence();
+    this.paint(this.scores, this.parts.message.textContent);
+    this.onprevalence(this.prevalence);
+  }
+
+  #readPrevalence() {
+    const typed = this.box.value.replace("%", "").replace(",", ".").trim();
+    const value = Number(typed);
+    const known = typed !== "" && value > 0 && value < 100;
+    this.prevalence = known ? value / 100 : null;
+    this.invalid = typed !== "" && !known;
+    attribute(this.box, "aria-invalid", this.invalid);
+    this.#marks();
+  }
+
+  /** The cut-offs on the scale. They move with a prevalence as the bar does, so that an image keeps its side. */
+  #marks() {
+    const given = this.prevalence !== null;
+    const number = value => share(value, value < 0.1 ? 3 : 2);
+    const marks = this.task.cutoffs.map(({ kind, at }) => {
+      const name = kind === "half" ? "½" : `screening ${number(at)}`;
+      return { at: this.probability(at), label: given ? `${name} → ${number(this.probability(at))}` : name };
+    });
+    const [low, high] = [...marks].sort((a, b) => a.at - b.at);
+    if (high && high.at - low.at < APART && given) [low.label, high.label] = [`${low.label} · ${high.label}`, ""];
+    const edge = ({ at, label }) => (at < 0.2 || (label.includes("·") && at < 0.5) ? " vip-from" : at > 0.8 || label.includes("·") ? " vip-to" : "");
+    this.parts.ticks.replaceChildren(
+      ...marks.map(mark => make("span", { class: `vip-tick-mark${edge(mark)}`, style: `left:${100 * mark.at}%` }, make("small", {}, mark.label))),
+    );
+    this.parts.ends.classList.toggle("vip-lower", given); // the labels need the line
   }
 
   /** Probability of the finding as it is shown: under the clinic's prevalence where one is given. */
@@ -92,63 +124,109 @@ export class Answer {
     const { parts, task } = this;
     this.scores = scores;
     say(parts.message, message);
+    say(parts.scope, task.scope);
     if (!scores) {
       say(parts.name, "No image yet");
-      for (const part of ["probability", "was", "chip", "clinic"]) say(parts[part], "");
+      this.#blank();
       if (this.first) parts.meaning.replaceChildren(...STEPS.map((text, index) => make("span", { class: "vip-step" }, make("b", {}, `${index + 1} `), text)));
       else say(parts.meaning, "Drop, paste or choose an image, or use an example. Then rewrite a symptom and watch the prediction change.");
-      parts.fill.style.width = "0";
-      parts.classes.replaceChildren();
-      attribute(parts.chip, "class", "vip-chip");
       return;
     }
     this.first = false;
-    const foreign = scores.domain && !scores.domain.in_domain;
-    attribute(parts.chip, "class", `vip-chip${foreign ? " vip-foreign" : ""}`);
-    say(parts.chip, scores.domain ? (foreign ? "Out of distribution" : "Resembles the reference images") : "Not checked");
-    if (task.finding === null) this.#many(scores, foreign);
-    else this.#two(scores, foreign);
-    const doubt = this.#stability(scores);
-    if (doubt) say(parts.meaning, `${parts.meaning.textContent} ${doubt}`);
-    if (doubt && this.doubt.refer && !foreign) {
-      say(parts.chip, "Refer to a person");
-      attribute(parts.chip, "class", "vip-chip vip-foreign");
-    }
-    if (foreign) {
+    const height = scores.edited ? parts.meaning.offsetHeight : 0;
+    parts.meaning.style.minHeight = height ? `${height}px` : ""; // an edit makes it shorter, and must not move the rows
+    if (scores.domain && !scores.domain.in_domain) {
       say(parts.name, "No result");
-      say(parts.probability, "");
-      say(parts.was, "");
-      say(parts.meaning, `${scores.domain.reason} Do not interpret the numbers below.`);
+      this.#blank();
+      this.#chip("Out of distribution", "vip-foreign");
+      say(parts.meaning, refusalWords(this));
+      return;
     }
+    if (task.finding === null) this.#many(scores);
+    else this.#two(scores);
+    if (this.doubt?.refer && stabilityWords(this, this.doubt)) this.#chip("Refer to a person", "vip-foreign");
+    else this.#chip(scores.domain ? "" : "Not checked", "vip-unchecked");
+    if (scores.domain) say(parts.scope, `${task.resembles} ${task.scope}`);
   }
 
-  #two(scores, foreign) {
+  /** Nothing that could be read as a result. */
+  #blank() {
+    const { parts } = this;
+    for (const part of ["probability", "side", "called", "was", "chip"]) say(parts[part], "");
+    say(parts.clinic, this.#invalidWords());
+    parts.fill.style.width = "0";
+    parts.classes.replaceChildren();
+  }
+
+  #chip(text, kind) {
+    say(this.parts.chip, text);
+    attribute(this.parts.chip, "class", `vip-chip ${kind}`.trim());
+  }
+
+  #invalidWords() {
+    return this.invalid ? "Enter a number between 0 and 100, such as 5.5." : "";
+  }
+
+  /** Headline: what is named, its probability, the side of the screening point, and what it was before an edit. */
+  #headline({ name, value, before, side = "", positive = false, called = "", finding = "" }) {
+    const { parts, scores } = this;
+    say(parts.name, name);
+    say(parts.probability, `${finding}${perCent(value)}`);
+    say(parts.side, side);
+    attribute(parts.side, "class", `vip-side${positive ? " vip-positive" : ""}`);
+    say(parts.called, called);
+    say(parts.was, scores.edited || Math.abs(value - before) > 0.005 ? `was ${perCent(before)}` : "");
+  }
+
+  #two(scores) {
     const { parts, task } = this;
     const raw = scores.probabilities[task.finding];
     const value = this.probability(raw);
     const before = this.probability(scores.original[task.finding]);
     const name = task.classes[task.finding];
-    const called = value >= 0.5;
-    say(parts.name, called ? name : task.classes[1 - task.finding]);
-    say(parts.probability, called ? perCent(value) : `${name} ${perCent(value)}`);
-    say(parts.was, Math.abs(value - before) > 0.005 ? `was ${perCent(before)}` : scores.edited ? "unchanged by your edits" : "");
-    parts.fill.style.width = foreign ? "0" : `${(100 * value).toFixed(1)}%`;
-    say(parts.meaning, [this.#calibration(scores, value, name), this.#cutoffs(scores, name)].filter(Boolean).join(" "));
-    const cutoff = task.cutoffs[0];
-    if (this.prevalence === null || !cutoff || cutoff.found === null) return say(parts.clinic, "");
-    const { ppv, npv } = predictiveValues(cutoff.found, 1 - cutoff.false_alarms, this.prevalence);
-    const values = [ppv === null ? null : `PPV ${perCent(ppv)}`, npv === null ? null : `NPV ${perCent(npv)}`].filter(Boolean);
-    say(parts.clinic, `Here: ${perCent(value)} (as calibrated: ${perCent(raw)}). At a threshold of one half: ${values.join(", ")}, if sensitivity and specificity are the same there.`);
+    const screening = task.cutoffs.find(cutoff => cutoff.kind === "screening");
+    const trained = scores.mode === "vip";
+    const named = raw >= 0.5 ? task.finding : 1 - task.finding; // by the model itself, whatever the prevalence
+    if (screening) {
+      const positive = trained && raw >= screening.at;
+      const side = trained ? `${positive ? "above" : "below"} the screening point of ${this.#point(this.probability(screening.at))}` : "untested";
+      this.#headline({ name, value, before, side, positive: positive || !trained, called: `at ½: ${task.classes[named]}` });
+    } else {
+      const called = value >= 0.5;
+      const side = trained ? "" : "untested";
+      this.#headline({ name: called ? name : task.classes[1 - task.finding], finding: called ? "" : `${name} `, value, before, side, positive: !trained });
+    }
+    parts.fill.style.width = `${(100 * value).toFixed(1)}%`;
+    this.#meaning(calibrationWords(this, value, name, before), nearestWords(this, named), cutoffWords(this, name));
+    say(parts.clinic, this.#invalidWords() || this.#clinicWords(value, raw));
+  }
+
+  /** A cut-off in per cent, with a decimal where it is small. */
+  #point(value) {
+    return `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
+  }
+
+  /** The probability under the clinic's prevalence, and what the cut-offs would be worth there. */
+  #clinicWords(value, raw) {
+    if (this.prevalence === null) return "";
+    const worth = this.task.cutoffs
+      .filter(cutoff => cutoff.found !== null && this.scores.mode === "vip")
+      .map(({ kind, found, false_alarms }) => {
+        const { ppv, npv } = predictiveValues(found, 1 - false_alarms, this.prevalence);
+        const values = [ppv === null ? null : `PPV ${perCent(ppv)}`, npv === null ? null : `NPV ${perCent(npv)}`].filter(Boolean);
+        return `${kind === "half" ? "at ½" : "at the screening point"} ${values.join(", ")}`;
+      });
+    const carried = worth.length ? ` There, ${worth.reverse().join("; ")}, if sensitivity and specificity are the same there.` : "";
+    return `Here: ${perCent(value)} (without this prevalence ${perCent(raw)}).${carried}`;
   }
 
   #many(scores) {
     const { parts, task } = this;
     const order = scores.probabilities.map((value, index) => [value, index]).sort((a, b) => b[0] - a[0]);
     const [value, best] = order[0];
-    say(parts.name, task.classes[best]);
-    say(parts.probability, perCent(value));
     const before = scores.original[best];
-    say(parts.was, Math.abs(value - before) > 0.005 ? `was ${perCent(before)}` : scores.edited ? "unchanged by your edits" : "");
+    const trained = scores.mode === "vip";
+    this.#headline({ name: task.classes[best], value, before, side: trained ? "" : "untested", positive: !trained });
     parts.classes.replaceChildren(
       ...order.slice(0, SHOWN).map(([p, index]) =>
         make(
@@ -160,39 +238,18 @@ export class Answer {
         ),
       ),
     );
-    say(parts.meaning, this.#calibration(scores, value, task.classes[best]));
-  }
-
-  #calibration(scores, value, name) {
-    const { task } = this;
-    if (scores.mode !== "vip") return "Zero-shot: not calibrated. Use the probability only to compare, not as a frequency.";
-    if (scores.edited) return "With edited lists the probability is not calibrated. Use it only to compare.";
-    if (!task.calibrated_n) return "Not calibrated.";
-    if (this.prevalence !== null) return "";
-    const mix = task.mix === null || task.finding === null ? "" : ` (${perCent(task.mix)} of them had it)`;
-    const about = value > 0.995 ? "nearly all" : value < 0.005 ? "almost none" : `about ${Math.round(100 * value)}`;
-    return `Calibrated on ${count(task.calibrated_n, "validation image")}${mix}: of 100 images with this score, ${about} had ${name}.`;
-  }
-
-  /** What small changes of the image and of the wording do to the class, and what that meant on validation images. */
-  #stability({ mode, edited }) {
-    const { referral } = this.task;
-    if (!this.doubt || !referral || mode !== "vip" || edited) return "";
-    const right = share => (share === null ? "" : `; ${perCent(share)} of those were predicted correctly`);
-    if (this.doubt.refer) {
-      const range = `${perCent(this.doubt.low)} to ${perCent(this.doubt.high)}`;
-      return `Refer to a person: a crop or a rewording changes the class (its probability: ${range}), as for ${perCent(1 - referral.coverage)} of validation images${right(referral.referred)}.`;
+    const rest = order.length - SHOWN;
+    if (rest > 0) {
+      const left = order.slice(SHOWN).reduce((sum, [p]) => sum + p, 0);
+      parts.classes.append(make("li", {}, make("span", {}, `${rest} more`), make("span"), make("span", {}, perCent(left))));
     }
-    return `Stable under ${this.doubt.views} crops and ${this.doubt.wordings} rewordings, as are ${perCent(referral.coverage)} of validation images${right(referral.kept)}.`;
+    this.#meaning(calibrationWords(this, value, task.classes[best], before), nearestWords(this, best));
   }
 
-  #cutoffs({ mode, edited }, name) {
-    if (mode !== "vip") return ""; // they were measured with the trained model
-    const known = this.task.cutoffs.filter(cutoff => cutoff.found !== null);
-    if (!known.length) return "";
-    const facts = known.map(
-      cutoff => `at ${cutoff.label === "½" ? "½" : share(cutoff.at)} the sensitivity is ${perCent(cutoff.found)} and the false-positive rate ${perCent(cutoff.false_alarms)}`,
-    );
-    return `${edited ? "With the original lists, on" : "On"} test images (${name}), ${facts.join("; ")}.`;
+  /** The sentences, and how stable the class is: first where a person should look, else last. */
+  #meaning(...sentences) {
+    const stability = stabilityWords(this, this.doubt);
+    const all = this.doubt?.refer ? [stability, ...sentences] : [...sentences, stability];
+    say(this.parts.meaning, all.filter(Boolean).join(" "));
   }
 }

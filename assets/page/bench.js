@@ -59,7 +59,7 @@ export class Bench {
     this.task_box = make(
       "select",
       { class: "vip-task", "aria-label": "Task", onchange: () => this.take(this.task_box.value) },
-      ...config.order.map(key => make("option", { value: key }, config.tasks[key].label)),
+      ...config.order.map(key => make("option", { value: key }, labelOf(config.tasks[key]))),
     );
     this.mode_box = make(
       "select",
@@ -108,7 +108,7 @@ export class Bench {
         { class: "vip-actions" },
         this.undo,
         this.redo,
-        button("Reset", () => this.#edit(() => this.store.reset()), { class: "vip-reset" }),
+        button("Reset", () => this.#reset(), { class: "vip-reset", title: "The original lists, and no prevalence" }),
         button("Load", () => this.file.click(), { class: "vip-load" }),
         button("Save", () => this.#said(() => saveLists(this.task, this.store), "Saved as a symptom file."), { class: "vip-save" }),
         button("Link", () => shareLists(this.task, this.store, this.link, this.status), { class: "vip-share" }),
@@ -350,6 +350,12 @@ export class Bench {
     this.#edited();
   }
 
+  /** The page as the task came: its own lists and no prevalence. */
+  #reset() {
+    this.answer.clearPrevalence();
+    if (this.store.edited) this.#edit(() => this.store.reset());
+  }
+
   #edited() {
     this.link.hidden = true;
     remember(this.key, this.store);
@@ -512,3 +518,7 @@ export class Bench {
   }
 }
 
+/** A task's name in the menu; one without a trained model is marked. */
+function labelOf({ label, modes }) {
+  return modes.includes("vip") ? label : `Untested · ${label}`;
+}

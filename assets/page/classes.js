@@ -4,7 +4,7 @@ export const MOST_ADDED = 6;
 export const LONGEST_NAME = 60;
 const COLOURS = ["#0b6cab", "#c2500a", "#00795a", "#a33f80", "#1f6f8b", "#8a6100", "#6a4fb3", "#b3423f"];
 const OTHERS = "#7b8794";
-const UNTRAINED_LABEL = " (untrained)";
+const UNTRAINED_LABEL = " (untested)";
 const UNTRAINED = "No model was trained for these classes: results are zero-shot and untested. For exploration only.";
 
 /**

@@ -9,8 +9,8 @@ export function signed(value, digits = 2, plus = "+") {
 
 /** A probability in per cent; never a certainty that the model does not have. */
 export function perCent(probability) {
-  if (probability > 0.995) return "over 99 %";
-  if (probability < 0.005) return "under 1 %";
+  if (probability >= 0.995) return "over 99 %";
+  if (probability <= 0.005) return "under 1 %";
   return `${Math.round(100 * probability)} %`;
 }
 

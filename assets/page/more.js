@@ -87,12 +87,13 @@ export class More {
 
   #changeLines(scores) {
     if (!scores) return ["Choose an image first."];
+    if (refused(scores)) return ["No result: the image is out of distribution."];
     return [scores.neighbours, ...(scores.changes ?? [])].filter(Boolean);
   }
 
   #versionTable(scores, { finding, classes }, store, probability) {
     const answer = values => {
-      if (!values) return "–";
+      if (!values || refused(scores)) return "–";
       if (finding !== null) return `${classes[finding]} ${perCent(probability(values[finding]))}`;
       const best = values.indexOf(Math.max(...values));
       return `${classes[best]} ${perCent(values[best])}`;
@@ -115,6 +116,11 @@ export class More {
       make("tbody", {}, line("original lists", answer(scores?.original)), line("lists above", answer(scores?.probabilities)), ...kept),
     );
   }
+}
+
+/** Whether the image is not one that the model may be asked about. */
+function refused({ domain }) {
+  return Boolean(domain && !domain.in_domain);
 }
 
 /** Every number of the rows, and of a second image beside them. */

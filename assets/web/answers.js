@@ -3,7 +3,7 @@
 import { addsUp, evidence } from "./evidence.js";
 import { argmax, rounded } from "./linear.js";
 import { readRequest } from "./request.js";
-import { diagnose, neighbours, whatWouldChange } from "./what_if.js";
+import { diagnose, nearestClasses, neighbours, whatWouldChange } from "./what_if.js";
 
 const BINS = 28; // of a strip's distributions
 const MAX_VERSIONS = 20;
@@ -28,6 +28,7 @@ export async function answer(task, visit, request) {
     original: Object.values(original.probabilities).map(value => rounded(value, 5)),
     edited: changed || asked.findings.some(Boolean),
     domain: domain(diagnosis),
+    nearest: nearestClasses(task, visit.feature),
     rows: rowsOf(task, asked, diagnosis, original, known, second),
   };
   if (request.changes) {
@@ -42,7 +43,7 @@ export async function answer(task, visit, request) {
 }
 
 function domain({ domain: check }) {
-  return check && { in_domain: check.in_domain, reason: check.in_domain ? "" : "This image does not resemble the reference images." };
+  return check && { ...check, reason: check.in_domain ? "" : "This image does not resemble the reference images." };
 }
 
 /** A row per scored symptom, as the page paints it. */

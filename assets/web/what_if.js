@@ -39,16 +39,18 @@ function overruled(task, asked, diagnosis, known) {
   return { ...diagnosis, prediction: classes[argmax(values)], probabilities, logits, symptoms };
 }
 
+/** How many of the most similar reference images had each class; empty without a bank. */
+export function nearestClasses(task, feature) {
+  const labels = task.reference?.nearestLabels(feature, NEIGHBOURS) ?? [];
+  return labels.length ? task.config.classes.map((_, label) => labels.filter(each => each === label).length) : [];
+}
+
 /** What the most similar reference images had. */
 export function neighbours(task, feature) {
-  const bank = task.reference;
-  if (!bank) return "";
-  const labels = bank.nearestLabels(feature, NEIGHBOURS);
-  const found = task.config.classes
-    .map((name, label) => [labels.filter(each => each === label).length, name])
-    .filter(([count]) => count)
-    .map(([count, name]) => `${count} had ${name}`);
-  return `Of the ${labels.length} most similar reference images, ${found.join(" and ")}.`;
+  const counts = nearestClasses(task, feature);
+  const total = counts.reduce((sum, each) => sum + each, 0);
+  const found = task.config.classes.filter((_, label) => counts[label]).map(name => `${counts[task.config.classes.indexOf(name)]} had ${name}`);
+  return total ? `Of the ${total} most similar reference images, ${found.join(" and ")}.` : "";
 }
 
 /** The symptom whose removal moves the probability most, and the one or two whose removal flips the prediction. */

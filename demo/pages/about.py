@@ -17,7 +17,7 @@ from ..render.key_figures import key_figures
 from ..render.numbers import number as digits
 from ..state.tasks import Task
 
-READING = "How to read the page"
+FIRST = ("What it is for", "Limits", "How to read the page")
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
 NAMES = {
     "accuracy": "Accuracy",
@@ -56,11 +56,10 @@ def about_page(tasks: Mapping[str, Task]) -> None:
     backbones = sorted({task.predictor.vip.backbone.name for task in tasks.values()})
     after = [
         *map(backbone_page, backbones),
-        *(section(text, title) for title in ("Limits", "Data and licences", "Privacy", "The paper")),
+        *(section(text, title) for title in ("Data and licences", "Privacy", "The paper")),
     ]
-    gr.Markdown(
-        f"**{DISCLAIMER}** It has not been validated on patients.\n\n{section(text, READING)}", elem_classes="vip-about"
-    )
+    first = "\n\n".join(section(text, title) for title in FIRST)
+    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{first}", elem_classes="vip-about")
     gr.HTML(f'<div class="vip-about">{"".join(cards)}</div>', elem_id="vip-models", js_on_load=None)
     gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", elem_classes="vip-about")
 

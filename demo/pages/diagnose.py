@@ -121,7 +121,7 @@ def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> It
     yield visit, answer(**found)
     doubt = answers.doubt(task, visit, int(request["choice"]))
     if doubt is not None:
-        yield gr.skip(), answer(doubt=doubt)
+        yield visit, answer(doubt=doubt)
 
 
 def clear(visit: Visit, request: Json) -> Visit:
@@ -133,7 +133,8 @@ def report(tasks: Tasks, visit: Visit, request: Json) -> str:
     """What the page shows of the image, as PDF and JSON."""
     try:
         view = view_of(tasks, visit, request)
-        made = make_report(view, visit.picture, str(request.get("note") or ""), request.get("prevalence"))
+        note, prevalence = str(request.get("note") or ""), request.get("prevalence")
+        made = make_report(view, visit.picture, note, prevalence, visit.doubt)
         data = json.dumps(report_dict(made), indent=2).encode()
         files = [
             answers.file("vip-report", "application/pdf", report_pdf(made)),
@@ -170,4 +171,4 @@ def view_of(tasks: Tasks, visit: Visit, request: Json) -> DiagnosisView:
     if visit.features is None or request.get("choice") != visit.choice or request.get("task") not in tasks:
         raise UsageError("There is no image. Choose one first; the file contains what the page shows.")
     task = task_asked(tasks, request)
-    return view_asked(task, visit.features, read_request(task, request))
+    return view_asked(task, visit.features, read_request(task, request), visit.warning)

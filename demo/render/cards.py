@@ -15,11 +15,6 @@ def message(sentence: str = "") -> str:
     return f'<p class="vip-message" role="alert">{escape(sentence)}</p>'
 
 
-def forced_choice(prediction: str) -> str:
-    """What the class of an image out of distribution is worth."""
-    return f"Forced choice: {prediction} (not reliable)."
-
-
 def calibrated(view: DiagnosisView) -> bool:
     """Whether the probability was fitted to validation images: the trained prompts with the original lists."""
     card = view.task.predictor.vip.card

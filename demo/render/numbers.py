@@ -1,5 +1,7 @@
 """Numbers as people write them: one minus sign, no signed zero, and no certainty that a model does not have."""
 
+import math
+
 
 def number(value: float, digits: int = 2, plus: str = "") -> str:
     """A number with a true minus sign. plus: what precedes a positive one. A value that rounds to zero has no sign."""
@@ -16,5 +18,6 @@ def axis_end(value: float) -> str:
 
 def per_cent(probability: float) -> str:
     """A probability in per cent; never 0 % or 100 %."""
-    text = f"{100 * probability:.0f}"
-    return {"0": "under 1 %", "100": "over 99 %"}.get(text, f"{text} %")
+    if probability <= 0.005 or probability >= 0.995:
+        return "under 1 %" if probability < 0.5 else "over 99 %"
+    return f"{math.floor(100 * probability + 0.5)} %"  # halves go up, as in the browser

@@ -1,32 +1,30 @@
 """The report as a PDF: the picture, the prediction, the symptoms with bars, and the versions behind the numbers."""
 
 import threading
-import unicodedata
-from functools import cache
 from io import BytesIO
 from itertools import groupby
-from pathlib import Path
-
-import matplotlib
-from fontTools.ttLib import TTFont
-from fpdf import FPDF
 
 from vip_core.scoring.diagnosis import SymptomScore
 
 from .. import DISCLAIMER
 from ..render.charts import COLOURS
 from ..state.report_data import DiagnosisReport
-from .cards import OUT_OF_DISTRIBUTION, forced_choice, how_far_to_trust
+from ..state.task_view import scope_of
+from .answer_words import (
+    cutoff_words,
+    mix_words,
+    nearest_words,
+    prevalence_words,
+    refusal_words,
+    side_words,
+    stability_words,
+)
+from .cards import OUT_OF_DISTRIBUTION, how_far_to_trust
 from .numbers import axis_end, number, per_cent
+from .pdf_page import BOTTOM, HEIGHT, INK, LINE, MARGIN, MUTED, WIDTH, ReportPage
 
-FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans comes with matplotlib
-FACES = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
-MISSING = "\ufffd"  # marks a character that the font lacks
-PAGES = "{number of pages}"  # fpdf2 puts the number in its place; in other texts it is taken apart
-MARGIN, BOTTOM = 15, 24  # mm
-WIDTH, HEIGHT = 210, 297  # A4
 PICTURE = 68  # mm, the longer side at most
-SIZE, LINE = 8.5, 4.1  # of the table's text: points, and mm from line to line
+SIZE = 8.5  # points, of the table's text
 COLUMNS = {  # left end and width, mm
     "Symptom": (15, 86),
     "Similarity": (104, 31),
@@ -34,7 +32,7 @@ COLUMNS = {  # left end and width, mm
     "Percentile": (149, 21),
     "Contribution": (171, 24),
 }
-INK, MUTED, TRACK, WARNING = "#1b1f24", "#4b5563", "#d8dce2", "#b42318"
+TRACK, WARNING = "#d8dce2", "#b42318"
 
 _WRITING = threading.Lock()  # fontTools promises nothing about threads
 
@@ -42,75 +40,14 @@ _WRITING = threading.Lock()  # fontTools promises nothing about threads
 def report_pdf(report: DiagnosisReport) -> bytes:
     """The report as a PDF: one page for usual lists, further pages for long ones."""
     with _WRITING:
-        page = _Page(report)
+        page = ReportPage(_foot(report), report.made)
         _top(page, report)
+        _meaning(page, report)
         _note(page, report.note)
-        _table(page, report)
+        if report.view.in_domain:
+            _table(page, report)
         _removed(page, report)
         return bytes(page.output())
-
-
-class _Page(FPDF):
-    """A4 pages, each with a footer that names what made the numbers."""
-
-    def __init__(self, report: DiagnosisReport):
-        super().__init__("P", "mm", "A4")
-        for style, file in FACES.items():
-            self.add_font("text", style, FONTS / file)
-        self.alias_nb_pages(PAGES)
-        self.set_title("Report of visual symptoms")
-        self.set_creator("vip_core")
-        self.set_creation_date(report.made)
-        self.set_margin(MARGIN)
-        self.c_margin = 0  # text begins where pictures and lines do
-        self.set_auto_page_break(True, BOTTOM)
-        self._foot = _foot(report)
-        self._lacking = False
-        self.add_page()
-
-    def footer(self) -> None:
-        """Called by fpdf2 at the end of each page."""
-        self.set_y(-BOTTOM + 5)
-        missing = f" “{MISSING}” marks a character that is missing in this font." if self._lacking else ""
-        self.write_text(self._foot + missing, 7, MUTED, line=3.4)
-        self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {PAGES}", 7, MUTED, "B", line=3.4)
-
-    def write_text(
-        self,
-        text: str,
-        size: float,
-        colour: str = INK,
-        style: str = "",
-        x: float = MARGIN,
-        width: float = WIDTH - 2 * MARGIN,
-        line: float | None = None,
-        align: str = "L",
-    ) -> None:
-        """Text at `x`, wrapped to `width` mm, and the place below it."""
-        self.set_font("text", style, size)
-        self.set_text_color(colour)
-        self.set_x(x)
-        shown = writable(text if text.startswith(DISCLAIMER) else text.replace(PAGES, "{ number of pages }"), style)
-        self._lacking |= shown != text
-        self.multi_cell(width, line or size * 0.46, shown, align=align, new_x="LMARGIN", new_y="NEXT")
-
-    def lines(self, text: str, size: float, style: str, width: float) -> int:
-        """The number of lines that `text` takes."""
-        self.set_font("text", style, size)
-        lines = self.multi_cell(width, LINE, writable(text, style), dry_run=True, output="LINES")
-        return len(lines) if isinstance(lines, list) else 1
-
-
-def writable(text: str, style: str = "") -> str:
-    """`text` as the font can show it; a character that it lacks becomes a visible mark."""
-    known = _characters(style)
-    shown = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cf")  # turns or hides text
-    return "".join(char if char == "\n" or ord(char) in known else MISSING for char in shown)
-
-
-@cache
-def _characters(style: str) -> frozenset[int]:
-    return frozenset(TTFont(FONTS / FACES[style], lazy=True).getBestCmap() or ())
 
 
 def _foot(report: DiagnosisReport) -> str:
@@ -123,7 +60,7 @@ def _foot(report: DiagnosisReport) -> str:
     )
 
 
-def _top(page: _Page, report: DiagnosisReport) -> None:
+def _top(page: ReportPage, report: DiagnosisReport) -> None:
     """Title and date; the picture, and beside it the prediction."""
     page.write_text("Report of visual symptoms", 16, style="B")
     page.write_text(f"{report.date}.  {DISCLAIMER}", 9, MUTED, "B")
@@ -142,24 +79,29 @@ def _top(page: _Page, report: DiagnosisReport) -> None:
     def beside(text: str, size: float, colour: str = INK, style: str = "") -> None:
         page.write_text(text, size, colour, style, x=x, width=WIDTH - MARGIN - x)
 
-    view, diagnosis = report.view, report.view.diagnosis
+    view, diagnosis, answer = report.view, report.view.diagnosis, report.answer
     beside(view.task.label, 10, MUTED)
     beside(f"Method: {report.method}", 9, MUTED)
     page.ln(2)
     if view.in_domain:
-        beside(diagnosis.prediction, 18, style="B")
+        if answer is not None and view.task.predictor.vip.card is not None:
+            beside(f"{answer.name} {per_cent(answer.probability)}", 18, style="B")
+            beside(side_words(answer), 10, WARNING if answer.side == "above" else INK, "B")
+            page.ln(1)
+        else:
+            beside(diagnosis.prediction, 18, style="B")
         for name, value in sorted(diagnosis.probabilities.items(), key=lambda item: -item[1]):
             style = "B" if name == diagnosis.prediction else ""
             beside(f"{per_cent(value)}  {name}", 10, style=style)
         page.ln(1)
+        if answer is not None and answer.prevalence is not None:
+            beside("These two are as calibrated, without the prevalence of the clinic.", 8, MUTED)
         if view.edited:
             first = view.original.prediction
             share = per_cent(view.original.probabilities[first])
             beside(f"With the original lists: {first}, {share}.", 9)
-        beside(how_far_to_trust(view), 8, MUTED)
     else:
         beside(OUT_OF_DISTRIBUTION, 14, WARNING, "B")
-        beside(forced_choice(diagnosis.prediction), 10)
     page.ln(2)
     beside(_domain(report), 8.5, MUTED)
     page.set_y(max(page.get_y(), bottom) + 4)
@@ -176,14 +118,30 @@ def _domain(report: DiagnosisReport) -> str:
     )
 
 
-def _note(page: _Page, note: str) -> None:
+def _meaning(page: ReportPage, report: DiagnosisReport) -> None:
+    """What the page says under its answer, and which images the model is for."""
+    view, answer = report.view, report.answer
+    if view.in_domain:
+        trust = [how_far_to_trust(view), mix_words(view), cutoff_words(view)]
+        doubts = [nearest_words(view), stability_words(view, report.doubt)]
+        paragraphs = [" ".join(filter(None, trust)), " ".join(filter(None, doubts))]
+        paragraphs.insert(0, "" if answer is None else prevalence_words(answer))
+    else:
+        paragraphs = [refusal_words(view), "The numbers of the symptoms are left out: they would mean nothing."]
+    for text in filter(None, [*paragraphs, f"Scope: {scope_of(view.task)}"]):
+        page.write_text(text, 8.5)
+        page.ln(0.8)
+    page.ln(1.5)
+
+
+def _note(page: ReportPage, note: str) -> None:
     if note:
         page.write_text("Note", 9, style="B")
         page.write_text(note, 9)
         page.ln(3)
 
 
-def _table(page: _Page, report: DiagnosisReport) -> None:
+def _table(page: ReportPage, report: DiagnosisReport) -> None:
     """One row per symptom, class after class; the column names are repeated on each page."""
     view = report.view
     diagnosis, axis = view.diagnosis, view.task.similarity_axis(view.mode)
@@ -224,7 +182,7 @@ def _remarks(report: DiagnosisReport) -> list[str]:
 
 
 def _row(
-    page: _Page, score: SymptomScore, edit: str | None, remark: str, axis: tuple[float, float], colour: str
+    page: ReportPage, score: SymptomScore, edit: str | None, remark: str, axis: tuple[float, float], colour: str
 ) -> None:
     """A symptom with its bar and numbers; an edited one in bold, with a remark below."""
     x, width = COLUMNS["Symptom"]
@@ -254,7 +212,7 @@ def _lists(report: DiagnosisReport) -> str:
     return "The original symptom lists."
 
 
-def _removed(page: _Page, report: DiagnosisReport) -> None:
+def _removed(page: ReportPage, report: DiagnosisReport) -> None:
     """The lines that were removed from the original lists."""
     if report.removed:
         page.ln(2)
@@ -264,7 +222,7 @@ def _removed(page: _Page, report: DiagnosisReport) -> None:
             page.write_text(f"− {line} ({name})", SIZE, MUTED, line=LINE)
 
 
-def _head(page: _Page) -> None:
+def _head(page: ReportPage) -> None:
     top = page.get_y() + 1.5
     for title, (x, width) in COLUMNS.items():
         page.set_y(top)
@@ -276,14 +234,14 @@ def _head(page: _Page) -> None:
     page.set_y(page.get_y() + 1)
 
 
-def _room(page: _Page, height: float) -> None:
+def _room(page: ReportPage, height: float) -> None:
     """Start another page where `height` mm do not fit on this one."""
     if page.get_y() + height > HEIGHT - BOTTOM:
         page.add_page()
         _head(page)
 
 
-def _bar(page: _Page, top: float, value: float, axis: tuple[float, float], colour: str) -> None:
+def _bar(page: ReportPage, top: float, value: float, axis: tuple[float, float], colour: str) -> None:
     x, width = COLUMNS["Similarity"]
     low, high = axis
     zero, end = ((min(max(end, low), high) - low) / (high - low) * width for end in (0, value))

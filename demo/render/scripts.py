@@ -20,6 +20,7 @@ MODULES = (
     "window",
     "suggest",
     "rows",
+    "meaning",
     "answer",
     "viewer",
     "keeping",

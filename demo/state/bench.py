@@ -138,6 +138,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         shown |= {"second": True, "labels": labels(visit.date, date), "facts": remarks}
     else:
         visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
+        visit.doubt = None
         visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         shown |= {"facts": ". ".join(filter(None, (str(facts or ""), remarks))), "raw": raw}
@@ -154,6 +155,7 @@ def doubt(task: Task, visit: Visit, choice: int) -> Json | None:
     found = measure_uncertainty(task.predictor, encode_image_views(task.predictor, *undecided))
     if choice != visit.choice:
         return None
+    visit.doubt = found
     return {"choice": choice, **found.to_dict()}
 
 
@@ -166,7 +168,7 @@ def take_features(task: Task, visit: Visit, request: Json, features: Tensor | No
     if features is None:
         return {"picture": {"choice": choice, "error": "This image is no longer in the cohort. Read the images again."}}
     visit.features, visit.cells, visit.second = features, None, None
-    visit.picture, visit.warning, visit.date = b"", "", UNDATED
+    visit.picture, visit.warning, visit.date, visit.doubt = b"", "", UNDATED, None
     return {"picture": {"choice": choice, "none": NO_PICTURE}, "scores": answer(task, visit, request)}
 
 
@@ -197,7 +199,7 @@ def clear(visit: Visit, request: Json) -> Visit:
     elif int(request.get("choice", 0)) >= visit.choice:
         visit.choice = int(request.get("choice", 0))
         visit.features = visit.cells = visit.second = None
-        visit.picture, visit.warning, visit.date = b"", "", UNDATED
+        visit.picture, visit.warning, visit.date, visit.doubt = b"", "", UNDATED, None
     return visit
 
 

@@ -8,8 +8,9 @@ from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 from vip_core.symptoms import SymptomSet
 
 from .request import Asked
+from .task_view import Json, cutoffs, finding_of
 from .tasks import Task
-from .what_if import diagnose
+from .what_if import diagnose, nearest_classes
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DiagnosisView:
         before: for each symptom, its score there, None for a new line; None as a whole where the lists are these.
         separations: for each symptom, its AUROC on the reference images.
         findings: for each symptom, "seen" or "absent" where the visitor overruled the model, else None.
+        warning: why the image does not fit the task, by its DICOM header; empty where it does.
+        nearest: how many of the most similar reference images had each class; empty without a bank.
     """
 
     task: Task
@@ -35,6 +38,8 @@ class DiagnosisView:
     before: tuple[SymptomScore | None, ...] | None
     separations: tuple[float | None, ...]
     findings: tuple[str | None, ...] = ()
+    warning: str = ""
+    nearest: tuple[int, ...] = ()
 
     @property
     def edited(self) -> bool:
@@ -44,18 +49,46 @@ class DiagnosisView:
     @property
     def in_domain(self) -> bool:
         """Whether the image resembles the reference images; also true if there are none to compare with."""
-        return self.diagnosis.domain is None or self.diagnosis.domain.in_domain
+        return not self.warning and (self.diagnosis.domain is None or self.diagnosis.domain.in_domain)
+
+    @property
+    def finding(self) -> str | None:
+        """The class that a task of two classes is for; None with more classes."""
+        index = finding_of(self.task)
+        return None if index is None else self.task.classes[index]
+
+    @property
+    def cutoffs(self) -> dict[str, Json]:
+        """The trained model's cut-offs on the scale of the finding, "half" and "screening"; empty in other modes."""
+        if self.mode != "vip":
+            return {}
+        found = cutoffs(self.task.predictor.vip.card, self.task.classes, finding_of(self.task))
+        return {each["kind"]: each for each in found}
 
 
-def view_asked(task: Task, features: Tensor, asked: Asked) -> DiagnosisView:
-    """What the page shows of an image, given as its feature (D,). Raises SymptomError."""
+def view_asked(task: Task, features: Tensor, asked: Asked, warning: str = "") -> DiagnosisView:
+    """What the page shows of an image, given as its feature (D,). Raises SymptomError.
+
+    warning: why the image does not fit the task, by its DICOM header.
+    """
     own = task.prompts(asked.mode, task.predictor.symptoms)
     original = task.scorer(asked.mode).diagnose(features, own)
     diagnosis, _ = diagnose(task, features, asked)
     edited = asked.symptoms.symptoms != own.symptoms or any(asked.findings)
     before = tuple(before_edits(original, asked)) if edited else None
     separations = tuple(task.scorer(asked.mode).separations(asked.symptoms))
-    return DiagnosisView(task, asked.mode, asked.symptoms, diagnosis, original, before, separations, asked.findings)
+    return DiagnosisView(
+        task,
+        asked.mode,
+        asked.symptoms,
+        diagnosis,
+        original,
+        before,
+        separations,
+        asked.findings,
+        warning,
+        tuple(nearest_classes(task, features)),
+    )
 
 
 def before_edits(original: Diagnosis, asked: Asked) -> list[SymptomScore | None]:

@@ -11,11 +11,15 @@ from PIL import Image
 
 from vip_core import __version__
 from vip_core.errors import UsageError
+from vip_core.scoring.uncertainty import Uncertainty
 
 from .. import DISCLAIMER
 from .diagnosis import DiagnosisView
+from .finding import FindingAnswer, finding_answer
+from .task_view import scope_of
 from .tasks import MODES, Task
 
+FOREIGN = "The image does not resemble the reference images: do not interpret the numbers below."
 MAX_CHARACTERS = 1000  # of a note: with usual lists the report stays on one page
 
 Json = dict[str, Any]
@@ -35,6 +39,7 @@ class DiagnosisReport:
         note: as typed, without blank lines and control characters.
         picture: RGB, or None.
         prevalence: of the finding in the visitor's clinic, or None.
+        doubt: what small changes of the image and of the wording do, where that was measured.
     """
 
     view: DiagnosisView
@@ -46,6 +51,12 @@ class DiagnosisReport:
     note: str = ""
     picture: Image.Image | None = None
     prevalence: float | None = None
+    doubt: Uncertainty | None = None
+
+    @property
+    def answer(self) -> FindingAnswer | None:
+        """What is said of the finding; None for a refused image, and where the task is not for one finding."""
+        return finding_answer(self.view, self.prevalence)
 
     @property
     def date(self) -> str:
@@ -58,7 +69,13 @@ class DiagnosisReport:
         return MODES[self.view.mode]
 
 
-def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: float | None = None) -> DiagnosisReport:
+def make_report(
+    view: DiagnosisView,
+    image: bytes,
+    note: str = "",
+    prevalence: float | None = None,
+    doubt: Uncertainty | None = None,
+) -> DiagnosisReport:
     """The report of a view. image: the page's JPEG, or nothing. Raises UsageError for a long note."""
     if len(note) > MAX_CHARACTERS:
         raise UsageError(f"The note has {len(note):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it.")
@@ -77,7 +94,9 @@ def make_report(view: DiagnosisView, image: bytes, note: str = "", prevalence: f
         removed = tuple(lost.elements())
     made = datetime.now(timezone.utc)
     share = prevalence if isinstance(prevalence, float) and 0 < prevalence < 1 else None
-    return DiagnosisReport(view, edits, was, removed, versions(view.task), made, tidy(note), picture_of(image), share)
+    return DiagnosisReport(
+        view, edits, was, removed, versions(view.task), made, tidy(note), picture_of(image), share, doubt
+    )
 
 
 def versions(task: Task) -> Json:
@@ -109,6 +128,11 @@ def report_dict(report: DiagnosisReport) -> Json:
         "task": view.task.key,
         "method": view.mode,
         "date": report.made.isoformat(timespec="seconds"),
+        "do_not_interpret": None if view.in_domain else view.warning or FOREIGN,
+        "answer": None if report.answer is None else report.answer.to_dict(),
+        "tested": view.mode == "vip",
+        "scope": scope_of(view.task),
+        "stability": None if report.doubt is None or not view.in_domain else report.doubt.to_dict(),
         **data,
         "symptoms": symptoms,
         "removed": [{"class": name, "symptom": line} for name, line in report.removed],

@@ -14,10 +14,11 @@ from .request import Asked, Json, read_request
 from .task_view import axis_of, finding_of, strip_groups
 from .tasks import Task
 from .visit import Visit
-from .what_if import diagnose, neighbours, what_would_change
+from .what_if import diagnose, nearest_classes, neighbours, what_would_change
 
 BINS = 28  # of a strip's distributions
 MAX_VERSIONS = 20
+FOREIGN = "This image does not resemble the reference images."
 SIDES = ("left", "right")
 
 
@@ -38,6 +39,7 @@ def score_rows(task: Task, visit: Visit, request: Json) -> Json:
         "original": _rounded(original.probabilities.values(), 5),
         "edited": changed or any(asked.findings),
         "domain": domain(visit, diagnosis),
+        "nearest": nearest_classes(task, visit.features),
         "rows": rows(task, asked, diagnosis, original, text, second),
     }
     if request.get("changes"):
@@ -54,8 +56,14 @@ def domain(visit: Visit, diagnosis: Diagnosis) -> Json | None:
         return {"in_domain": False, "reason": visit.warning}
     if diagnosis.domain is None:
         return None
-    reason = "" if diagnosis.domain.in_domain else "This image does not resemble the reference images."
-    return {"in_domain": diagnosis.domain.in_domain, "reason": reason}
+    check = diagnosis.domain
+    reason = "" if check.in_domain else FOREIGN
+    return {
+        "in_domain": check.in_domain,
+        "reason": reason,
+        "score": round(check.score, 4),
+        "threshold": round(check.threshold, 4),
+    }
 
 
 def rows(

@@ -22,6 +22,7 @@ UNTRAINED = (
     "No model was trained for these classes: results are zero-shot on the embedded backbone and "
     "untested. For exploration only."
 )
+RESEMBLES = "Resembles the reference images."
 THUMBNAIL = 112  # pixels: twice the size on the page, for screens of high density
 Json = dict[str, Any]
 
@@ -43,7 +44,9 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "adds_colours": [OTHER, FINDING],
         "strip_names": strip_names(task),
         "strip_colours": strip_colours(task),
-        "scope": about.get("scope", SOURCE if card is not None else UNTRAINED),
+        "scope": scope_of(task),
+        "resembles": about.get("resembles", RESEMBLES),
+        "foreign": about.get("foreign", ""),
         "invitation": about.get("invitation", "Drop, paste or choose an image\nPNG, JPEG, TIFF or DICOM"),
         "legend": legend(task),
         "auroc_note": "AUROC: how well this symptom alone discriminates its class on the reference images",
@@ -63,6 +66,12 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
 def task_descriptions() -> dict[str, Json]:
     """What the page states about the shipped tasks, by checkpoint."""
     return json.loads((PROJECT / "assets" / "tasks.json").read_text(encoding="utf-8"))
+
+
+def scope_of(task: Task) -> str:
+    """Which images the task is for."""
+    trained = task.predictor.vip.card is not None
+    return task_descriptions().get(task.key, {}).get("scope", SOURCE if trained else UNTRAINED)
 
 
 def axis_of(task: Task, mode: str) -> tuple[float, float]:
@@ -142,24 +151,28 @@ def mix(card: Card | None, classes: tuple[str, ...], finding: int | None) -> flo
 
 
 def cutoffs(card: Card | None, classes: tuple[str, ...], finding: int | None) -> list[Json]:
-    """One half and the card's screening point on the scale of the finding, and what each found on test images."""
+    """One half and the card's screening point on the scale of the finding, and what each found on test images.
+
+    aim: the share of the finding that the screening point was set to find on validation images, or None.
+    """
     if finding is None:
         return []
     test = {} if card is None else card.figures.get("test", {})
-    found = [cutoff(0.5, "½", test.get("recall", {}), classes, finding)]
+    found = [cutoff("half", 0.5, test.get("recall", {}), classes, finding)]
     if card is not None and card.threshold is not None:
         at = card.threshold if finding == 1 else 1 - card.threshold  # the card's threshold is of the second class
         recall = test.get("at_threshold", {}).get("recall", {})
-        found.append(cutoff(at, "screening " + f"{at:.2f}".lstrip("0"), recall, classes, finding))
+        aim = card.training.get("sensitivity")
+        found.append(cutoff("screening", at, recall, classes, finding) | {"aim": aim if aim else None})
     return found
 
 
-def cutoff(at: float, label: str, recall: Mapping[str, float | None], classes: tuple[str, ...], finding: int) -> Json:
-    """A cut-off with the shares of the finding that it found and of the rest that it falsely called."""
+def cutoff(kind: str, at: float, recall: Mapping[str, float | None], classes: tuple[str, ...], finding: int) -> Json:
+    """A cut-off, "half" or "screening", with the shares of the finding that it found and of the rest that it called."""
     others = recall.get(classes[1 - finding])
     return {
+        "kind": kind,
         "at": at,
-        "label": label,
         "found": recall.get(classes[finding]),
         "false_alarms": None if others is None else 1 - others,
     }

@@ -25,8 +25,8 @@ EXAMPLES = PROJECT / "assets" / "examples"
 TASKS = ("pneumonia", "melanoma")
 MODES = {  # how an image is read, each with its name for people
     "vip": "ViP, trained prompts",
-    "symptoms": "Zero-shot, symptoms",
-    "names": "Zero-shot, class names",
+    "symptoms": "Zero-shot, symptoms (untested)",
+    "names": "Zero-shot, class names (untested)",
 }
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from PIL.Image import Image
 from torch import Tensor
 
+from vip_core.scoring.uncertainty import Uncertainty
+
 
 @dataclass
 class Visit:
@@ -19,6 +21,7 @@ class Visit:
         date: of the study by its DICOM header, or "undated".
         picture: the JPEG that the page shows, for the report.
         undecided: the image and its file's name for the moment until its random views are scored, else None.
+        doubt: what small changes of the image and of the wording do, once they are scored, else None.
     """
 
     choice: int = 0
@@ -29,3 +32,4 @@ class Visit:
     date: str = "undated"
     picture: bytes = field(default=b"", repr=False)
     undecided: tuple[Image, str] | None = field(default=None, repr=False)
+    doubt: Uncertainty | None = None

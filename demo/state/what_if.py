@@ -51,15 +51,20 @@ def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> D
     return replace(diagnosis, prediction=prediction, probabilities=probabilities, logits=logits, symptoms=tuple(scores))
 
 
-def neighbours(task: Task, features: Tensor) -> str:
-    """What the most similar reference images had."""
+def nearest_classes(task: Task, features: Tensor) -> list[int]:
+    """How many of the most similar reference images had each class; empty without a bank."""
     bank = task.predictor.vip.reference
     if bank is None or not len(bank.labels):
-        return ""
+        return []
     similar = bank.similarities(features[None]).flatten().topk(min(NEIGHBOURS, len(bank.labels))).indices
-    counts = bank.labels[similar.cpu()].bincount(minlength=len(task.classes)).tolist()
-    found = [f"{count} had {name}" for count, name in zip(counts, task.classes, strict=True) if count]
-    return f"Of the {len(similar)} most similar reference images, {' and '.join(found)}."
+    return bank.labels[similar.cpu()].bincount(minlength=len(task.classes)).tolist()
+
+
+def neighbours(task: Task, features: Tensor) -> str:
+    """What the most similar reference images had."""
+    counts = nearest_classes(task, features)
+    found = [f"{count} had {name}" for count, name in zip(counts, task.classes, strict=False) if count]
+    return f"Of the {sum(counts)} most similar reference images, {' and '.join(found)}." if found else ""
 
 
 def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Diagnosis) -> list[str]:

@@ -21,7 +21,11 @@ def test_the_model_cards_and_the_rest_are_there(visit, width, query):
         test = read_card(PROJECT / "checkpoints" / name).figures["test"]
         expect(models).to_contain_text(f"n = {test['n']}")
         expect(models).to_contain_text(f"{test['auroc']:.3f}")
+    order = person.page.locator(".vip-about h2").all_inner_texts()
+    assert order[:3] == ["What it is for", "Limits", "How to read the page"]
+    assert "visual symptoms as prompts" in person.page.locator(".vip-about").first.inner_text()
     for title in (
+        "What it is for",
         "How to read the page",
         "Limits",
         "Data and licences",

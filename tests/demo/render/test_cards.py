@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from demo.render.cards import OUT_OF_DISTRIBUTION, calibrated, forced_choice, how_far_to_trust, message
+from demo.render.cards import OUT_OF_DISTRIBUTION, calibrated, how_far_to_trust, message
 from demo.render.numbers import axis_end, number, per_cent
 from demo.state.diagnosis import DiagnosisView
 from vip_core.models.reference import DomainCheck
@@ -82,8 +82,8 @@ def test_how_far_to_trust_names_another_class_after_an_edit(view):
     assert "With the original lists the prediction is “pneumonia”" in sentence
 
 
-def test_forced_choice_and_warning_hold_no_probability():
-    assert "%" not in OUT_OF_DISTRIBUTION + forced_choice("pneumonia")
+def test_warning_holds_no_probability():
+    assert "%" not in OUT_OF_DISTRIBUTION
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_forced_choice_and_warning_hold_no_probability():
         (1.0, "over 99 %"),
         (0.995, "over 99 %"),
         (0.994, "99 %"),
+        (0.925, "93 %"),
         (0.5, "50 %"),
         (0.006, "1 %"),
         (0.005, "under 1 %"),

@@ -15,7 +15,8 @@ from pypdf import PdfReader
 from demo import DISCLAIMER
 from demo.pages.diagnose import report
 from demo.render.cards import OUT_OF_DISTRIBUTION, how_far_to_trust
-from demo.render.report_pdf import MISSING, report_pdf, writable
+from demo.render.pdf_page import MISSING, writable
+from demo.render.report_pdf import report_pdf
 from demo.state.bench import picture
 from demo.state.report_data import make_report, report_dict
 from demo.state.visit import Visit

@@ -184,7 +184,7 @@ def test_task_config_melanoma_is_the_finding_although_it_comes_first(tasks):
 
 
 def test_cutoffs_of_a_task_without_figures_are_unknown():
-    assert cutoffs(None, ("a", "b"), 1) == [{"at": 0.5, "label": "½", "found": None, "false_alarms": None}]
+    assert cutoffs(None, ("a", "b"), 1) == [{"kind": "half", "at": 0.5, "found": None, "false_alarms": None}]
 
 
 def test_distributions_shares_are_of_each_group(task, features):

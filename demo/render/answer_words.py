@@ -1,0 +1,114 @@
+"""The sentences of the report about the answer: as the page says them (assets/page/meaning.js)."""
+
+from vip_core.scoring.uncertainty import Uncertainty
+
+from ..state.diagnosis import DiagnosisView
+from ..state.finding import FindingAnswer
+from ..state.task_view import Json, finding_of, mix, referral_of, task_descriptions
+from .numbers import per_cent
+
+SURE = 0.8  # below this a class is often wrong, however stable it is
+
+
+def side_words(answer: FindingAnswer) -> str:
+    """On which side of the screening point the finding is, and what the model names at one half."""
+    half = f"At ½{'' if answer.prevalence is None else ' of the calibrated scale'}: {answer.called}."
+    if answer.screening is None:
+        return half
+    return f"{str(answer.side).capitalize()} the screening point of {point(answer.screening)}. {half}"
+
+
+def prevalence_words(answer: FindingAnswer) -> str:
+    """The probability at the clinic's prevalence, and what the cut-offs are worth there; empty without one."""
+    if answer.prevalence is None:
+        return ""
+    places = {"screening": "at the screening point", "half": "at ½"}
+    worth = [
+        f"{places[kind]} "
+        + ", ".join(f"{name} {per_cent(v)}" for name, v in zip(("PPV", "NPV"), pair, strict=True) if v is not None)
+        for kind, pair in sorted(answer.values.items(), reverse=True)
+    ]
+    carried = f" There, {'; '.join(worth)}, if sensitivity and specificity are the same there." if worth else ""
+    return (
+        f"In the clinic {100 * answer.prevalence:g} % have {answer.name}: {per_cent(answer.probability)} (without this "
+        f"prevalence {per_cent(answer.as_calibrated)}).{carried}"
+    )
+
+
+def cutoff_words(view: DiagnosisView) -> str:
+    """What the screening point is for, and what it and one half found on test images."""
+    screening, half, name = view.cutoffs.get("screening"), view.cutoffs.get("half"), view.finding
+    sentences = []
+    if screening and screening["found"] is not None:
+        aim = f"set to find {per_cent(screening['aim'])} of {name} on validation images; " if screening["aim"] else ""
+        sentences.append(f"The screening point: {aim}on test images its {_found(screening)} (of those without it).")
+    if half and half["found"] is not None:
+        sentences.append(f"At ½, where the likelier class is named, the {_found(half)}.")
+    if sentences:
+        whose = " They were measured with the original lists." if view.edited else ""
+        sentences.append(f"These rates do not depend on the prevalence.{whose}")
+    return " ".join(sentences)
+
+
+def mix_words(view: DiagnosisView) -> str:
+    """The share of the finding among the validation images; empty where it is not known."""
+    card, classes = view.task.predictor.vip.card, view.task.classes
+    share = mix(card, classes, finding_of(view.task))
+    if share is None or view.mode != "vip":
+        return ""
+    return f"Of the validation images, {per_cent(share)} had {view.finding}."
+
+
+def stability_words(view: DiagnosisView, doubt: Uncertainty | None) -> str:
+    """What small changes of the image and of the wording do to the class, and what that meant on validation images."""
+    referral = referral_of(view.task.predictor.vip.card)
+    if doubt is None or referral is None or view.mode != "vip" or view.edited:
+        return ""
+    if doubt.refer:
+        return (
+            f"Refer to a person: a crop or a rewording changes the class (its probability: {per_cent(doubt.low)} to "
+            f"{per_cent(doubt.high)}), as for {per_cent(1 - referral['coverage'])} of validation images"
+            f"{_right(referral['referred'])}."
+        )
+    stable = (
+        f"Stable under {doubt.views} crops and {doubt.wordings} rewordings, as are {per_cent(referral['coverage'])} of "
+        "validation images"
+    )
+    highest = max(view.diagnosis.probabilities.values())
+    if highest < SURE:
+        return f"{stable}. At {per_cent(highest)} that says little about whether the class is right."
+    return f"{stable}{_right(referral['kept'])}."
+
+
+def nearest_words(view: DiagnosisView) -> str:
+    """The most similar reference images, where most of them had another class than the one that is named."""
+    total = sum(view.nearest)
+    named = view.task.classes.index(view.diagnosis.prediction)
+    most = next((i for i, count in enumerate(view.nearest) if i != named and 2 * count > total), None)
+    if most is None:
+        return ""
+    had, answer = view.task.classes[most], view.task.classes[named]
+    return f"Of the {total} most similar reference images, {view.nearest[most]} had {had}, not {answer}."
+
+
+def refusal_words(view: DiagnosisView) -> str:
+    """Why there is no result, and what to do."""
+    if view.warning:
+        return view.warning
+    likely = task_descriptions().get(view.task.key, {}).get("foreign")
+    if not likely:
+        return ""
+    return f"Likely reasons: {likely}. Check the image; if it is as it should be, this model cannot read it."
+
+
+def point(value: float) -> str:
+    """A cut-off in per cent, with a decimal where it is small."""
+    return f"{100 * value:.{1 if value < 0.1 else 0}f} %"
+
+
+def _found(cutoff: Json) -> str:
+    return f"sensitivity is {per_cent(cutoff['found'])} and the false-positive rate {per_cent(cutoff['false_alarms'])}"
+
+
+def _right(share: float | None) -> str:
+    return "" if share is None else f"; {per_cent(share)} of those were predicted correctly"
