@@ -12,8 +12,8 @@ SPLITS = {"test": "Test", "val": "Validation"}
 FigureRow = tuple[str, tuple[str, ...], str]  # name, path of keys in a split's figures, how to read it
 
 
-def key_figures(card: Card) -> str:
-    """A table of the main figures on test and validation images; empty where the card has none of them."""
+def key_figures(label: str, card: Card) -> str:
+    """A table of a task's main figures on test and validation images; empty where the card has none of them."""
     splits = [split for split in SPLITS if isinstance(card.figures.get(split), Mapping)]
     rows = []
     for name, path, meaning in _rows(card):
@@ -25,7 +25,8 @@ def key_figures(card: Card) -> str:
         return ""
     head = "".join(f'<th scope="col">{SPLITS[split]}<br>{_sample(card.figures[split])}</th>' for split in splits)
     return (
-        '<div class="vip-scroll" tabindex="0" role="region" aria-label="Main figures"><table class="vip-key-figures">'
+        f'<div class="vip-scroll" tabindex="0" role="region" aria-label="Main figures of {escape(label)}">'
+        '<table class="vip-key-figures">'
         f'<thead><tr><th scope="col">Figure</th>{head}<th scope="col">How to read it</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

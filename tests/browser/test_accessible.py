@@ -51,7 +51,7 @@ def about(person, xrays) -> None:
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("fill", [diagnose, cohort, symptoms, about])
-def test_axe_finds_nothing_serious_of_ours(visit, xrays, fill, theme, width, height):
+def test_axe_finds_nothing_of_ours(visit, xrays, fill, theme, width, height):
     person = visit(width, height, f"?__theme={theme}")
     fill(person, xrays)
     assert barriers(person.page) == {}

@@ -259,7 +259,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, query):
 
 
 @pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])
-def test_axe_finds_nothing_serious_of_ours(visit, query):
+def test_axe_finds_nothing_of_ours(visit, query):
     page = Cohort(visit(query=query))
     page.page.click("#vip-cohort-reference")
     page.wait_for("summary", "These are the original lists")

@@ -104,7 +104,7 @@ def test_a_section_that_is_missing_is_left_out():
 
 
 def test_key_figures_have_their_intervals_and_how_to_read_them(card):
-    shown = key_figures(card)
+    shown = key_figures("Pneumonia", card)
     test, (first, second) = card.figures["test"], card.classes
     positive = card.training["positive"]
     for name, at in ((positive, "recall"), (first if positive == second else second, "recall")):
@@ -114,7 +114,7 @@ def test_key_figures_have_their_intervals_and_how_to_read_them(card):
     low, high = moved["intervals"][f"recall of {positive}"]
     assert f"{moved['recall'][positive]:.3f} <small>({low:.3f} to {high:.3f})</small>" in shown
     assert "{" not in shown and "[" not in shown and shown.count("How to read it") == 1
-    assert key_figures(card.model_copy(update={"figures": {"test": {"n": 3, "intervals": None}}})) == ""
+    assert key_figures("Pneumonia", card.model_copy(update={"figures": {"test": {"n": 3, "intervals": None}}})) == ""
 
 
 def test_model_card_has_no_raw_json(card):
