@@ -159,3 +159,27 @@ def test_layout_reduced_motion_has_no_transitions(bench):
     person = bench(reduced_motion="reduce")
     person.choose_example(3)
     assert person.page.locator(".vip-fill").first.evaluate("node => getComputedStyle(node).transitionDuration") == "0s"
+
+
+def test_layout_examples_are_named_by_their_diagnosis(bench):
+    person = bench()
+    names = person.page.locator(".vip-example").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    assert len(names) == 6 and {"Example: normal", "Example: bacterial pneumonia"} <= set(names)
+    assert all(name.removeprefix("Example: ") == text for name, text in zip(names, labels(person), strict=True))
+
+
+def labels(person) -> list[str]:
+    return [text.strip() for text in person.page.locator(".vip-example span").all_inner_texts()]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_layout_fifteen_classes_are_read_and_edited(bench, xrays, width, height):
+    person = bench(width=width, height=height)
+    person.page.select_option(".vip-task", "chestxray14")
+    person.upload(xrays[0])
+    assert len(person.scores["probabilities"]) == 15 == person.page.locator(".vip-group").count()
+    shown = person.page.locator(".vip-classes li").all_inner_texts()
+    assert 1 < len(shown) < 15  # the most probable ones
+    person.write("a round mass", 0, 14)
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert all(right <= width for _, _, right, _ in boxes(person, ".vip-row textarea"))

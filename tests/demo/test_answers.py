@@ -70,6 +70,16 @@ def test_answers_hold_what_was_asked_and_nothing_of_the_server(browser):
         assert " at 0x" not in text and "functools" not in text, name
 
 
+def test_the_answer_to_an_edit_is_small(browser):
+    browser.ask("select", example=0, choice=2)
+    for rows in browser.lists.values():
+        for row in rows:
+            row["drawn"] = True
+    browser.lists[TASK][0] = {"text": "white opacity in a lobe", "on": True}
+    line = next(line for line in browser.ask("input", choice=2).splitlines() if "process_completed" in line)
+    assert "white opacity in a lobe" in line and len(line) < 6000
+
+
 def test_an_edit_that_is_no_json_is_ignored(browser):
     for value in ("", "{", "[]", "7", None):
         assert "scores" not in browser.send("vip-questions", "input", value)
