@@ -21,11 +21,11 @@ export function cutoffWords({ task, scores, prevalence }, name) {
   const half = task.cutoffs.find(cutoff => cutoff.kind === "half");
   const screening = task.cutoffs.find(cutoff => cutoff.kind === "screening");
   const known = cutoff => cutoff && cutoff.found !== null;
-  const found = cutoff => `sensitivity is ${perCent(cutoff.found)} and ${cutoff === screening ? "its" : "the"} false-positive rate ${perCent(cutoff.false_alarms)}`;
+  const found = cutoff => `sensitivity is ${perCent(cutoff.found)}, ${cutoff === screening ? "its" : "the"} false-positive rate ${perCent(cutoff.false_alarms)}`;
   const aim = screening?.aim ? `The screening point is set to find ${perCent(screening.aim)} of ${name} on validation images` : "";
   const sentences = [
-    known(screening) ? `${aim ? `${aim}; on` : "At the screening point, on"} test images its ${found(screening)} (of those without it).` : aim && `${aim}.`,
-    known(half) ? `At ½, where the likelier class is named, the ${found(half)}${known(screening) ? "" : ` (of those without ${name}) on test images`}.` : "",
+    known(screening) ? `${aim ? `${aim}; on` : "At the screening point, on"} test images its ${found(screening)}.` : aim && `${aim}.`,
+    known(half) ? `At ½, the likelier class, the ${found(half)}${known(screening) ? "" : ` (of those without ${name}) on test images`}.` : "",
     known(half) && scores.edited ? "They were measured with the original lists." : "",
     known(half) && prevalence !== null ? "They do not depend on the prevalence." : "",
   ];
@@ -36,14 +36,14 @@ export function cutoffWords({ task, scores, prevalence }, name) {
 export function stabilityWords({ task, scores }, doubt) {
   const { referral } = task;
   if (!doubt || !referral || scores.mode !== "vip" || scores.edited) return "";
-  const right = share => (share === null ? "" : `; ${perCent(share)} of those were predicted correctly`);
+  const right = share => (share === null ? "" : `; ${perCent(share)} of those were correct`);
   if (doubt.refer) {
     const range = `${perCent(doubt.low)} to ${perCent(doubt.high)}`;
     return `Refer to a person: a crop or a rewording changes the class (its probability: ${range}), as for ${perCent(1 - referral.coverage)} of validation images${right(referral.referred)}.`;
   }
   const stable = `Stable under ${doubt.views} crops and ${doubt.wordings} rewordings, as are ${perCent(referral.coverage)} of validation images`;
   const highest = Math.max(...scores.probabilities);
-  return highest < SURE ? `${stable}. At ${perCent(highest)} that says little about whether the class is right.` : `${stable}${right(referral.kept)}.`;
+  return highest < SURE ? `${stable}. Near ½ (${perCent(highest)}) that says little.` : `${stable}${right(referral.kept)}.`;
 }
 
 /** The most similar reference images, where most of them had another class than the one that is named. */

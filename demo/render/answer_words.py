@@ -41,9 +41,9 @@ def cutoff_words(view: DiagnosisView) -> str:
     sentences = []
     if screening and screening["found"] is not None:
         aim = f"set to find {per_cent(screening['aim'])} of {name} on validation images; " if screening["aim"] else ""
-        sentences.append(f"The screening point: {aim}on test images its {_found(screening)} (of those without it).")
+        sentences.append(f"The screening point: {aim}on test images its {_found(screening)} (of images without it).")
     if half and half["found"] is not None:
-        sentences.append(f"At ½, where the likelier class is named, the {_found(half)}.")
+        sentences.append(f"At ½, the likelier class, the {_found(half)}.")
     if sentences:
         whose = " They were measured with the original lists." if view.edited else ""
         sentences.append(f"These rates do not depend on the prevalence.{whose}")
@@ -111,4 +111,4 @@ def _found(cutoff: Json) -> str:
 
 
 def _right(share: float | None) -> str:
-    return "" if share is None else f"; {per_cent(share)} of those were predicted correctly"
+    return "" if share is None else f"; {per_cent(share)} of those were correct"

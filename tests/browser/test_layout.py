@@ -1,5 +1,7 @@
 """The page on one screen: what is in sight at 1440 and at 390 pixels, what moves, and whom it shuts out."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -27,6 +29,16 @@ def test_layout_everything_fits_one_screen_at_1440(bench):
     assert len(boxes(person, ".vip-row")) == 11
     assert all(top >= 0 and bottom <= 900 and left >= 0 and right <= 1440 for left, top, right, bottom in seen)
     assert person.page.evaluate("document.documentElement.scrollHeight") <= 1800
+
+
+def test_layout_rows_of_melanoma_fit_one_screen_at_1440_with_all_sentences(bench):
+    person = bench(width=1440, height=900)
+    person.page.select_option(".vip-task", "melanoma")
+    person.choose_example(0)
+    expect(person.page.locator(".vip-meaning")).to_contain_text(re.compile("Stable|Refer"))
+    person.page.evaluate("scrollTo(0, 0)")
+    assert len(boxes(person, ".vip-row")) == 11
+    assert all(bottom <= 900 for _, _, _, bottom in boxes(person, ".vip-row, .vip-actions"))
 
 
 def test_layout_image_and_class_stay_in_sight_while_editing_on_a_phone(bench):
