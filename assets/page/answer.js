@@ -7,7 +7,7 @@ import { predictiveValues, shifted } from "./prior.js";
 
 const STEPS = [
   "Choose an image, or use one of the examples.",
-  "Read the rows: the bar shows how similar the image is to the symptom, “adds” how much the symptom adds to the score of its class.",
+  "Read the rows: the bar shows how similar the image is to the symptom, “towards” what the symptom adds to the answer.",
   "Rewrite a symptom, or switch it off, and watch the prediction change.",
 ];
 const SHOWN = 4; // classes of a task with more than two

@@ -8,6 +8,7 @@
 
 import { Answer } from "./answer.js";
 import { button, download, make, say } from "./dom.js";
+import { perCent } from "./format.js";
 import { firstVisit, linkedLists, loadLists, saveLists, shareLists, visited } from "./keeping.js";
 import { forget, recall, recallAdded, remember, rememberAdded } from "./keeping.js";
 import { More } from "./more.js";
@@ -135,7 +136,7 @@ export class Bench {
     this.answer = new Answer(answer, { onprevalence: () => this.#paintMore(), first: firstVisit() });
     this.rows = new Rows(rows, {
       onedit: () => this.#edited(),
-      onfocus: (name, index, how) => this.#focused(name, index, how),
+      onfocus: (name, index) => this.#focused(name, index),
       onlibrary: (name, texts) => this.#wantLibrary(name, texts),
     });
     this.root.addEventListener("keydown", event => this.#key(event));
@@ -368,9 +369,9 @@ export class Bench {
     this.redo.disabled = !this.store.canRedo;
   }
 
-  #focused(name, index, how) {
+  #focused(name, index) {
     if (this.focus?.class === name && this.focus.index === index) return;
-    this.focus = { class: name, index, how };
+    this.focus = { class: name, index };
     this.#request();
   }
 
@@ -404,7 +405,8 @@ export class Bench {
     if (this.answer.first) visited();
     this.answer.paint(scores);
     this.rows.paint(scores);
-    if (scores.map !== undefined) this.viewer.showMap(scores.map);
+    const foreign = scores.second?.domain && !scores.second.domain.in_domain;
+    if (scores.map !== undefined) this.viewer.showMap(scores.map && { ...scores.map, second: foreign ? null : scores.map.second });
     if (scores.map?.focus) {
       this.rows.focused = { name: scores.map.focus.class, index: scores.map.focus.index };
       this.rows.mark();
@@ -412,7 +414,17 @@ export class Bench {
     this.#paintMore();
   }
 
+  /** Answer and domain check of one of two compared images, in words. */
+  #compared({ probabilities, domain }) {
+    const { classes, finding } = this.task;
+    if (domain && !domain.in_domain) return { answer: "No result", check: `Out of distribution. ${domain.reason}`, foreign: true };
+    const best = finding ?? probabilities.indexOf(Math.max(...probabilities));
+    const value = finding === null ? probabilities[best] : this.answer.probability(probabilities[best]);
+    return { answer: `${classes[best]} ${perCent(value)}`, check: domain ? "Resembles the reference images" : "Not checked", foreign: false };
+  }
+
   #paintMore() {
+    if (this.latest?.second) this.viewer.compare(this.#compared(this.latest), this.#compared(this.latest.second));
     this.more.paint({ scores: this.latest, task: this.task, store: this.store, probability: value => this.answer.probability(value) });
   }
 

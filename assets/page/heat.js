@@ -1,12 +1,12 @@
-/** The map of a symptom as a picture: orange where a cell adds to the similarity, blue where it takes away. */
+/** The map of a symptom as a picture: yellow where a cell adds to the similarity, purple where it takes away. */
 
-const POSITIVE = [230, 97, 1]; // orange and blue: fit for the colour-blind, and on skin as on grey
-const NEGATIVE = [0, 84, 200];
+const MORE = [255, 224, 0]; // yellow and purple: no class has them, the colour-blind tell them apart, on skin as on grey
+const LESS = [106, 32, 160];
 const FINE = 16; // pixels per cell
 
 /**
  * A transparent PNG as a data URL.
- * @param {number[][]} cells rows of values from -127 (full blue) to 127 (full orange); 0 is clear
+ * @param {number[][]} cells rows of values from -127 (less similar) to 127 (more similar); 0 is clear
  */
 export function heat(cells) {
   const rows = cells.length;
@@ -20,7 +20,7 @@ export function heat(cells) {
     for (let x = 0; x < canvas.width; x++) {
       const value = Math.max(-127, Math.min(127, bilinear(cells, (y + 0.5) / FINE - 0.5, (x + 0.5) / FINE - 0.5)));
       const at = 4 * (y * canvas.width + x);
-      image.data.set(value > 0 ? POSITIVE : NEGATIVE, at);
+      image.data.set(value > 0 ? MORE : LESS, at);
       image.data[at + 3] = Math.round((Math.abs(value) / 127) * 255);
     }
   }

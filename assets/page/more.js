@@ -3,7 +3,7 @@
 import { button, make } from "./dom.js";
 import { perCent, signed } from "./format.js";
 
-const HEADS = ["Class", "Symptom", "Similarity", "Percentile", "Contribution", "Attention", "AUROC"];
+const HEADS = ["Class", "Symptom", "Similarity", "Percentile", null, "Attention", "AUROC of class"]; // null: what counts towards
 
 export class More {
   /**
@@ -126,13 +126,15 @@ function refused({ domain }) {
 /** Every number of the rows, and of a second image beside them. */
 function numberTable(scores) {
   const second = scores.rows.some(row => row.second !== undefined && row.second !== null);
-  const heads = second ? [...HEADS, "Second image", "Change"] : HEADS;
+  const [towards, against] = scores.direction;
+  const named = HEADS.map(head => head ?? `Towards ${towards}`);
+  const heads = second ? [...named, "Second image", "Change"] : named;
   const cells = row => [
     row.class,
     row.symptom,
     signed(row.similarity, 3, ""),
     row.percentile === null ? "–" : row.percentile.toFixed(0),
-    signed(row.contribution, 3),
+    scores.direction.includes(row.class) ? signed(row.adds, 3) : "–",
     row.attention.toFixed(3),
     row.auroc === null ? "–" : row.auroc.toFixed(3),
     ...(second ? [signed(row.second, 3, ""), signed(row.second - row.similarity, 3)] : []),
@@ -140,6 +142,7 @@ function numberTable(scores) {
   return make(
     "table",
     {},
+    make("caption", {}, `Towards ${towards}: what the symptom adds; negative is towards ${against}.`),
     make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))),
     make("tbody", {}, ...scores.rows.map(row => make("tr", {}, ...cells(row).map(text => make("td", {}, text))))),
   );

@@ -10,13 +10,14 @@ import { paintStrip, strip } from "./strip.js";
 import { Suggestions, matching } from "./suggest.js";
 
 export const FINDINGS = [
-  ["", "model"],
+  ["", "by the model"],
   ["seen", "seen"],
   ["absent", "not seen"],
   ["unknown", "cannot tell"],
 ];
 const WEAK = 0.6; // an AUROC up to here barely discriminates
 const MOVED = 0.005; // of a similarity; less is not drawn as a change
+const READING = "A bar shows how much the image resembles the text; it does not detect a finding.";
 
 export class Rows {
   /**
@@ -34,6 +35,7 @@ export class Rows {
     this.views = {};
     this.suggestions = new Suggestions((box, text) => this.#take(box, text));
     this.notice = make("p", { class: "vip-notice", role: "status" });
+    this.reading = make("p", { class: "vip-reading-note" });
     let width = 0;
     new ResizeObserver(([{ contentRect }]) => {
       if (contentRect.width === width) return;
@@ -54,13 +56,16 @@ export class Rows {
       this.notice,
       this.suggestions.node,
     );
+    this.root.querySelectorAll(".vip-group-foot").forEach(foot => foot.append(this.reading)); // ends up in the last
+    this.#head(null);
     for (const name of task.classes) this.sync(name);
   }
 
   #group(name, label) {
     const list = make("ul", { class: "vip-list", "aria-label": `Symptoms of ${name}` });
     const add = button("+ add a symptom", () => this.add(name), { class: "vip-add", "aria-label": `Add a symptom of ${name}` });
-    this.groups[name] = { list, add };
+    const towards = make("small", { class: "vip-adds-head" });
+    this.groups[name] = { list, add, towards };
     this.views[name] = [];
     return make(
       "section",
@@ -70,12 +75,12 @@ export class Rows {
         {},
         make("h2", {}, name),
         make("small", { class: "vip-axis" }, "less similar ← → more similar"),
-        make("small", { class: "vip-adds-head", title: "What the symptom adds to the score of its class" }, "adds"),
+        towards,
         make("small", { class: "vip-auroc-head", title: this.task.auroc_note }, "AUROC"),
-        make("small", { class: "vip-finding-head", title: "Your own reading, in place of the model’s" }, "your finding"),
+        make("small", { class: "vip-finding-head", title: "Your own reading, in place of the model’s" }, "finding"),
       ),
       list,
-      add,
+      make("div", { class: "vip-group-foot" }, add),
     );
   }
 
@@ -144,7 +149,7 @@ export class Rows {
       "li",
       {
         class: "vip-row",
-        onclick: event => event.target === view.node && this.#focus(name, view),
+        onclick: event => !event.target.closest("textarea, input, select, button") && this.#focus(name, view),
         ondragover: event => this.dragged?.name === name && event.preventDefault(),
         ondrop: event => {
           if (this.dragged?.name !== name) return;
@@ -165,7 +170,6 @@ export class Rows {
       view.finding,
       view.remove,
     );
-    view.strip.svg.addEventListener("pointerenter", () => this.onfocus(name, view.index, "pointer"));
     return view;
   }
 
@@ -213,7 +217,7 @@ export class Rows {
   #focus(name, view) {
     this.focused = { name, index: view.index };
     view.openedWith = view.text.value;
-    this.onfocus(name, view.index, "focus");
+    this.onfocus(name, view.index);
     if (document.activeElement === view.text) this.#suggest(name, view);
     this.mark();
   }
@@ -299,12 +303,32 @@ export class Rows {
 
   // ---- what the model says
 
+  /** Say what a positive number counts towards. direction: [towards, against], or null before the first scores. */
+  #head(direction) {
+    const { classes, finding } = this.task;
+    const [towards, against] = direction ?? (finding === null ? [null, null] : [classes[finding], classes[1 - finding]]);
+    for (const group of Object.values(this.groups)) {
+      say(group.towards, towards === null ? "" : `towards ${towards}`);
+      attribute(group.towards, "title", towards === null ? null : `What the symptom adds towards ${towards}; negative: towards ${against}`);
+    }
+    const more = finding === null && towards !== null ? ` Numbers are towards ${towards}, against ${against}, the strongest other class.` : "";
+    say(this.reading, READING + more);
+  }
+
+  /** Colours of what counts against and towards. */
+  #sides(direction) {
+    const { classes, colours } = this.task;
+    return [direction[1], direction[0]].map(name => colours[classes.indexOf(name)]);
+  }
+
   /**
    * Paint scores. Rows without a score (off, empty, or no image yet) keep their strip's distributions.
    * @param {Object|null} scores as the server or the worker gives them; null without an image
    */
   paint(scores) {
     const largest = Math.max(1e-6, ...(scores?.rows ?? []).map(row => Math.abs(row.adds)));
+    this.#head(scores?.direction ?? null);
+    const sides = scores ? this.#sides(scores.direction) : null;
     this.task.classes.forEach((name, label) => {
       this.views[name].forEach((view, index) => {
         const score = scores?.rows.find(row => row.class === name && row.index === index) ?? null;
@@ -318,17 +342,21 @@ export class Rows {
           before: moved ? score.before : null,
           percentiles: score?.percentiles ?? null,
         });
-        const off = !this.store.lists[name][index].on;
+        const { on, text } = this.store.lists[name][index];
+        const counts = scores?.direction.includes(name);
         say(view.value, score ? signed(score.similarity, 2, "") : "");
-        say(view.addsValue, score ? signed(score.adds) : off ? "off" : "");
+        say(view.addsValue, score ? (counts ? signed(score.adds) : "–") : on ? "" : "off");
         const width = score ? (Math.abs(score.adds) / largest) * 50 : 0;
-        view.adds.style.cssText = `left:${score && score.adds < 0 ? 50 - width : 50}%;width:${width}%;background:${
-          this.task.adds_colours[score && score.adds < 0 ? 0 : 1]
-        }`;
+        const against = score !== null && score.adds < 0;
+        view.adds.style.cssText = `left:${against ? 50 - width : 50}%;width:${width}%;background:${sides ? sides[against ? 0 : 1] : "none"}`;
         const auroc = score?.auroc ?? null;
+        const added = auroc !== null && !this.task.lists[name].includes(text.trim()); // nobody has labelled this finding
         say(view.auroc, auroc === null ? "" : share(auroc));
+        if (added) view.auroc.append(make("small", {}, "of class"));
         view.auroc.classList.toggle("vip-weak", auroc !== null && auroc <= WEAK);
-        attribute(view.auroc, "title", auroc === null ? null : auroc < 0.4 ? "Favours another class" : auroc <= WEAK ? "Barely discriminates the classes" : this.task.auroc_note);
+        const remark = auroc === null ? null : auroc < 0.4 ? "Favours another class." : auroc <= WEAK ? "Barely discriminates the classes." : "";
+        const unlabelled = added ? `Of the class “${name}”, not of this finding, for which there are no labels.` : `${this.task.auroc_note}.`;
+        attribute(view.auroc, "title", auroc === null ? null : `${remark} ${unlabelled}`.trim());
         say(view.note, score?.note ?? "");
         attribute(view.note, "hidden", !score?.note);
       });

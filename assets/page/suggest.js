@@ -1,16 +1,16 @@
-/** Suggestions below a row that is being written: wordings of the libraries, with their AUROC where it is known. */
+/** Suggestions below a row that is being written: wordings of the libraries, and how far each tells its class where that is known. */
 
 import { make } from "./dom.js";
 import { share } from "./format.js";
 
 const MOST = 8;
+const CAUTION = "AUROC: of the class, on training images, so it is too high. It does not say that the model knows the finding.";
 
-/** Wordings that hold every word typed so far, the best-discriminating first. */
+/** Wordings that hold every word typed so far, in the order of the library: the AUROC is no reason to choose one. */
 export function matching(library, typed, used) {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
   return library
     .filter(entry => !used.has(entry.text) && words.every(word => entry.text.toLowerCase().includes(word)))
-    .sort((a, b) => (b.auroc ?? -1) - (a.auroc ?? -1))
     .slice(0, MOST);
 }
 
@@ -18,7 +18,8 @@ export function matching(library, typed, used) {
 export class Suggestions {
   constructor(onchoose) {
     this.onchoose = onchoose;
-    this.node = make("ul", { class: "vip-suggestions", role: "listbox", id: "vip-suggestions", "aria-label": "Wordings from the libraries" });
+    this.list = make("ul", { role: "listbox", id: "vip-suggestions", "aria-label": "Wordings from the libraries" });
+    this.node = make("div", { class: "vip-suggestions" }, this.list, make("p", {}, CAUTION));
     this.node.hidden = true;
     this.entries = [];
     this.chosen = -1;
@@ -34,7 +35,7 @@ export class Suggestions {
     this.box = box;
     this.entries = entries;
     this.chosen = -1;
-    this.node.replaceChildren(
+    this.list.replaceChildren(
       ...entries.map((entry, index) =>
         make(
           "li",
@@ -48,7 +49,7 @@ export class Suggestions {
             },
           },
           make("span", {}, entry.text),
-          make("small", {}, entry.auroc === null || entry.auroc === undefined ? entry.from : `AUROC ${share(entry.auroc)}`),
+          make("small", {}, entry.auroc === null || entry.auroc === undefined ? `library ${entry.from}` : `AUROC ${share(entry.auroc)}`),
         ),
       ),
     );
@@ -78,7 +79,7 @@ export class Suggestions {
   }
 
   #move(step) {
-    const options = [...this.node.children];
+    const options = [...this.list.children];
     this.chosen = (this.chosen + step + options.length) % options.length;
     options.forEach((option, index) => option.setAttribute("aria-selected", String(index === this.chosen)));
     options[this.chosen].scrollIntoView({ block: "nearest" });

@@ -3,6 +3,7 @@
  * top; a second image beside it or under a slider. Changes here affect only what is seen, never what the model reads.
  */
 
+import { inColour } from "./colour.js";
 import { attribute, button, make, say } from "./dom.js";
 import { heat } from "./heat.js";
 import { pane } from "./pane.js";
@@ -33,17 +34,20 @@ export class Viewer {
     this.hint = make("span", { class: "vip-hint" });
     this.busy = make("span", { class: "vip-busy", role: "status" });
     this.swipe = make("input", { type: "range", class: "vip-swipe", min: 0, max: 100, value: 50, "aria-label": "Boundary between the two images", hidden: true, oninput: () => this.#arrange() });
+    this.panes = make("div", { class: "vip-panes" }, this.first.node, this.beside.node, this.swipe);
+    this.words = make("div", { class: "vip-panes-words", hidden: true, role: "status" }, this.first.words, this.beside.words);
     this.stage = make(
       "div",
       { class: "vip-stage", tabindex: "0", role: "group", "aria-label": "Image. Scroll zooms, drag pans, double click fits.", onkeydown: event => this.#key(event) },
-      this.first.node,
-      this.beside.node,
-      this.swipe,
+      this.panes,
+      this.words,
       this.hint,
       this.busy,
+      button("Leave full screen", () => this.fullScreen(), { class: "vip-leave" }),
     );
     this.opacity = make("input", { type: "range", min: 0, max: 100, value: 60, class: "vip-opacity", "aria-label": "Opacity of the map", oninput: () => this.#opacity() });
-    this.map = make("input", { type: "checkbox", checked: true, onchange: () => this.#opacity() });
+    this.map = make("input", { type: "checkbox", checked: true, onchange: () => this.#chooseMap() });
+    this.wantsMap = null; // whether a person wants the map; null until they say so
     this.tools = {
       open: button("Open", () => this.file.click(), { class: "vip-open" }),
       camera: button("Camera", () => this.camera.click(), { class: "vip-camera" }),
@@ -59,6 +63,7 @@ export class Viewer {
     };
     this.window = new Window(url => (this.first.picture.src = url));
     this.caption = make("p", { class: "vip-map-caption" });
+    this.key = make("p", { class: "vip-map-key", hidden: true }, "Map: less ", make("i", { "aria-hidden": "true" }), " more similar");
     this.facts = make("p", { class: "vip-facts" });
     root.append(
       this.stage,
@@ -84,7 +89,7 @@ export class Viewer {
       ),
       this.window.node,
       this.facts,
-      this.caption,
+      make("div", { class: "vip-map-words" }, this.key, this.caption),
     );
     this.#wire(root);
     this.#opacity();
@@ -149,7 +154,7 @@ export class Viewer {
   }
 
   #drag(event) {
-    if (event.button !== 0 || !this.first.picture.src || event.target === this.swipe) return;
+    if (event.button !== 0 || !this.first.picture.src || event.target.closest("input, button")) return;
     const start = { x: event.clientX, y: event.clientY };
     const window = event.shiftKey && this.window.raw ? { ...this.window.raw.window } : null;
     this.stage.setPointerCapture(event.pointerId);
@@ -180,7 +185,7 @@ export class Viewer {
     for (const each of [this.first, this.beside]) each.clear();
     this.removeSecond();
     this.window.take(null);
-    say(this.caption, "");
+    this.showMap(null);
     say(this.facts, "");
     if (hint !== "") say(this.hint, hint);
     this.hint.hidden = false;
@@ -197,6 +202,7 @@ export class Viewer {
     this.reading("");
     this.hint.hidden = true;
     this.first.show(picture);
+    this.#offerMap(picture.url);
     say(this.facts, picture.facts ?? "");
     this.window.take(picture.raw ?? null);
     this.fit();
@@ -208,7 +214,7 @@ export class Viewer {
     if (picture.facts) say(this.facts, `${this.facts.textContent} ${picture.facts}`.trim());
     this.beside.show(picture);
     this.beside.node.hidden = false;
-    this.tools.layout.hidden = this.tools.remove.hidden = false;
+    this.words.hidden = this.tools.layout.hidden = this.tools.remove.hidden = false;
     say(this.first.label, names[0]);
     say(this.beside.label, names[1]);
     this.#arrange();
@@ -219,9 +225,15 @@ export class Viewer {
     this.beside.clear();
     this.beside.node.hidden = true;
     this.swipe.hidden = true;
-    this.tools.layout.hidden = this.tools.remove.hidden = true;
-    say(this.first.label, "");
+    this.words.hidden = this.tools.layout.hidden = this.tools.remove.hidden = true;
+    this.compare(null, null);
     this.#arrange();
+  }
+
+  /** What the model says of each of two images; null where it says nothing yet. */
+  compare(first, second) {
+    this.first.say(first);
+    this.beside.say(second);
   }
 
   #toggleLayout() {
@@ -232,6 +244,7 @@ export class Viewer {
 
   #arrange() {
     const two = this.second !== null;
+    this.stage.classList.toggle("vip-two", two);
     this.stage.classList.toggle("vip-beside", two && this.layout === "beside");
     this.stage.classList.toggle("vip-swiping", two && this.layout === "swipe");
     this.swipe.hidden = !(two && this.layout === "swipe");
@@ -242,17 +255,37 @@ export class Viewer {
   showMap(map) {
     this.first.setMap(map ? heat(map.cells) : null, map?.fit);
     this.beside.setMap(map?.second ? heat(map.second) : null, map?.fit);
-    say(this.caption, map?.caption ?? "");
+    this.mapped = map;
+    this.#captionMap();
+  }
+
+  #captionMap() {
+    const { mapped } = this;
+    this.key.hidden = !mapped || !this.map.checked;
+    say(this.caption, !mapped ? "" : this.map.checked ? mapped.caption : "The map is off: it would change the colours. “Map” turns it on.");
+  }
+
+  /** A map changes what colours look like, so an image in colour starts without, unless the person wants it. */
+  async #offerMap(url) {
+    const colour = this.wantsMap === null && (await inColour(url));
+    if (this.wantsMap !== null || this.first.picture.getAttribute("src") !== url) return;
+    this.map.checked = !colour;
+    this.#opacity();
+  }
+
+  #chooseMap() {
+    this.wantsMap = this.map.checked;
+    this.#opacity();
   }
 
   #opacity() {
     this.stage.style.setProperty("--vip-map-opacity", this.map.checked ? this.opacity.value / 100 : 0);
-    this.stage.classList.toggle("vip-grey", this.map.checked && Number(this.opacity.value) > 0);
+    this.#captionMap();
   }
 
   toggleMap() {
     this.map.checked = !this.map.checked;
-    this.#opacity();
+    this.#chooseMap();
   }
 
   invert() {
@@ -263,7 +296,7 @@ export class Viewer {
 
   zoom(factor, at = null) {
     const zoom = Math.min(LARGEST_ZOOM, Math.max(1, this.view.zoom * factor));
-    const box = this.stage.getBoundingClientRect();
+    const box = this.panes.getBoundingClientRect();
     const px = at ? at.clientX - box.left - box.width / 2 : 0;
     const py = at ? at.clientY - box.top - box.height / 2 : 0;
     const ratio = zoom / this.view.zoom;
@@ -272,7 +305,7 @@ export class Viewer {
   }
 
   #pan(dx, dy) {
-    const box = this.stage.getBoundingClientRect();
+    const box = this.panes.getBoundingClientRect();
     const limit = size => (size * (this.view.zoom - 1)) / 2;
     const within = (value, most) => Math.min(most, Math.max(-most, value));
     this.view.x = within(this.view.x + dx, limit(box.width));
@@ -289,6 +322,7 @@ export class Viewer {
 
   fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.stage.requestFullscreen?.();
+    else if (this.stage.requestFullscreen) this.stage.requestFullscreen();
+    else this.stage.classList.toggle("vip-filling"); // phones that show only films full screen
   }
 }

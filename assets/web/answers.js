@@ -18,6 +18,8 @@ export async function answer(task, visit, request) {
   const key = `${task.config.key}|${asked.mode}`;
   const original = ((visit.originals ??= {})[key] ??= await task.scorer(asked.mode).diagnose(visit.feature, own)); // once per image
   const second = visit.second && (await diagnose(task, visit.second.feature, asked)).diagnosis;
+  const secondDomain = second && domain(second);
+  const foreign = secondDomain && !secondDomain.in_domain;
   const changed = JSON.stringify(asked.symptoms.symptoms) !== JSON.stringify(own.symptoms);
   const found = {
     choice,
@@ -29,8 +31,13 @@ export async function answer(task, visit, request) {
     edited: changed || asked.findings.some(Boolean),
     domain: domain(diagnosis),
     nearest: nearestClasses(task, visit.feature),
-    rows: rowsOf(task, asked, diagnosis, original, known, second),
+    direction: direction(task, diagnosis),
+    rows: rowsOf(task, asked, diagnosis, original, known, foreign ? null : second),
   };
+  if (second) {
+    const values = foreign ? null : Object.values(second.probabilities).map(value => rounded(value, 5)); // a number would mislead
+    found.second = { probabilities: values, domain: secondDomain };
+  }
   if (request.changes) {
     found.neighbours = neighbours(task, visit.feature);
     found.changes = await whatWouldChange(task, visit.feature, asked, diagnosis);
@@ -90,12 +97,17 @@ export function beforeEdits(original, asked) {
   });
 }
 
-/** The sign of each class's terms: + for the finding or the prediction, - for the other class or the runner-up. */
-function signsOf(task, { logits }) {
+/** The class that a positive number counts towards, and the one that it counts against. */
+function direction(task, { logits }) {
   const { classes, finding } = task.config;
-  if (finding !== null) return Object.fromEntries(classes.map((name, index) => [name, index === finding ? 1 : -1]));
-  const ranked = [...classes].sort((a, b) => logits[b] - logits[a]);
-  return Object.fromEntries(ranked.map((name, index) => [name, [1, -1][index] ?? 0]));
+  if (finding !== null) return [classes[finding], classes[1 - finding]];
+  return [...classes].sort((a, b) => logits[b] - logits[a]).slice(0, 2);
+}
+
+/** The sign with which each class's terms count in `direction`; 0 for a class on neither side. */
+function signsOf(task, diagnosis) {
+  const [towards, against] = direction(task, diagnosis);
+  return Object.fromEntries(task.config.classes.map(name => [name, name === towards ? 1 : name === against ? -1 : 0]));
 }
 
 /** Reference images per bin in two groups, unless they are drawn already, and the share of each group below this image. */
@@ -140,20 +152,17 @@ async function version(task, feature, request, { name, lists }) {
 /** The map of the row in focus, by default of the strongest reason. */
 function mapOf(task, visit, request, asked, known, rows) {
   const { focus } = request;
-  const found = { fit: "squash" };
   let row = rows.findIndex(each => each.class === focus?.class && each.index === focus.index);
-  if (row < 0) {
-    row = argmax(rows.map(each => Math.abs(each.adds)));
-    found.focus = { class: rows[row].class, index: rows[row].index };
-  }
+  if (row < 0) row = argmax(rows.map(each => Math.abs(each.adds)));
+  const found = { fit: "squash", focus: { class: rows[row].class, index: rows[row].index } };
   const [height, width] = visit.grid;
-  found.caption = `Where the image matches “${rows[row].symptom}”: ${height} × ${width} cells, interpolated. Not the outline of a lesion.`;
+  found.caption = `Where the image resembles “${rows[row].symptom}”: ${height} × ${width} cells, interpolated. Not the outline of a lesion.`;
   found.cells = levels(task, asked.mode, visit, known[row].text);
   if (visit.second) found.second = levels(task, asked.mode, visit.second, known[row].text);
   return found;
 }
 
-/** The map of one symptom as whole numbers per cell, -127 (full blue) to 127 (full orange). */
+/** The map of one symptom as whole numbers per cell, -127 (less similar) to 127 (more similar). */
 function levels(task, mode, { cells, feature, grid: [height, width] }, text) {
   const exact = addsUp(cells, feature);
   const terms = evidence(task.scorer(mode).mapCells(cells), text);

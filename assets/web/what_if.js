@@ -3,7 +3,8 @@
 import { perCent } from "./page/format.js";
 import { argmax, quantile, softmax } from "./linear.js";
 
-const QUANTILE = { seen: 0.95, absent: 0.05 }; // of the reference images of the symptom's class
+const CLEARLY_SEEN = 0.95; // quantile of the reference images of the symptom's class
+const CLEARLY_ABSENT = 0.05; // quantile of those of the other classes
 const NEIGHBOURS = 5;
 
 /** The diagnosis of an image feature under what was asked, and what is known of each symptom. */
@@ -15,7 +16,8 @@ export async function diagnose(task, feature, asked) {
 
 /**
  * The diagnosis with the person's own findings in place of the model's similarities: a symptom's term of the logit is
- * proportional to its similarity, so it is scaled to the 95th or 5th percentile of the reference images of its class.
+ * proportional to its similarity, so it is scaled to the 95th percentile of the reference images of its class (seen) or
+ * to the 5th percentile of those of the other classes (absent).
  */
 function overruled(task, asked, diagnosis, known) {
   const scorer = task.scorer(asked.mode);
@@ -28,8 +30,9 @@ function overruled(task, asked, diagnosis, known) {
     const finding = asked.findings[row];
     if (finding === null) return score;
     const label = classes.indexOf(score.class);
-    const own = flat[row].similarities.filter((_, index) => bank.labels[index] === label).sort();
-    const similarity = quantile(own, QUANTILE[finding]);
+    const seen = finding === "seen";
+    const known = flat[row].similarities.filter((_, index) => (bank.labels[index] === label) === seen).sort();
+    const similarity = quantile(known, seen ? CLEARLY_SEEN : CLEARLY_ABSENT);
     const contribution = score.similarity ? (score.contribution / score.similarity) * similarity : 0;
     logits[score.class] += contribution - score.contribution;
     return { ...score, similarity, contribution };

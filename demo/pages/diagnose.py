@@ -24,7 +24,7 @@ from ..state.cohort import Cohort
 from ..state.diagnosis import DiagnosisView, view_asked
 from ..state.report_data import make_report, report_dict
 from ..state.request import read_request
-from ..state.task_view import task_config
+from ..state.task_view import colours_of, task_config
 from ..state.tasks import MODES
 from ..state.visit import Visit
 
@@ -154,8 +154,7 @@ def chart(tasks: Tasks, visit: Visit, request: Json) -> str:
             made = answers.file("vip-diagnosis", "application/json", data)
         else:
             axis = view.task.similarity_axis(view.mode)
-            terms = view.original.class_terms
-            drawn = symptom_chart(view.diagnosis, axis, "similarity", view.before, view.separations, terms)
+            drawn = symptom_chart(view.diagnosis, axis, view.before, view.separations, colours_of(view.task))
             made = (
                 answers.file("vip-chart", "image/png", chart_png(drawn))
                 if request.get("format") == "png"

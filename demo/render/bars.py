@@ -23,7 +23,6 @@ from ..render.charts import (
 )
 from .numbers import axis_end, number
 
-SHOWN = {"similarity": "Similarity", "percentile": "Percentile", "contribution": "Contribution"}  # what bars can show
 WEAK_AUROC = (0.4, 0.6)  # AUROC of a symptom that barely discriminates the classes
 MARGIN, BAR = 4, 9  # pixels
 
@@ -43,20 +42,18 @@ class BarRow:
 def symptom_chart(
     diagnosis: Diagnosis,
     axis: tuple[float, float],
-    shown: str = "similarity",
     before: Sequence[SymptomScore | None] | None = None,
     separations: Sequence[float | None] | None = None,
-    terms_before: dict[str, float] | None = None,
+    colours: Sequence[str] = COLOURS,
 ) -> Chart:
     """One bar per symptom, class after class, each with its number in words.
 
     Args:
         diagnosis: of one image.
         axis: its two ends, with 0 between or at them; the same for every image, so that charts can be compared.
-        shown: "similarity", "percentile", or "contribution", which adds a bar for each class term.
         before: for each symptom, its score under the original lists; None where it is new.
         separations: for each symptom, how well it alone discriminates its class from the others (AUROC).
-        terms_before: class terms under the original lists.
+        colours: of the classes, again from the first where there are more classes.
     """
     count = len(diagnosis.symptoms)
     rows = list(zip(diagnosis.symptoms, before or [None] * count, separations or [None] * count, strict=True))
@@ -64,65 +61,28 @@ def symptom_chart(
     words: list[Words] = []
     y = 0.0
     for index, (name, group) in enumerate(groupby(rows, lambda row: row[0].class_name)):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = colours[index % len(colours)]
         words.append(Words(MARGIN, y + 24, wrap(name, WIDTH - 2 * MARGIN, TITLE, most=1)[0], TITLE, colour, bold=True))
         y += 40
-        bars = [symptom_row(diagnosis, *row, shown, is_edit=before is not None) for row in group]
-        if shown == "contribution" and diagnosis.class_terms.get(name):
-            bars.append(term_row(diagnosis, name, (terms_before or {}).get(name)))
-        for row in bars:
-            y = _draw(row, y, axis, colour, boxes, words)
-    unit = " %" if shown == "percentile" else ""
-    middle = 50.0 if shown == "percentile" else 0.0
-    for value, align in ((axis[0], "left"), (middle, "center"), (axis[1], "right")):
-        if align != "center" or axis[0] < middle:
-            words.append(Words(_place(value, axis), y + 14, axis_end(value) + unit, SMALL, MUTED, align=align))
+        for row in group:
+            y = _draw(symptom_row(*row, is_edit=before is not None), y, axis, colour, boxes, words)
+    for value, align in ((axis[0], "left"), (0.0, "center"), (axis[1], "right")):
+        if align != "center" or axis[0] < 0:
+            words.append(Words(_place(value, axis), y + 14, axis_end(value), SMALL, MUTED, align=align))
     return Chart(y + 22, tuple(boxes), tuple(words))
 
 
 def symptom_row(
-    diagnosis: Diagnosis,
-    score: SymptomScore,
-    before: SymptomScore | None,
-    separation: float | None,
-    shown: str,
-    is_edit: bool = False,
+    score: SymptomScore, before: SymptomScore | None, separation: float | None, is_edit: bool = False
 ) -> BarRow:
     """The bar of a symptom."""
-    value = value_of(diagnosis, score, shown)
-    old = None if before is None else value_of(diagnosis, before, shown)
-    digits = 0 if shown == "percentile" else 2
-    if old is not None and number(old, digits) == number(value, digits):
+    old = None if before is None else before.similarity
+    if old is not None and number(old) == number(score.similarity):
         old = None
-    told = {"similarity": in_words, "percentile": percentile_in_words}.get(shown)
-    words = told(score, old) if told else contribution_in_words(diagnosis, score.class_name, value, old)
     note, weak = separation_in_words(separation)
     if is_edit and before is None:
         note = f"New: {note if note.startswith('AUROC') else note[:1].lower() + note[1:]}" if note else "New"
-    return BarRow(score.symptom, value, old, words, note, weak)
-
-
-def term_row(diagnosis: Diagnosis, name: str, before: float | None) -> BarRow:
-    """The bar of a class term."""
-    value = signed_term(diagnosis, name, diagnosis.class_terms[name])
-    old = None if before is None else signed_term(diagnosis, name, before)
-    if old is not None and number(old) == number(value):
-        old = None
-    words = contribution_in_words(diagnosis, name, value, old)
-    return BarRow("Class term (not explained by any symptom)", value, old, words)
-
-
-def value_of(diagnosis: Diagnosis, score: SymptomScore, shown: str) -> float:
-    """The length of a bar."""
-    if shown == "contribution":
-        return signed_term(diagnosis, score.class_name, score.contribution)
-    return (score.percentile or 0.0) if shown == "percentile" else score.similarity
-
-
-def signed_term(diagnosis: Diagnosis, name: str, term: float) -> float:
-    """A term of a class's logit as what it adds to the decision: of two classes, the other's terms count against it."""
-    against = len(diagnosis.probabilities) == 2 and name != diagnosis.prediction
-    return -term if against else term
+    return BarRow(score.symptom, score.similarity, old, in_words(score, old), note, weak)
 
 
 # ---- words
@@ -136,22 +96,6 @@ def in_words(score: SymptomScore, before: float | None = None) -> str:
         return now + was
     higher = "higher than" if before is None else "above"
     return f"{now}{was}, {higher} {score.percentile:.0f} % of reference images"
-
-
-def percentile_in_words(score: SymptomScore, before: float | None = None) -> str:
-    """The words of a percentile."""
-    if score.percentile is None:
-        return "unknown: there are no reference images"
-    was = "" if before is None else f", was {before:.0f} %"
-    return f"higher than {score.percentile:.0f} % of reference images{was}"
-
-
-def contribution_in_words(diagnosis: Diagnosis, name: str, value: float, before: float | None) -> str:
-    """The words of a contribution: the class it counts for or against."""
-    was = "" if before is None else f", was {number(before, plus='+')}"
-    if len(diagnosis.probabilities) == 2:
-        return f"{number(value, plus='+')}{was}, {'for' if value >= 0 else 'against'} {diagnosis.prediction}"
-    return f"{number(value, plus='+')}{was}, {'for' if value >= 0 else 'against'} {name}"
 
 
 def separation_in_words(separation: float | None) -> tuple[str, bool]:

@@ -24,7 +24,7 @@ INK, MUTED = "#1b1f24", "#4b5563"
 class ReportPage(FPDF):
     """A4 pages, each with a footer that names what made the numbers."""
 
-    def __init__(self, foot: str, made: datetime):
+    def __init__(self, foot: str, made: datetime, towards: str):
         super().__init__("P", "mm", "A4")
         for style, file in FACES.items():
             self.add_font("text", style, FONTS / file)
@@ -36,6 +36,7 @@ class ReportPage(FPDF):
         self.c_margin = 0  # text begins where pictures and lines do
         self.set_auto_page_break(True, BOTTOM)
         self._foot = foot
+        self.towards = towards  # the class that the table's last column counts towards
         self._lacking = False
         self.add_page()
 

@@ -7,9 +7,9 @@ from itertools import groupby
 from vip_core.scoring.diagnosis import SymptomScore
 
 from .. import DISCLAIMER
-from ..render.charts import COLOURS
 from ..state.report_data import DiagnosisReport
-from ..state.task_view import scope_of
+from ..state.rows import direction, signs_of
+from ..state.task_view import colours_of, scope_of
 from .answer_words import (
     cutoff_words,
     mix_words,
@@ -25,12 +25,13 @@ from .pdf_page import BOTTOM, HEIGHT, INK, LINE, MARGIN, MUTED, WIDTH, ReportPag
 
 PICTURE = 68  # mm, the longer side at most
 SIZE = 8.5  # points, of the table's text
+TOWARDS = "Towards"  # the class's name follows
 COLUMNS = {  # left end and width, mm
     "Symptom": (15, 86),
     "Similarity": (104, 31),
     "": (136, 12),
     "Percentile": (149, 21),
-    "Contribution": (171, 24),
+    TOWARDS: (171, 24),
 }
 TRACK, WARNING = "#d8dce2", "#b42318"
 
@@ -40,7 +41,7 @@ _WRITING = threading.Lock()  # fontTools promises nothing about threads
 def report_pdf(report: DiagnosisReport) -> bytes:
     """The report as a PDF: one page for usual lists, further pages for long ones."""
     with _WRITING:
-        page = ReportPage(_foot(report), report.made)
+        page = ReportPage(_foot(report), report.made, direction(report.view.task, report.view.diagnosis)[0])
         _top(page, report)
         _meaning(page, report)
         _note(page, report.note)
@@ -145,30 +146,33 @@ def _table(page: ReportPage, report: DiagnosisReport) -> None:
     """One row per symptom, class after class; the column names are repeated on each page."""
     view = report.view
     diagnosis, axis = view.diagnosis, view.task.similarity_axis(view.mode)
+    towards, against = direction(view.task, diagnosis)
+    signs = signs_of(view.task, diagnosis)
     page.write_text(
         f"{_lists(report)} Similarity: between the image and the symptom’s text, axis from {axis_end(axis[0])} to "
-        f"{axis_end(axis[1])}. Percentile: the percentage of reference images that are less similar. Contribution: the "
-        "symptom’s term of the class’s logit.",
+        f"{axis_end(axis[1])}. Percentile: the percentage of reference images that are less similar. Towards "
+        f"{towards}: what the symptom adds to the logit of {towards} less that of {against}; negative is towards "
+        f"{against}.",
         8,
         MUTED,
     )
     _head(page)
     rows = zip(diagnosis.symptoms, report.edits, _remarks(report), strict=True)
+    colours = colours_of(view.task)
     for index, (name, group) in enumerate(groupby(rows, lambda row: row[0].class_name)):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = colours[index % len(colours)]
         _room(page, 6 + 3 * LINE)
         page.ln(1)
         page.write_text(name, 10, colour, "B")
         for score, edit, remark in group:
-            _row(page, score, edit, remark, axis, colour)
-        _room(page, LINE + 1)
-        page.write_text(
-            f"Class term {number(diagnosis.class_terms[name], plus='+')}; added to the "
-            f"contributions of the symptoms, it gives the logit {number(diagnosis.logits[name], plus='+')}.",
-            8,
-            MUTED,
-            line=LINE,
-        )
+            _row(page, score, edit, remark, axis, colour, signs[name])
+        if signs[name]:
+            _room(page, LINE + 1)
+            term = number(signs[name] * diagnosis.class_terms[name], plus="+")
+            page.write_text(f"Term of the class, which no symptom explains: {term}.", 8, MUTED, line=LINE)
+    _room(page, LINE + 1)
+    total = number(diagnosis.logits[towards] - diagnosis.logits[against], plus="+")
+    page.write_text(f"All of these add up to {total} towards {towards}.", 8, MUTED, line=LINE)
 
 
 def _remarks(report: DiagnosisReport) -> list[str]:
@@ -182,9 +186,18 @@ def _remarks(report: DiagnosisReport) -> list[str]:
 
 
 def _row(
-    page: ReportPage, score: SymptomScore, edit: str | None, remark: str, axis: tuple[float, float], colour: str
+    page: ReportPage,
+    score: SymptomScore,
+    edit: str | None,
+    remark: str,
+    axis: tuple[float, float],
+    colour: str,
+    sign: int,
 ) -> None:
-    """A symptom with its bar and numbers; an edited one in bold, with a remark below."""
+    """A symptom with its bar and numbers; an edited one in bold, with a remark below.
+
+    sign: of its term in the decision; 0 where its class is neither the shown one nor the strongest other.
+    """
     x, width = COLUMNS["Symptom"]
     style = "B" if edit in ("added", "reworded") else ""
     text = f"+ {score.symptom}" if style else score.symptom
@@ -197,7 +210,8 @@ def _row(
     below = page.get_y() + 1.2
     _bar(page, top, score.similarity, axis, colour)
     percentile = "–" if score.percentile is None else f"{score.percentile:.0f}"
-    numbers = (number(score.similarity), percentile, number(score.contribution, plus="+"))
+    towards = number(sign * score.contribution, plus="+") if sign else "–"
+    numbers = (number(score.similarity), percentile, towards)
     for (x, width), text in zip(list(COLUMNS.values())[2:], numbers, strict=True):
         page.set_y(top)
         page.write_text(text, SIZE, x=x, width=width, line=LINE, align="R")
@@ -224,7 +238,8 @@ def _removed(page: ReportPage, report: DiagnosisReport) -> None:
 
 def _head(page: ReportPage) -> None:
     top = page.get_y() + 1.5
-    for title, (x, width) in COLUMNS.items():
+    for column, (x, width) in COLUMNS.items():
+        title = f"{TOWARDS} {page.towards}" if column == TOWARDS else column
         page.set_y(top)
         page.write_text(
             title, 8, MUTED, "B", x=x, width=width, align="L" if title in ("Symptom", "Similarity") else "R"

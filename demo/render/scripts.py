@@ -17,6 +17,7 @@ MODULES = (
     "strip",
     "heat",
     "pane",
+    "colour",
     "window",
     "suggest",
     "rows",

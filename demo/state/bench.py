@@ -22,7 +22,7 @@ from .rows import score_rows
 from .task_view import aurocs, axis_of, referral_of, task_descriptions
 from .tasks import Task
 from .threads import one_thread
-from .visit import Visit
+from .visit import Second, Visit
 
 PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size
 FULL = 1.5  # times an even spread of the axis's end over the cells: where the map's colours are full
@@ -80,26 +80,27 @@ def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | 
     focus = request.get("focus") or {}
     place = (focus.get("class"), focus.get("index"))
     row = next((i for i, each in enumerate(rows) if (each["class"], each["index"]) == place), None)
-    found: Json = {"fit": task.predictor.vip.backbone.resize_mode}
     if row is None:
         row = max(range(len(rows)), key=lambda i: abs(rows[i]["adds"]))
-        found["focus"] = {"class": rows[row]["class"], "index": rows[row]["index"]}
+    shown = {"class": rows[row]["class"], "index": rows[row]["index"]}
+    found: Json = {"fit": task.predictor.vip.backbone.resize_mode, "focus": shown}
     asked = read_request(task, request)
     text = task.scorer(asked.mode).encode_symptoms(asked.symptoms)[row]
     axis = axis_of(task, asked.mode)
     height, width, _ = visit.cells.shape
     words = (
-        f"Where the image matches “{rows[row]['symptom']}”: {height} × {width} cells, interpolated. "
-        "Not the outline of a lesion."
+        f"Where the image resembles “{rows[row]['symptom']}”: {height} × {width} cells, interpolated. Not the outline "
+        "of a lesion."
     )
     found |= {"cells": levels(task.scorer(asked.mode), visit.cells, visit.features, text, axis), "caption": words}
-    if visit.second is not None and visit.second[1] is not None:
-        found["second"] = levels(task.scorer(asked.mode), visit.second[1], visit.second[0], text, axis)
+    second = visit.second
+    if second is not None and second.cells is not None:
+        found["second"] = levels(task.scorer(asked.mode), second.cells, second.features, text, axis)
     return found
 
 
 def levels(scorer: Scorer, cells: Tensor, features: Tensor, text: Tensor, axis: tuple[float, float]) -> list[list[int]]:
-    """The map of one symptom as whole numbers per cell, -127 (full blue) to 127 (full orange).
+    """The map of one symptom as whole numbers per cell, -127 (less similar) to 127 (more similar).
 
     Args:
         scorer: of the mode, whose image adapter changes the cells if it has one.
@@ -133,13 +134,14 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
     date = (facts and facts.date) or UNDATED
     remarks = " ".join(image.info["remarks"])
     shown = picture(image)
+    warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
     if request.get("second"):
-        visit.second = (features, cells)
+        visit.second = Second(features, cells, warning)
         shown |= {"second": True, "labels": labels(visit.date, date), "facts": remarks}
     else:
         visit.features, visit.cells, visit.second, visit.date = features, cells, None, date
         visit.doubt = None
-        visit.warning = mismatch(facts, task_descriptions().get(task.key, {}).get("dicom"))
+        visit.warning = warning
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         shown |= {"facts": ". ".join(filter(None, (str(facts or ""), remarks))), "raw": raw}
     if request.get("second") is not True and referral_of(task.predictor.vip.card) is not None:

@@ -28,7 +28,11 @@ def score_rows(task: Task, visit: Visit, request: Json) -> Json:
     asked = read_request(task, request)
     diagnosis, text = diagnose(task, visit.features, asked)
     original = task.scorer(asked.mode).diagnose(visit.features, task.prompts(asked.mode, task.predictor.symptoms))
-    second = None if visit.second is None else diagnose(task, visit.second[0], asked)[0]
+    second, second_domain = None, None
+    if visit.second is not None:
+        second, _ = diagnose(task, visit.second.features, asked)
+        second_domain = domain(visit.second.warning, second)
+    foreign = second_domain is not None and not second_domain["in_domain"]
     changed = asked.symptoms.symptoms != task.prompts(asked.mode, task.predictor.symptoms).symptoms
     answer: Json = {
         "choice": visit.choice,
@@ -38,10 +42,14 @@ def score_rows(task: Task, visit: Visit, request: Json) -> Json:
         "probabilities": _rounded(diagnosis.probabilities.values(), 5),
         "original": _rounded(original.probabilities.values(), 5),
         "edited": changed or any(asked.findings),
-        "domain": domain(visit, diagnosis),
+        "domain": domain(visit.warning, diagnosis),
         "nearest": nearest_classes(task, visit.features),
-        "rows": rows(task, asked, diagnosis, original, text, second),
+        "direction": list(direction(task, diagnosis)),
+        "rows": rows(task, asked, diagnosis, original, text, None if foreign else second),
     }
+    if second is not None:  # of an image that is out of distribution, no number is given
+        values = None if foreign else _rounded(second.probabilities.values(), 5)
+        answer["second"] = {"probabilities": values, "domain": second_domain}
     if request.get("changes"):
         answer["neighbours"] = neighbours(task, visit.features)
         answer["changes"] = what_would_change(task, visit.features, asked, diagnosis)
@@ -50,10 +58,10 @@ def score_rows(task: Task, visit: Visit, request: Json) -> Json:
     return answer
 
 
-def domain(visit: Visit, diagnosis: Diagnosis) -> Json | None:
-    """Whether the image is in domain, and if not, why."""
-    if visit.warning:
-        return {"in_domain": False, "reason": visit.warning}
+def domain(warning: str, diagnosis: Diagnosis) -> Json | None:
+    """Whether the image is in domain, and if not, why. warning: by its DICOM header."""
+    if warning:
+        return {"in_domain": False, "reason": warning}
     if diagnosis.domain is None:
         return None
     check = diagnosis.domain
@@ -98,13 +106,22 @@ def rows(
     return found
 
 
-def signs_of(task: Task, diagnosis: Diagnosis) -> dict[str, int]:
-    """The sign of each class's terms: + for the finding or the prediction, - for the other class or the runner-up."""
+def direction(task: Task, diagnosis: Diagnosis) -> tuple[str, str]:
+    """The class that a positive number counts towards, and the one that it counts against.
+
+    Of two classes the finding and the other one; of more the predicted class and the strongest other.
+    """
     finding = finding_of(task)
     if finding is not None:
-        return {name: 1 if index == finding else -1 for index, name in enumerate(task.classes)}
-    ranked = sorted(diagnosis.logits, key=lambda name: -diagnosis.logits[name])
-    return {name: 1 if name == ranked[0] else -1 if name == ranked[1] else 0 for name in ranked}
+        return task.classes[finding], task.classes[1 - finding]
+    first, second, *_ = sorted(diagnosis.logits, key=lambda name: -diagnosis.logits[name])
+    return first, second
+
+
+def signs_of(task: Task, diagnosis: Diagnosis) -> dict[str, int]:
+    """The sign with which each class's terms count in `direction`; 0 for a class on neither side."""
+    towards, against = direction(task, diagnosis)
+    return {name: 1 if name == towards else -1 if name == against else 0 for name in diagnosis.logits}
 
 
 def distributions(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> tuple[list[Any], list[Any]]:

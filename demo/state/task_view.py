@@ -41,7 +41,6 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "classes": list(task.classes),
         "finding": finding,
         "colours": colours,
-        "adds_colours": [OTHER, FINDING],
         "strip_names": strip_names(task),
         "strip_colours": strip_colours(task),
         "scope": scope_of(task),
@@ -126,7 +125,9 @@ def legend(task: Task) -> str:
     images = ", ".join(f"{count} {name}" for count, name in zip(counts, task.classes, strict=True))
     above = "each class" if len(task.classes) == 2 else "its class above, all others below"
     optimistic = "Reference images are training images, so the AUROC is optimistically biased."
-    return f"{bars}Behind it: the reference images ({images}), {above}. {optimistic}"
+    of_class = "The AUROC is of the class, not of the finding."
+    shared = "The symptoms of a class share its weight: an edit of one changes the numbers of the others."
+    return f"{bars}Behind it: the reference images ({images}), {above}. {of_class} {optimistic} {shared}"
 
 
 def calibrated_on(card: Card | None) -> int:

@@ -78,15 +78,6 @@ class Task:
             for mode in ("symptoms", "names")
         }
 
-    def contribution_axis(self, mode: str, symptoms: SymptomSet) -> tuple[float, float]:
-        """Ends of the axis for contributions under these symptoms: what any of them reaches on a reference image."""
-        reference = self.predictor.vip.reference
-        if reference is None:
-            return (-1.0, 1.0)
-        _, terms = self.scorer(mode).terms(reference.features, self.prompts(mode, symptoms))
-        end = max(max(term.symptoms.abs().max().item(), term.token.abs().max().item()) for term in terms)
-        return (-math.ceil(end * 2) / 2, math.ceil(end * 2) / 2)
-
 
 def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
     """Load checkpoints by name; those on the same backbone share it.

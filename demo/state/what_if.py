@@ -8,11 +8,11 @@ from torch import Tensor
 
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
-from .request import ABSENT, SEEN, Asked
+from .request import SEEN, Asked
 from .task_view import finding_of
 from .tasks import Task
 
-QUANTILE = {SEEN: 0.95, ABSENT: 0.05}  # of the reference images of the symptom's class
+CLEARLY_SEEN, CLEARLY_ABSENT = 0.95, 0.05  # quantiles of the symptom's class, and of the other classes
 NEIGHBOURS = 5
 
 
@@ -26,8 +26,10 @@ def diagnose(task: Task, features: Tensor, asked: Asked) -> tuple[Diagnosis, Ten
 def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> Diagnosis:
     """The diagnosis with the visitor's own findings in place of the model's similarities.
 
-    A symptom's term of the logit is proportional to its similarity, so a finding that is seen (absent) sets the
-    similarity to the 95th (5th) percentile of the reference images of its class and scales the term with it.
+    A symptom's term of the logit is proportional to its similarity. A finding that is seen sets the similarity to the
+    95th percentile of the reference images of the symptom's class, one that is absent to the 5th percentile of those of
+    the other classes, and scales the term with it. The 5th percentile of the own class would not do: those images have
+    the finding too, and even the least similar of them can be more similar than most images without it.
     """
     bank = task.scorer(asked.mode).similarity_reference
     if bank is None or not any(asked.findings):
@@ -36,9 +38,10 @@ def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> D
     logits = dict(diagnosis.logits)
     scores: list[SymptomScore] = []
     for row, (score, finding) in enumerate(zip(diagnosis.symptoms, asked.findings, strict=True)):
-        own = known[bank.labels == asked.symptoms.classes.index(score.class_name), row]
-        if finding is not None and len(own):  # a class that the visitor added has no reference images
-            similarity = own.quantile(QUANTILE[finding]).item()
+        own = bank.labels == asked.symptoms.classes.index(score.class_name)
+        if finding is not None and own.any() and not own.all():  # a class that the visitor added has no images
+            seen = finding == SEEN
+            similarity = known[own if seen else ~own, row].quantile(CLEARLY_SEEN if seen else CLEARLY_ABSENT).item()
             weight = score.contribution / score.similarity if score.similarity else 0.0
             changed = replace(score, similarity=similarity, contribution=weight * similarity)
             logits[score.class_name] += changed.contribution - score.contribution

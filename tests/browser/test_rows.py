@@ -159,3 +159,98 @@ def test_rows_text_is_never_html(bench):
     person.write(evil, 0, PNEUMONIA)
     assert person.page.evaluate("window.harmed") is None
     assert person.errors == []
+
+
+def test_rows_one_sign_everywhere(bench):
+    """The column, its heading and the table give the same number, positive towards the finding."""
+    person = bench()
+    person.choose_example(3)
+    heads = person.page.locator(".vip-adds-head").all_inner_texts()
+    assert heads == ["towards pneumonia", "towards pneumonia"]
+    person.page.click(".vip-numbers summary")
+    table = person.page.locator(".vip-numbers table")
+    names = table.locator("thead th").all_inner_texts()
+    told = [
+        line.locator("td").nth(names.index("Towards pneumonia")).inner_text()
+        for line in table.locator("tbody tr").all()
+    ]
+    shown = person.page.locator(".vip-adds-value").all_inner_texts()
+    assert len(told) == len(shown) == len(person.scores["rows"])
+    for text, painted, row in zip(told, shown, person.scores["rows"], strict=True):
+        sign = 1 if row["class"] == "pneumonia" else -1
+        for number in (text, painted):
+            assert float(number.replace("−", "-")) == pytest.approx(sign * row["contribution"], abs=0.006)
+
+
+def test_rows_of_more_classes_say_towards_and_against_which(bench, xrays):
+    person = bench()
+    person.page.locator(".vip-task").select_option("knee_osteoarthritis")
+    person.upload(xrays[0])
+    towards, against = person.scores["direction"]
+    assert set(person.page.locator(".vip-adds-head").all_inner_texts()) == {f"towards {towards}"}
+    expect(person.page.locator(".vip-reading-note")).to_contain_text(f"towards {towards}, against {against}")
+    for row, value in zip(person.scores["rows"], person.page.locator(".vip-adds-value").all_inner_texts(), strict=True):
+        assert (value == "–") == (row["class"] not in (towards, against))
+
+
+def test_rows_not_seen_argues_against_the_disease(bench):
+    person = bench()
+    person.choose_example(3)
+    assert person.probability > 0.9
+    for index in range(len(person.texts(PNEUMONIA))):
+        person.row(index, PNEUMONIA).locator("select").select_option("absent")
+    person.settle()
+    assert person.probability < 0.5
+    values = person.page.locator(".vip-group").nth(PNEUMONIA).locator(".vip-adds-value").all_inner_texts()
+    assert all(value.startswith("−") for value in values)
+
+
+def test_rows_the_auroc_of_a_line_without_labels_is_of_the_class(bench):
+    person = bench()
+    person.choose_example(3)
+    expect(person.page.locator(".vip-auroc", has_text="of class")).to_have_count(0)
+    person.write("pleural effusion on one side", 0, PNEUMONIA)
+    cell = person.row(0, PNEUMONIA).locator(".vip-auroc")
+    expect(cell).to_contain_text("of class")
+    assert "not of this finding" in cell.get_attribute("title")
+
+
+def test_rows_say_that_a_bar_detects_nothing(bench):
+    person = bench()
+    expect(person.page.locator(".vip-rows")).to_contain_text("it does not detect a finding")
+
+
+def test_rows_a_tap_on_a_bar_selects_the_row_and_its_map_without_the_keyboard(bench):
+    person = bench(width=390, height=844, has_touch=True, is_mobile=True)
+    person.choose_example(3)
+    person.settle()
+    for index in (2, 4):
+        row = person.row(index, PNEUMONIA)
+        row.locator(".vip-strip").tap()
+        expect(person.page.locator(".vip-map-caption")).to_contain_text(person.texts(PNEUMONIA)[index])
+        expect(person.page.locator(".vip-focused")).to_have_count(1)
+        assert row.evaluate("node => node.classList.contains('vip-focused')")
+        assert person.page.evaluate("document.activeElement.tagName") != "TEXTAREA"
+        expect(row.locator(".vip-auroc")).to_be_visible()
+
+
+def test_rows_the_highlighted_one_is_that_of_the_map_while_a_new_one_is_written(bench):
+    person = bench()
+    person.choose_example(3)
+    person.page.locator(".vip-add").nth(PNEUMONIA).click()
+    person.settle()
+    for text in ("", "o", "opacity"):
+        if text:
+            person.write(text, len(person.texts(PNEUMONIA)) - 1, PNEUMONIA)
+        person.settle()
+        marked = person.page.locator(".vip-focused textarea").input_value()
+        assert f"“{marked}”" in person.page.inner_text(".vip-map-caption")
+    assert marked == "opacity"
+
+
+def test_rows_have_headings_on_a_phone(bench):
+    person = bench(width=390, height=844)
+    person.choose_example(3)
+    for head in (".vip-axis", ".vip-adds-head", ".vip-finding-head"):
+        expect(person.page.locator(head).first).to_be_visible()
+    assert person.row(0).locator("select").evaluate("box => box.selectedOptions[0].text") == "by the model"

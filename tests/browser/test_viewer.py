@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from vip_core.utils.paths import PROJECT
+
 pytestmark = pytest.mark.slow
 
 DROP = """([name, type, data, where]) => {
@@ -161,6 +163,109 @@ def test_viewer_compares_two_images(bench, xrays):
     person.page.click(".vip-remove-second")
     person.wait(lambda: "Second image" not in person.page.inner_text(".vip-numbers table"))
     assert person.probability == first
+
+
+def test_viewer_each_of_two_images_has_its_own_answer(bench, xrays):
+    person = bench()
+    person.upload(xrays[0])
+    alone = person.probability
+    person.upload(xrays[3])
+    person.page.locator(".vip-tools input[type=file]").nth(2).set_input_files(xrays[0])
+    answers = person.page.locator(".vip-pane-answer")
+    expect(answers.nth(1)).to_contain_text("pneumonia")
+    assert person.scores["second"]["probabilities"][1] == pytest.approx(alone, abs=1e-4)
+    shown = [person.probability, alone]
+    for text, value in zip(answers.all_inner_texts(), shown, strict=True):
+        per_cent = "over 99 %" if value > 0.995 else "under 1 %" if value < 0.005 else f"{100 * value:.0f} %"
+        assert text == f"pneumonia {per_cent}"
+    expect(person.page.locator(".vip-pane-check")).to_have_text(["Resembles the reference images"] * 2)
+    person.page.click(".vip-remove-second")
+    expect(person.page.locator(".vip-panes-words")).to_be_hidden()
+
+
+def test_viewer_says_that_a_second_image_is_out_of_distribution_and_gives_no_number(bench, xrays):
+    person = bench()
+    person.upload(xrays[3])
+    stranger = next((PROJECT / "assets" / "examples" / "melanoma").glob("*.jpg"))
+    person.page.locator(".vip-tools input[type=file]").nth(2).set_input_files(stranger)
+    expect(person.page.locator(".vip-pane-answer").nth(1)).to_have_text("No result")
+    expect(person.page.locator(".vip-pane-check").nth(1)).to_contain_text("Out of distribution")
+    expect(person.page.locator(".vip-pane-answer").first).to_contain_text("pneumonia")
+    assert person.scores["second"]["probabilities"] is None
+    person.page.click(".vip-numbers summary")
+    assert "Second image" not in person.page.inner_text(".vip-numbers table")
+
+
+def test_viewer_two_images_have_the_width_of_a_phone(bench, xrays):
+    person = bench(width=390, height=844)
+    person.upload(xrays[3])
+    person.page.locator(".vip-tools input[type=file]").nth(2).set_input_files(xrays[0])
+    expect(person.page.locator(".vip-pane-answer").nth(1)).to_contain_text("pneumonia")
+    for pane in person.page.locator(".vip-pane").all():
+        assert pane.bounding_box()["width"] >= 165
+    words = person.page.locator(".vip-panes-words").bounding_box()
+    assert all(
+        box.bounding_box()["y"] + box.bounding_box()["height"] <= words["y"] + 1
+        for box in person.page.locator(".vip-pane").all()
+    )
+
+
+def test_viewer_the_map_has_a_key_and_no_colour_of_a_class(bench):
+    person = bench()
+    person.choose_example(3)
+    expect(person.page.locator(".vip-map-key")).to_contain_text("less")
+    expect(person.page.locator(".vip-map-key")).to_contain_text("more similar")
+    expect(person.page.locator(".vip-map-caption")).to_contain_text("Where the image resembles “")
+    hues = person.page.evaluate(
+        """async () => {
+            const map = new Image()
+            map.src = document.querySelector(".vip-map").src
+            await map.decode()
+            const canvas = document.createElement("canvas")
+            canvas.width = map.width; canvas.height = map.height
+            const context = canvas.getContext("2d")
+            context.drawImage(map, 0, 0)
+            const data = context.getImageData(0, 0, map.width, map.height).data, found = new Set()
+            for (let i = 0; i < data.length; i += 4)
+              if (data[i + 3] > 60) {
+                const [r, g, b] = data.slice(i, i + 3)
+                found.add(b < g && g > 0.7 * r ? "yellow" : g < r && g < b ? "purple" : [r, g, b].join())
+              }
+            return [...found]
+        }"""
+    )
+    assert hues and set(hues) <= {"yellow", "purple"}
+
+
+def test_viewer_an_image_in_colour_keeps_its_colours(bench):
+    person = bench()
+    person.page.locator(".vip-task").select_option("melanoma")
+    person.choose_example(0)
+    box = person.page.locator(".vip-tools input[type=checkbox]")
+    expect(box).not_to_be_checked()
+    box.check()
+    expect(person.page.locator(".vip-map-caption")).to_contain_text("Where the image resembles")
+    assert person.page.locator(".vip-picture").first.evaluate("node => getComputedStyle(node).filter") == "none"
+    person.choose_example(1)
+    expect(box).to_be_checked()  # the person has asked for it
+
+
+def test_viewer_tools_are_all_in_sight_on_a_phone(bench):
+    person = bench(width=390, height=844)
+    for tool in person.page.locator(".vip-tools button:visible").all():
+        box = tool.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_viewer_full_screen_is_left_by_a_button(bench):
+    person = bench(width=390, height=844)
+    person.choose_example(0)
+    leave = person.page.get_by_role("button", name="Leave full screen")
+    expect(leave).to_be_hidden()
+    person.page.click(".vip-full")
+    expect(leave).to_be_visible()
+    leave.click()
+    expect(leave).to_be_hidden()
 
 
 def test_viewer_a_broken_file_is_one_sentence(bench, tmp_path):

@@ -50,36 +50,6 @@ def test_without_a_reference_bank_a_bar_has_its_number_only():
     assert "0.31" in texts(symptom_chart(diagnosis(score(percentile=None)), AXIS))
 
 
-def test_percentiles_stand_on_an_axis_of_a_hundred():
-    chart = symptom_chart(diagnosis(score(percentile=25.0), score(percentile=100.0)), (0.0, 100.0), "percentile")
-    quarter, whole = bars(chart)
-    assert quarter[1] - quarter[0] == pytest.approx((whole[1] - whole[0]) / 4)
-    assert "higher than 25 % of reference images" in texts(chart) and "50 %" in texts(chart)
-
-
-def test_of_two_classes_contributions_are_signed_by_what_they_do_to_the_decision():
-    """So that all bars sum to the difference of the logits."""
-    scores = (score(name="normal lung", contribution=0.5), score(contribution=1.25))
-    chart = symptom_chart(
-        diagnosis(*scores, terms={"normal lung": -0.25, "pneumonia": 0.125}), (-2.0, 2.0), "contribution"
-    )
-    zero = WIDTH / 2
-    lengths = [(left + right - 2 * zero) / (WIDTH - 2 * MARGIN) * 4 for left, right in bars(chart)]
-    assert lengths == pytest.approx([-0.5, 0.25, 1.25, 0.125])
-    assert sum(lengths) == pytest.approx((1.25 + 0.125) - (0.5 - 0.25))
-    words = texts(chart)
-    assert {"−0.50, against pneumonia", "+0.25, for pneumonia", "+1.25, for pneumonia"} <= set(words)
-    assert words.count("Class term (not explained by any symptom)") == 2
-
-
-def test_of_three_classes_each_contribution_speaks_for_its_own():
-    three = diagnosis(
-        score(name="a", contribution=0.5), score(name="b", contribution=-1.0), classes=("a", "b", "pneumonia")
-    )
-    words = texts(symptom_chart(three, (-2.0, 2.0), "contribution"))
-    assert "+0.50, for a" in words and "−1.00, against b" in words
-
-
 @pytest.mark.parametrize(
     ("separation", "words", "weak"),
     [
@@ -121,24 +91,17 @@ def test_a_line_that_stays_has_no_outline_and_a_new_one_is_called_new():
     assert "New: barely discriminates, AUROC 0.55" in texts(chart) and "AUROC 0.90" in texts(chart)
 
 
-def test_percentile_and_contribution_shift_too():
-    now, then = score(percentile=60.0, contribution=0.5), score(percentile=40.0, contribution=-0.5)
-    assert "higher than 60 % of reference images, was 40 %" in texts(
-        symptom_chart(diagnosis(now), (0.0, 100.0), "percentile", before=[then])
-    )
-    chart = symptom_chart(
-        diagnosis(now, terms={"pneumonia": 0.2}), (-1.0, 1.0), "contribution", [then], None, {"pneumonia": 0.1}
-    )
-    assert "+0.50, was −0.50, for pneumonia" in texts(chart) and "+0.20, was +0.10, for pneumonia" in texts(chart)
-    assert len(ghosts(chart)) == 2
-
-
 def test_an_outline_stands_out_from_the_bars():
     (outline,) = (box for box in symptom_chart(diagnosis(score()), AXIS, before=[score(0.1)]).boxes if box.outline)
     assert outline.colour == INK and outline.height > 9
 
 
 # ---- where it stands
+
+
+def test_bars_have_the_colours_of_their_classes():
+    chart = symptom_chart(diagnosis(score(name="normal lung"), score()), AXIS, colours=("#111111", "#222222"))
+    assert [box.colour for box in chart.boxes if box.colour in ("#111111", "#222222")] == ["#111111", "#222222"]
 
 
 def test_bars_are_grouped_by_class_in_order():
@@ -185,13 +148,9 @@ def test_text_has_12_pixels_on_a_phone():
 def test_text_is_no_wider_than_the_chart():
     """wrap() cuts what is wider, so that nothing of what a bar says may be cut in the longest case."""
     long = score(-0.123, 100.0, symptom="opacity in the lung " * 30)
-    for kind in ("similarity", "percentile", "contribution"):
-        chart = symptom_chart(
-            diagnosis(long), (-1.0, 100.0), kind, before=[replace(long, similarity=-0.4, percentile=99.0)],
-            separations=[0.5],
-        )  # fmt: skip
-        for text in chart.words[1:]:
-            assert wrap(text.text, WIDTH, text.size, most=9) == [text.text]
-            assert "…" not in text.text or "lung" in text.text
+    before = replace(long, similarity=-0.4, percentile=99.0)
+    for text in symptom_chart(diagnosis(long), (-1.0, 1.0), before=[before], separations=[0.5]).words[1:]:
+        assert wrap(text.text, WIDTH, text.size, most=9) == [text.text]
+        assert "…" not in text.text or "lung" in text.text
     new = symptom_chart(diagnosis(long), AXIS, before=[None], separations=[0.5])
     assert "New: barely discriminates, AUROC 0.50" in texts(new)

@@ -56,9 +56,13 @@ def test_one_page_says_what_the_page_says(make, task, features):
     for score in diagnosis.symptoms:
         percentile = f"{score.percentile:.0f}"
         assert score.symptom in text
-        number, contribution = (f"{n:.2f}".replace("-", "−") for n in (score.similarity, score.contribution))
-        sign = "+" if score.contribution >= 0.005 else ""
-        assert f"{score.symptom} {number} {percentile} {sign}{contribution}".replace("−0.00", "0.00") in text
+        towards = score.contribution if score.class_name == "pneumonia" else -score.contribution
+        number, shown = (f"{n:.2f}".replace("-", "−") for n in (score.similarity, towards))
+        sign = "+" if towards >= 0.005 else ""
+        assert f"{score.symptom} {number} {percentile} {sign}{shown}".replace("−0.00", "0.00") in text
+    assert "negative is towards normal lung" in text
+    total = diagnosis.logits["pneumonia"] - diagnosis.logits["normal lung"]
+    assert f"add up to {total:+.2f} towards pneumonia".replace("-", "−") in text
     assert f"distance {diagnosis.domain.score:.3f}" in text
     assert f"vip_core {__version__}" in text and task.predictor.vip.backbone.fingerprint in text
     assert task.predictor.vip.card.date[:10] in text and made.date in text
@@ -126,7 +130,7 @@ def test_sixty_four_symptoms_a_class_go_on_on_further_pages(make):
         for i in range(64):
             assert sum(f"+ {name} sign {i} of a long list" in page for page in text) == 1
     for number, page in enumerate(text, 1):
-        assert f"Page {number} of {len(text)}" in page and DISCLAIMER in page and "Contribution" in page
+        assert f"Page {number} of {len(text)}" in page and DISCLAIMER in page and "Towards pneumonia" in page
 
 
 def test_any_text_can_be_written_and_what_the_font_lacks_is_marked(make, boxes):

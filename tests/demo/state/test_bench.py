@@ -68,7 +68,7 @@ def test_answer_map_of_the_focused_row_has_its_evidence(task, visited):
     terms = evidence.evidence(visit.cells, task.predictor.encode_symptoms(task.predictor.symptoms)[row : row + 1])[0]
     shown = torch.tensor(found["cells"], dtype=torch.float32)
     assert torch.equal(shown.sign()[terms.abs() > 0.01], terms.sign()[terms.abs() > 0.01])
-    assert "focus" not in found and task.predictor.symptoms.symptoms[1][2] in found["caption"]
+    assert found["focus"] == focus and task.predictor.symptoms.symptoms[1][2] in found["caption"]
 
 
 def test_answer_map_follows_the_strongest_reason_until_a_row_is_chosen(task, visited):

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from demo.state.bench import rescore
+from demo.state.library_tasks import library_tasks
 from demo.state.request import read_request
 from demo.state.rows import distributions, note, score_rows
 from demo.state.task_view import aurocs, cutoffs, finding_of, task_config
-from demo.state.visit import Visit
+from demo.state.visit import Second, Visit
 from demo.state.what_if import diagnose, what_would_change
 from vip_core.errors import SymptomError
 
@@ -102,14 +103,16 @@ def test_score_refuses_what_cannot_be_scored(task, visit, change, words):
 # ---- what if
 
 
-def test_finding_sets_the_similarity_and_moves_the_logit_by_its_weight(task, features):
+@pytest.mark.parametrize(("finding", "label", "share"), [("seen", 1, 0.95), ("absent", 0, 0.05)])
+def test_finding_sets_the_similarity_and_moves_the_logit_by_its_weight(task, features, finding, label, share):
+    """Seen: as in the images of the class that show it clearly; absent: as in those of the other class that lack it."""
     request = asked_for(task)
     plain, text = diagnose(task, features, read_request(task, request))
     row = len(task.predictor.symptoms.symptoms[0])
-    request["lists"]["pneumonia"][0]["finding"] = "seen"
+    request["lists"]["pneumonia"][0]["finding"] = finding
     found, _ = diagnose(task, features, read_request(task, request))
     bank = task.predictor.vip.reference
-    wanted = bank.similarities(text)[bank.labels == 1, row].quantile(0.95).item()
+    wanted = bank.similarities(text)[bank.labels == label, row].quantile(share).item()
     before, after = plain.symptoms[row], found.symptoms[row]
     assert after.similarity == pytest.approx(wanted)
     assert after.contribution / after.similarity == pytest.approx(before.contribution / before.similarity)
@@ -117,6 +120,68 @@ def test_finding_sets_the_similarity_and_moves_the_logit_by_its_weight(task, fea
     assert found.logits["pneumonia"] == pytest.approx(plain.logits["pneumonia"] + moved, abs=1e-4)
     logits = torch.tensor(list(found.logits.values())) / task.predictor.temperature
     assert list(found.probabilities.values()) == pytest.approx(logits.softmax(-1).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("key", ["pneumonia", "melanoma"])
+def test_finding_counts_for_what_it_says(tasks, key):
+    """A row that is seen counts for its class and one that is not seen against it, whatever the image."""
+    task = tasks[key]
+    bank = task.predictor.vip.reference
+    for features in bank.features[:: len(bank.labels) // 8]:
+        for name in task.classes:
+            for finding, sign in (("seen", 1), ("absent", -1)):
+                request = asked_for(task)
+                for row in request["lists"][name]:
+                    row["finding"] = finding
+                found = score_rows(task, Visit(choice=1, features=features), request)
+                assert all(row["contribution"] * sign > 0 for row in found["rows"] if row["class"] == name)
+
+
+def test_finding_not_seen_argues_against_the_disease(task):
+    """With all signs of pneumonia set to “not seen”, images of pneumonia move clearly towards normal."""
+    bank = task.predictor.vip.reference
+    request = asked_for(task)
+    for row in request["lists"]["pneumonia"]:
+        row["finding"] = "absent"
+    for features in bank.features[bank.labels == 1][::30]:
+        visit = Visit(choice=1, features=features)
+        before = score_rows(task, visit, asked_for(task))["probabilities"][1]
+        after = score_rows(task, visit, request)["probabilities"][1]
+        assert after < 0.5 and after < before - 0.3
+
+
+def test_direction_of_two_classes_is_towards_the_finding(task, visit):
+    found = score_rows(task, visit, asked_for(task))
+    assert found["direction"] == ["pneumonia", "normal lung"]
+    for row in found["rows"]:
+        assert row["adds"] == (1 if row["class"] == "pneumonia" else -1) * row["contribution"]
+
+
+def test_direction_of_more_classes_is_the_shown_one_against_the_strongest_other(tasks, features):
+    task = library_tasks(tasks)["knee_osteoarthritis"]
+    found = score_rows(task, Visit(choice=1, features=features), asked_for(task, "symptoms"))
+    ranked = sorted(zip(found["probabilities"], task.classes, strict=True), reverse=True)
+    assert found["direction"] == [name for _, name in ranked[:2]]
+    sign = dict(zip(found["direction"], (1, -1), strict=True))
+    assert all(row["adds"] == sign.get(row["class"], 0) * row["contribution"] for row in found["rows"])
+
+
+def test_score_rows_give_a_second_image_its_own_answer(tasks, task, features):
+    other = task.predictor.vip.reference.features[0]
+    visit = Visit(choice=1, features=features, second=Second(other, None))
+    found = score_rows(task, visit, asked_for(task))
+    alone = score_rows(task, Visit(choice=1, features=other), asked_for(task))
+    assert found["second"] == {"probabilities": alone["probabilities"], "domain": alone["domain"]}
+    assert [row["second"] for row in found["rows"]] == [row["similarity"] for row in alone["rows"]]
+
+
+def test_score_rows_give_no_number_of_a_second_image_out_of_distribution(tasks, task, features):
+    stranger = tasks["melanoma"].predictor.encode(tasks["melanoma"].examples[0][0])
+    for second in (Second(stranger, None), Second(features, None, "This is a CT image.")):
+        found = score_rows(task, Visit(choice=1, features=features, second=second), asked_for(task))
+        assert found["second"]["probabilities"] is None and found["second"]["domain"]["in_domain"] is False
+        assert found["second"]["domain"]["reason"]
+        assert not any("second" in row for row in found["rows"]) and found["domain"]["in_domain"]
 
 
 def test_finding_unknown_leaves_the_symptom_out(task, visit):
