@@ -6,7 +6,7 @@ from io import StringIO
 
 from .cohort import CohortRow, Results
 
-HEADERS = ["Image", "Class", "Probability", "Domain", "Label", "Remark"]
+HEADERS = ["Image", "Class", "Probability of the finding", "Domain", "Label", "Remark"]
 KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
 ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
 OF_CLASS = "class "  # with the class's index
@@ -20,9 +20,9 @@ def table_rows(
 ) -> list[list[str | float | None]]:
     """The cells of HEADERS of the images whose name holds `search` and that are of the kind `which`, in an order.
 
-    positive: the class that FINDING sorts by.
+    positive: the class that FINDING sorts by, and whose probability is given.
     """
-    return [_cells(results.rows[i], results.classes) for i in places(results, search, which, order, positive)]
+    return [_cells(results.rows[i], results.classes, positive) for i in places(results, search, which, order, positive)]
 
 
 def places(results: Results, search: str = "", which: str = ALL, order: str = UPLOADED, positive: int = 0) -> list[int]:
@@ -56,12 +56,14 @@ def _is_of(row: CohortRow, which: str) -> bool:
     }.get(which, True)
 
 
-def _cells(row: CohortRow, classes: tuple[str, ...]) -> list[str | float | None]:
+def _cells(row: CohortRow, classes: tuple[str, ...], positive: int) -> list[str | float | None]:
+    """The probability is of the finding; of more than two classes, where there is none, of the class itself."""
     prediction = row.prediction
+    of = positive if len(classes) == 2 else prediction
     return [
         row.image,
         "" if prediction is None else classes[prediction],
-        None if prediction is None or row.known is False else round(row.probabilities[prediction], 3),
+        None if of is None or not row.probabilities or row.known is False else round(row.probabilities[of], 3),
         {True: KNOWN, False: UNLIKE, None: ""}[row.known],
         "" if row.label is None else classes[row.label],
         row.error or (WRONG if row.wrong else ""),

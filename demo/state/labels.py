@@ -13,6 +13,7 @@ from .archive import shown_name
 
 MAX_LABEL_BYTES = 2**20  # 500 lines have 50,000
 NEEDED = ("image", "label")
+SEPARATORS = ",;\t"  # a spreadsheet writes semicolons where the comma is the decimal sign
 MAX_UNKNOWN = 40  # labels that are asked for; more are no classes
 
 LabelMeanings = Mapping[str, int]  # class key of a label -> index into the classes, as the visitor says
@@ -56,9 +57,14 @@ def read_labels(path: Path, called: str) -> Labels:
     if path.stat().st_size > MAX_LABEL_BYTES:
         raise DataError(f"{file} is larger than {MAX_LABEL_BYTES // 2**20} MB; give only the columns image and label.")
     try:
-        header = {_key(name): name for name in read_header(path)}
+        header = {_key(name): name for name in read_header(path, SEPARATORS)}
+        if not all(name in header for name in NEEDED):
+            raise DataError(
+                f"{file} needs the columns image and label. Its first line has: {', '.join(header.values())}. Separate "
+                "columns with commas, semicolons or tabs."
+            )
         image, label = (header.get(name, name) for name in NEEDED)
-        records = read_csv(path, (image, label))
+        records = read_csv(path, (image, label), SEPARATORS)
     except DataError as error:
         raise DataError(str(error).replace(str(path), file)) from None
     if not records:

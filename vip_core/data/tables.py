@@ -4,6 +4,7 @@ import csv
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from vip_core.errors import DataError
 
@@ -45,15 +46,24 @@ def images_in(parent: Path, endings: set[str]) -> list[Path]:
     return images
 
 
-def read_csv(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+def separator(file: TextIO, allowed: str) -> str:
+    """What separates the cells of an open CSV file: the most frequent of `allowed` in its first line."""
+    first = file.readline()
+    file.seek(0)
+    return max(allowed, key=first.count)
+
+
+def read_csv(path: Path, needed: Sequence[str], separators: str = ",") -> list[tuple[int, dict[str, str]]]:
     """(line number, column -> cell) of each line that is not blank; cells missing at the end of a line are empty.
+
+    separators: the characters of which one may separate the cells.
 
     Raises DataError: a column of `needed` is missing, a line is too long, the file is not CSV in UTF-8.
     """
     table, reader = [], csv.reader(())
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, delimiter=separator(file, separators))
             header = [cell.strip() for cell in next(reader, [])]
             if twice := sorted({name for name in header if name and header.count(name) > 1}):
                 raise DataError(f"{path} has the columns {twice} twice; give each column a name of its own.")
@@ -91,11 +101,11 @@ def listed_image(image: Path, source: Path, line: int, seen: dict[Path, int]) ->
     return image
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: Path, separators: str = ",") -> list[str]:
     """The names of a CSV file's columns. Raises DataError."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return [cell.strip() for cell in next(csv.reader(file), [])]
+            return [cell.strip() for cell in next(csv.reader(file, delimiter=separator(file, separators)), [])]
     except (UnicodeDecodeError, csv.Error):
         raise DataError(f"{path} is not UTF-8 text; save it again as CSV in UTF-8.") from None
     except OSError as error:

@@ -218,18 +218,25 @@ def test_each_thing_that_does_not_fit_is_said_in_one_sentence():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("image;label\na;b\n", "lacks the columns ['image', 'label']"),
+        ("file;diagnosis\na;b\n", "needs the columns image and label. Its first line has: file, diagnosis. Separate"),
         ("image,label\n", "has no rows below its header"),
         ("image,label\na,b,c\n", "has 3 cells"),
         (b"image,label\n\xff\xfe\n", "is not UTF-8"),
         ("image,label\n" + "a,b\n" * 300_000, "is larger than 1 MB"),
-        ("", "lacks the columns"),
+        ("", "needs the columns image and label"),
     ],
 )
 def test_a_labels_file_that_cannot_be_used_says_why_without_its_folder(tmp_path, text, words):
     with pytest.raises(DataError, match=re.escape(words)) as error:
         read_labels(write(tmp_path, text), "../../mine.csv")
     assert "mine.csv" in str(error.value) and str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_labels_file_may_separate_cells_as_spreadsheets_do(tmp_path, separator):
+    lines = [("image", "label", "age"), ("a.png", "pneumonia", "3,5" if separator != "," else "3")]
+    labels = read_labels(write(tmp_path, "\n".join(map(separator.join, lines)) + "\n"), "mine.csv")
+    assert [each[1:] for each in labels.lines] == [("a.png", "pneumonia")] and "age" in labels.details[0]
 
 
 def test_labels_that_are_not_here_any_more_are_no_labels(tasks):
@@ -348,9 +355,9 @@ def test_the_table_is_searched_narrowed_and_sorted(results):
 
 
 def test_an_image_unlike_the_known_ones_has_no_probability_in_the_table(results):
-    seen = {cells[0]: cells for cells in table_rows(results)}
+    seen = {cells[0]: cells for cells in table_rows(results, positive=1)}
     for row in results.rows:
-        shown = None if row.error or not row.known else round(max(row.probabilities), 3)
+        shown = None if row.error or not row.known else round(row.probabilities[1], 3)  # of the finding, in every row
         assert seen[row.image][2] == shown
     assert {row.known for row in results.rows} >= {True, False}
 
