@@ -16,9 +16,9 @@ FACES = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
 MISSING = "\ufffd"  # marks a character that the font lacks
 PAGES = "{number of pages}"  # fpdf2 puts the number in its place; in other texts it is taken apart
 MARGIN, BOTTOM = 15, 24  # mm
-WIDTH, HEIGHT = 210, 297  # A4
+PAGE_WIDTH, PAGE_HEIGHT = 210, 297  # A4
 LINE = 4.1  # mm, from line to line of the table
-INK, MUTED = "#1b1f24", "#4b5563"
+PAGE_INK, PAGE_MUTED = "#1b1f24", "#4b5563"
 
 
 class ReportPage(FPDF):
@@ -44,17 +44,17 @@ class ReportPage(FPDF):
         """Called by fpdf2 at the end of each page."""
         self.set_y(-BOTTOM + 5)
         missing = f" “{MISSING}” marks a character that is missing in this font." if self._lacking else ""
-        self.write_text(self._foot + missing, 7, MUTED, line=3.4)
-        self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {PAGES}", 7, MUTED, "B", line=3.4)
+        self.write_text(self._foot + missing, 7, PAGE_MUTED, line=3.4)
+        self.write_text(f"{DISCLAIMER} Page {self.page_no()} of {PAGES}", 7, PAGE_MUTED, "B", line=3.4)
 
     def write_text(
         self,
         text: str,
         size: float,
-        colour: str = INK,
+        colour: str = PAGE_INK,
         style: str = "",
         x: float = MARGIN,
-        width: float = WIDTH - 2 * MARGIN,
+        width: float = PAGE_WIDTH - 2 * MARGIN,
         line: float | None = None,
         align: str = "L",
     ) -> None:

@@ -21,7 +21,7 @@ from .answer_words import (
 )
 from .cards import OUT_OF_DISTRIBUTION, how_far_to_trust
 from .numbers import axis_end, number, per_cent
-from .pdf_page import BOTTOM, HEIGHT, INK, LINE, MARGIN, MUTED, WIDTH, ReportPage
+from .pdf_page import BOTTOM, LINE, MARGIN, PAGE_HEIGHT, PAGE_INK, PAGE_MUTED, PAGE_WIDTH, ReportPage
 
 PICTURE = 68  # mm, the longer side at most
 SIZE = 8.5  # points, of the table's text
@@ -64,7 +64,7 @@ def _foot(report: DiagnosisReport) -> str:
 def _top(page: ReportPage, report: DiagnosisReport) -> None:
     """Title and date; the picture, and beside it the prediction."""
     page.write_text("Report of visual symptoms", 16, style="B")
-    page.write_text(f"{report.date}.  {DISCLAIMER}", 9, MUTED, "B")
+    page.write_text(f"{report.date}.  {DISCLAIMER}", 9, PAGE_MUTED, "B")
     page.ln(3)
     top = page.get_y()
     x, bottom = MARGIN, top
@@ -77,17 +77,17 @@ def _top(page: ReportPage, report: DiagnosisReport) -> None:
         x, bottom = MARGIN + width * scale + 7, top + height * scale
     page.set_y(top)
 
-    def beside(text: str, size: float, colour: str = INK, style: str = "") -> None:
-        page.write_text(text, size, colour, style, x=x, width=WIDTH - MARGIN - x)
+    def beside(text: str, size: float, colour: str = PAGE_INK, style: str = "") -> None:
+        page.write_text(text, size, colour, style, x=x, width=PAGE_WIDTH - MARGIN - x)
 
     view, diagnosis, answer = report.view, report.view.diagnosis, report.answer
-    beside(view.task.label, 10, MUTED)
-    beside(f"Method: {report.method}", 9, MUTED)
+    beside(view.task.label, 10, PAGE_MUTED)
+    beside(f"Method: {report.method}", 9, PAGE_MUTED)
     page.ln(2)
     if view.in_domain:
         if answer is not None and view.task.predictor.vip.card is not None:
             beside(f"{answer.name} {per_cent(answer.probability)}", 18, style="B")
-            beside(side_words(answer), 10, WARNING if answer.side == "above" else INK, "B")
+            beside(side_words(answer), 10, WARNING if answer.side == "above" else PAGE_INK, "B")
             page.ln(1)
         else:
             beside(diagnosis.prediction, 18, style="B")
@@ -96,7 +96,7 @@ def _top(page: ReportPage, report: DiagnosisReport) -> None:
             beside(f"{per_cent(value)}  {name}", 10, style=style)
         page.ln(1)
         if answer is not None and answer.prevalence is not None:
-            beside("These two are as calibrated, without the prevalence of the clinic.", 8, MUTED)
+            beside("These two are as calibrated, without the prevalence of the clinic.", 8, PAGE_MUTED)
         if view.edited:
             first = view.original.prediction
             share = per_cent(view.original.probabilities[first])
@@ -104,7 +104,7 @@ def _top(page: ReportPage, report: DiagnosisReport) -> None:
     else:
         beside(OUT_OF_DISTRIBUTION, 14, WARNING, "B")
     page.ln(2)
-    beside(_domain(report), 8.5, MUTED)
+    beside(_domain(report), 8.5, PAGE_MUTED)
     page.set_y(max(page.get_y(), bottom) + 4)
 
 
@@ -154,7 +154,7 @@ def _table(page: ReportPage, report: DiagnosisReport) -> None:
         f"{towards}: what the symptom adds to the logit of {towards} less that of {against}; negative is towards "
         f"{against}.",
         8,
-        MUTED,
+        PAGE_MUTED,
     )
     _head(page)
     rows = zip(diagnosis.symptoms, report.edits, _remarks(report), strict=True)
@@ -169,10 +169,10 @@ def _table(page: ReportPage, report: DiagnosisReport) -> None:
         if signs[name]:
             _room(page, LINE + 1)
             term = number(signs[name] * diagnosis.class_terms[name], plus="+")
-            page.write_text(f"Term of the class, which no symptom explains: {term}.", 8, MUTED, line=LINE)
+            page.write_text(f"Term of the class, which no symptom explains: {term}.", 8, PAGE_MUTED, line=LINE)
     _room(page, LINE + 1)
     total = number(diagnosis.logits[towards] - diagnosis.logits[against], plus="+")
-    page.write_text(f"All of these add up to {total} towards {towards}.", 8, MUTED, line=LINE)
+    page.write_text(f"All of these add up to {total} towards {towards}.", 8, PAGE_MUTED, line=LINE)
 
 
 def _remarks(report: DiagnosisReport) -> list[str]:
@@ -206,7 +206,7 @@ def _row(
     top = page.get_y()
     page.write_text(text, SIZE, style=style, width=width, line=LINE)
     if remark:
-        page.write_text(remark, SIZE, MUTED, width=width, line=LINE)
+        page.write_text(remark, SIZE, PAGE_MUTED, width=width, line=LINE)
     below = page.get_y() + 1.2
     _bar(page, top, score.similarity, axis, colour)
     percentile = "–" if score.percentile is None else f"{score.percentile:.0f}"
@@ -233,7 +233,7 @@ def _removed(page: ReportPage, report: DiagnosisReport) -> None:
         _room(page, 5 + LINE)
         page.write_text("Removed from the original lists", 9, style="B")
         for name, line in report.removed:
-            page.write_text(f"− {line} ({name})", SIZE, MUTED, line=LINE)
+            page.write_text(f"− {line} ({name})", SIZE, PAGE_MUTED, line=LINE)
 
 
 def _head(page: ReportPage) -> None:
@@ -242,16 +242,16 @@ def _head(page: ReportPage) -> None:
         title = f"{TOWARDS} {page.towards}" if column == TOWARDS else column
         page.set_y(top)
         page.write_text(
-            title, 8, MUTED, "B", x=x, width=width, align="L" if title in ("Symptom", "Similarity") else "R"
+            title, 8, PAGE_MUTED, "B", x=x, width=width, align="L" if title in ("Symptom", "Similarity") else "R"
         )
     page.set_draw_color(TRACK)
-    page.line(MARGIN, page.get_y() + 0.5, WIDTH - MARGIN, page.get_y() + 0.5)
+    page.line(MARGIN, page.get_y() + 0.5, PAGE_WIDTH - MARGIN, page.get_y() + 0.5)
     page.set_y(page.get_y() + 1)
 
 
 def _room(page: ReportPage, height: float) -> None:
     """Start another page where `height` mm do not fit on this one."""
-    if page.get_y() + height > HEIGHT - BOTTOM:
+    if page.get_y() + height > PAGE_HEIGHT - BOTTOM:
         page.add_page()
         _head(page)
 
@@ -264,5 +264,5 @@ def _bar(page: ReportPage, top: float, value: float, axis: tuple[float, float], 
     page.rect(x, top + 1, width, 2.2, "F")
     page.set_fill_color(colour)
     page.rect(x + min(zero, end), top + 1, abs(end - zero), 2.2, "F")
-    page.set_fill_color(MUTED)
+    page.set_fill_color(PAGE_MUTED)
     page.rect(x + zero - 0.15, top + 0.5, 0.3, 3.2, "F")

@@ -1,8 +1,10 @@
 """What is said of the finding: its probability, at the prevalence of a clinic if wanted, and its screening side."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from vip_core.evaluation.decisions import predictive_values
 from vip_core.utils.priors import shift_prior
 
 from .diagnosis import DiagnosisView
@@ -76,7 +78,7 @@ def finding_answer(view: DiagnosisView, prevalence: float | None = None) -> Find
         {}
         if prevalence is None
         else {
-            kind: predictive_values(cutoff["found"], 1 - cutoff["false_alarms"], prevalence)
+            kind: _worth(cutoff, prevalence)
             for kind, cutoff in view.cutoffs.items()
             if cutoff["found"] is not None and cutoff["false_alarms"] is not None
         }
@@ -85,11 +87,7 @@ def finding_answer(view: DiagnosisView, prevalence: float | None = None) -> Find
     return FindingAnswer(name, own, here(own), prevalence, screening, name if own >= 0.5 else other, values)
 
 
-def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float | None, float | None]:
-    """Positive and negative predictive value; None where nothing is called, or all."""
-    positive = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
-    negative = specificity * (1 - prevalence) + (1 - sensitivity) * prevalence
-    return (
-        sensitivity * prevalence / positive if positive else None,
-        specificity * (1 - prevalence) / negative if negative else None,
-    )
+def _worth(cutoff: Json, prevalence: float) -> tuple[float | None, float | None]:
+    """Positive and negative predictive value of a cut-off; None where nothing is called, or all."""
+    ppv, npv = predictive_values(cutoff["found"], 1 - cutoff["false_alarms"], prevalence)
+    return None if math.isnan(ppv) else ppv, None if math.isnan(npv) else npv

@@ -10,9 +10,10 @@ from pypdf import PdfReader
 from demo.render.numbers import per_cent
 from demo.render.report_pdf import report_pdf
 from demo.state.diagnosis import view_asked
-from demo.state.finding import finding_answer, predictive_values
+from demo.state.finding import finding_answer
 from demo.state.report_data import make_report, report_dict
 from demo.state.request import read_request
+from vip_core.evaluation.decisions import predictive_values
 from vip_core.scoring.uncertainty import Uncertainty
 
 from ..state.test_rows import asked_for
