@@ -29,7 +29,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
-PAGE, ASKS = "vip-diagnose", "vip-questions"  # the components that hold the page and that send its questions
+PAGE, ASKS, EDITS = "vip-diagnose", "vip-questions", "vip-edits"  # what holds the page, and what sends its questions
 TASK, CLASS = "pneumonia", "pneumonia"  # whose list is edited
 MEDIAN, NINETY_FIFTH = 0.15, 0.5  # seconds that an edit may take
 GROWTH = 150  # MB that memory may grow over the uploads
@@ -198,9 +198,9 @@ class Person:
         own = f"opacity of person {self.number} wording {mark}"
         self.lists[CLASS][0] = {"text": own, "on": True, "finding": None, "drawn": False}
         self.ask(focus={"class": CLASS, "index": 0})
-        self.values[self.ids[ASKS]] = json.dumps(self.values[self.ids[ASKS]])
+        self.values[self.ids[EDITS]] = json.dumps(self.values[self.ids[ASKS]])
         start = time.monotonic()
-        answer = json.dumps(await self.send(self.event(ASKS, "input")))
+        answer = json.dumps(await self.send(self.event(EDITS, "input")))
         seconds = time.monotonic() - start
         whose = set(re.findall(r"opacity of person (\d+)", answer))
         if own not in answer or whose != {str(self.number)}:

@@ -394,6 +394,10 @@ export class Bench {
       this.root.classList.add("vip-stale");
       return this.answer.paint(this.latest, scores.error);
     }
+    if (!this.viewer.second) {
+      delete scores.second; // it was asked for before the second image was removed
+      for (const row of scores.rows) delete row.second;
+    }
     this.root.classList.remove("vip-stale");
     this.root.classList.toggle("vip-out", Boolean(scores.domain && !scores.domain.in_domain));
     for (const row of scores.rows) {

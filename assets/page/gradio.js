@@ -5,24 +5,24 @@ import { pages } from "./pages.js";
 
 const PARTS = ["picture", "scores", "doubt", "files", "put"]; // of an answer, each with the bench's method of that name
 
-/** @param {Object} parts element of the page; trigger, props and upload of the component that asks; config */
-export function start({ element, trigger, props, upload, config }) {
+/** @param {Object} parts element of the page; config; trigger, props and upload of the components that ask */
+export function start({ element, config, edits, others }) {
   const root = element.querySelector(".vip-bench");
-  const send = (event, request) => {
-    props.value = request;
-    trigger(event);
+  const send = (event, request, by = others) => {
+    by.props.value = request;
+    by.trigger(event);
   };
   const backend = {
     async read({ file, ...request }) {
       if (!file) return send("select", request);
       try {
-        const { path } = await upload(file);
+        const { path } = await others.upload(file);
         send("upload", { ...request, path });
       } catch (error) {
         bench.failed({ choice: request.choice, error: `${file.name} could not be sent to the server: ${error.message || "it may be too large"}.` });
       }
     },
-    score: request => send("input", JSON.stringify(request)), // a text: Gradio copies each part of an object by itself
+    score: request => send("input", JSON.stringify(request), edits), // a text: Gradio copies each part of an object by itself
     clear: request => send("clear", request),
     report: request => send("submit", request),
     chart: request => send("download", request),

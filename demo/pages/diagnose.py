@@ -14,7 +14,7 @@ from .. import DISCLAIMER
 from ..render.bars import symptom_chart
 from ..render.charts import chart_png, chart_svg
 from ..render.report_pdf import report_pdf
-from ..render.scripts import ANSWERS_SCRIPT, QUESTIONS_SCRIPT, bench_script
+from ..render.scripts import ANSWERS_SCRIPT, EDITS_SCRIPT, QUESTIONS_SCRIPT, bench_script
 from ..sections.diagnose_api import diagnose_endpoint
 from ..sections.uploads import uploaded_file
 from ..sections.wiring import PRIVATE, Json, Tasks, kept
@@ -45,7 +45,7 @@ FILES: Json = {"concurrency_id": "files", "concurrency_limit": 1, **QUIET}
 def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
     """Lay the page out and wire it; called within gr.Blocks.
 
-    Returns the component that takes the answers; other pages fill the lists with `put_lists` through it.
+    Returns the component through which other pages fill the lists, with `put_lists`.
 
     Args:
         tasks: the trained ones, which the API serves.
@@ -69,19 +69,25 @@ def diagnose_page(tasks: Tasks, offered: Tasks, cohort: gr.State) -> gr.HTML:
         apply_default_css=False,
         elem_id="vip-diagnose",
     )
-    asked, shown = (
-        gr.HTML(html_template="<i></i>", js_on_load=script, visible="hidden", elem_id=f"vip-{name}")
-        for name, script in (("questions", QUESTIONS_SCRIPT), ("answers", ANSWERS_SCRIPT))
+    edited, asked = _messages("edits", EDITS_SCRIPT), _messages("questions", QUESTIONS_SCRIPT)
+    # One for each kind of answer: of two values that reach a component together, Gradio passes on the last one only.
+    image, scores, doubt, files, lists = (
+        _messages(f"answers-{kind}", ANSWERS_SCRIPT) for kind in ("image", "scores", "doubt", "files", "lists")
     )
     inputs = [visit, asked]
-    asked.input(partial(rescore, offered), inputs, shown, trigger_mode="always_last", **EDIT)
+    edited.input(partial(rescore, offered), [visit, edited], scores, trigger_mode="always_last", **EDIT)
     asked.clear(clear, inputs, visit, trigger_mode="multiple", **EDIT)
     for event in (asked.upload, asked.select):
-        event(partial(read, offered), [*inputs, cohort], [visit, shown], trigger_mode="multiple", **READ)
-    asked.submit(partial(report, offered), inputs, shown, trigger_mode="once", **FILES)
-    asked.download(partial(chart, offered), inputs, shown, trigger_mode="once", **FILES)
+        event(partial(read, offered), [*inputs, cohort], [visit, image, doubt], trigger_mode="multiple", **READ)
+    asked.submit(partial(report, offered), inputs, files, trigger_mode="once", **FILES)
+    asked.download(partial(chart, offered), inputs, files, trigger_mode="once", **FILES)
     diagnose_endpoint(tasks)
-    return shown
+    return lists
+
+
+def _messages(name: str, script: str) -> gr.HTML:
+    """A component that shows nothing and passes texts between the page and the server."""
+    return gr.HTML(html_template="<i></i>", js_on_load=script, visible="hidden", elem_id=f"vip-{name}")
 
 
 def answer(**parts: Any) -> str:  # noqa: ANN401
@@ -106,7 +112,7 @@ def rescore(tasks: Tasks, visit: Visit, request: str) -> Any:  # noqa: ANN401
     return gr.skip() if scores is None else answer(scores=scores)
 
 
-def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> Iterator[tuple[Any, Any]]:
+def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> Iterator[tuple[Any, Any, Any]]:
     """An uploaded file, an example or an image of the cohort: its picture and its scores, then how stable these are."""
     task = task_asked(tasks, request)
     place, example = request.get("cohort"), request.get("example")
@@ -116,12 +122,12 @@ def read(tasks: Tasks, visit: Visit, request: Json, cohort: Cohort | None) -> It
         path = uploaded_file(request) if example is None else tasks[request["task"]].examples[int(example)][0]
         found = answers.read(task, visit, request, path)
     if found is None:
-        yield gr.skip(), gr.skip()
+        yield gr.skip(), gr.skip(), gr.skip()
         return
-    yield visit, answer(**found)
+    yield visit, answer(**found), gr.skip()
     doubt = answers.doubt(task, visit, int(request["choice"]))
     if doubt is not None:
-        yield visit, answer(doubt=doubt)
+        yield visit, gr.skip(), answer(doubt=doubt)
 
 
 def clear(visit: Visit, request: Json) -> Visit:

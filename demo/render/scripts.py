@@ -36,18 +36,25 @@ _EXPORT = re.compile(r"^export (?=(?:class|function|const|async)\b)", re.MULTILI
 
 
 CONFIG = "const config = "  # how the first line begins
-# Two small components carry what is asked and answered. Gradio copies and compares all that a component of an event
-# holds, several times per event; of the one that holds the modules that would take longer than the scores.
-QUESTIONS_SCRIPT = "window.vipQuestions = { trigger, props, upload }; window.vipStart?.();"
+# Small components carry what is asked and answered. Gradio copies and compares all that a component of an event holds,
+# several times per event; of the one that holds the modules that would take longer than the scores. Edits have a
+# component of their own: an event sends the value that its component has when it leaves, not when it was triggered.
+EDITS_SCRIPT, QUESTIONS_SCRIPT = (
+    f"(window.vipQuestions ??= {{}}).{name} = {{ trigger, props, upload }}; window.vipStart?.();"
+    for name in ("edits", "others")
+)
 ANSWERS_SCRIPT = 'watch("value", () => props.value && document.querySelector(".vip-bench").answer(props.value));'
 
 
 def bench_script(config: Mapping[str, Any]) -> str:
-    """The description of the page, the modules, and the call that starts the page once both components are there."""
+    """The description of the page, the modules, and the call that starts the page once all components are there."""
     return (
         f"{CONFIG}{json.dumps(config)};\n{modules()}\n"
-        "window.vipStart = () => start({ element, config, ...window.vipQuestions });\n"
-        "if (window.vipQuestions) window.vipStart();\n"
+        "window.vipStart = () => {\n"
+        "  const { edits, others } = window.vipQuestions ?? {};\n"
+        "  if (edits && others) start({ element, config, edits, others });\n"
+        "};\n"
+        "window.vipStart();\n"
     )
 
 

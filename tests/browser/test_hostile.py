@@ -31,7 +31,7 @@ PLACES = {  # where each kind of upload goes
     "cohort": "vip-cohort-files",
     "labels": "vip-cohort-labels",
 }
-PAGE, ANSWERS = "vip-diagnose", "vip-answers"  # what holds the Diagnose page, and where it is answered
+PAGE, ANSWERS = "vip-diagnose", "vip-answers-"  # what holds the Diagnose page, and where it is answered
 NOT_OURS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache", "node_modules"}
 LINKS = {  # and what the page says
     "a task of HTML": ("task=" + quote(PWN), "names a task that is not available here"),
@@ -113,7 +113,7 @@ class Caller:
             for line in stream.iter_lines():
                 said = json.loads(line.removeprefix("data: ") or "{}")
                 for output, value in zip(event["outputs"], said.get("output", {}).get("data", ()), strict=False):
-                    ours = self.components[output].get("elem_id") == ANSWERS  # JSON, whose texts are shown as texts
+                    ours = str(self.components[output].get("elem_id")).startswith(ANSWERS)  # JSON, shown as texts
                     found = strings(json.loads(value) if ours and isinstance(value, str) else value)
                     texts += found
                     html += found if self.kinds[output] == "html" and not ours else []

@@ -72,7 +72,7 @@ def test_a_row_of_the_reference_images_opens_by_its_features(bench):
     person.page.click("#vip-cohort-open")
     person.wait(lambda: person.values and all(person.values))
     assert "No picture" in person.page.inner_text(".vip-stage") and "normal lung" in with_class
-    assert person.headline.startswith("normal lung")
+    assert person.headline.endswith("at ½: normal lung")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -128,7 +128,7 @@ def test_threshold_slider_moves_sensitivity_and_specificity(bench):
     before = tiles.inner_text()
     person.page.locator("#vip-cohort-threshold input[type=number]").fill("0.95")
     person.page.keyboard.press("Tab")
-    expect(person.page.locator("#vip-cohort-summary")).to_contain_text("from a probability of 0.95 on")
+    expect(person.page.locator("#vip-cohort-summary")).to_contain_text("at a probability of 0.95 or more")
     after = tiles.inner_text()
     assert before != after and before.split("AUROC")[1] == after.split("AUROC")[1]
 

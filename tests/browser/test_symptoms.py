@@ -184,7 +184,7 @@ def test_a_call_can_be_cancelled(symptoms, llm):
     person.page.click("#vip-generate")
     person.wait(lambda: llm.requests)
     person.page.click("#vip-cancel")
-    expect(person.page.locator("#vip-generator-note")).to_contain_text("cancelled", timeout=5000)
+    expect(person.page.locator("#vip-generator-note")).to_contain_text("Cancelled", timeout=5000)
     assert text(person).input_value() == before
 
 

@@ -212,7 +212,7 @@ def test_isic_mistakes_get_one_sentence(tmp_path):
     table = make_isic_table(tmp_path / "table")
     assert "['melanoma', 'nevus']" in refused("isic2017", table, LUNG)
     three = ("melanoma", "nevus", "seborrheic keratosis")  # whose images the table does hold
-    assert "images of ['melanoma', 'nevus'] alone" in (sentence := refused("isic2017", table, three))
+    assert "reads only images of ['melanoma', 'nevus']" in (sentence := refused("isic2017", table, three))
     assert "--data csv" in sentence and "has the classes" not in sentence
     write(table / "labels.csv", "image,split,diagnosis", "images/ISIC_0000001.jpg,holdout,nevus")
     assert "Line 2" in (sentence := refused("isic2017", table, SKIN)) and "'holdout'" in sentence

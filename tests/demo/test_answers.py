@@ -29,7 +29,11 @@ class Browser:
         """The whole stream of answers to an event of the page."""
         self.sent += 1
         whole = {"choice": 1, "id": self.sent, "task": TASK, "mode": "vip", "lists": self.lists, **request}
-        return self.send("vip-questions", name, json.dumps(whole) if name == "input" else whole)
+        return (
+            self.send("vip-edits", name, json.dumps(whole))
+            if name == "input"
+            else self.send("vip-questions", name, whole)
+        )
 
     def send(self, component: str, name: str, value: object) -> str:
         """The same for any component: its value goes along, and of the others nothing."""
@@ -82,4 +86,4 @@ def test_the_answer_to_an_edit_is_small(browser):
 
 def test_an_edit_that_is_no_json_is_ignored(browser):
     for value in ("", "{", "[]", "7", None):
-        assert "scores" not in browser.send("vip-questions", "input", value)
+        assert "scores" not in browser.send("vip-edits", "input", value)

@@ -73,7 +73,7 @@ def test_find_checkpoint_takes_a_path_as_a_folder(namesake, name):
 
 def test_find_checkpoint_says_which_of_two_namesakes_it_uses(trained, namesake, capsys):
     assert find_checkpoint("trained") == trained
-    assert "The folder of that name here is ./trained" in capsys.readouterr().err
+    assert "For the folder of that name here, give ./trained" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", CHECKPOINT_FILES)

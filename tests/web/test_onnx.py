@@ -77,7 +77,7 @@ def test_check_towers_refuses_files_that_give_other_results(towers, vip_mini, pi
     _, exported = towers
     context = torch.zeros(0, vip_mini.text_width)
     largest = check_towers(exported, pixels, TEXTS, context, limit=0.02)
-    with pytest.raises(BackboneError, match=r"differ from the model's by 0\.\d{4}, and 0 is allowed"):
+    with pytest.raises(BackboneError, match=r"differ from the model's by 0\.\d{4}, and the limit is 0"):
         check_towers(exported, pixels, TEXTS, context, limit=0)
     assert 0 < largest < 0.02
 
