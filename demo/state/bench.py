@@ -21,7 +21,6 @@ from .request import Json, read_request
 from .rows import score_rows
 from .task_view import aurocs, axis_of, referral_of, task_descriptions
 from .tasks import Task
-from .threads import one_thread
 from .visit import Second, Visit
 
 PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size
@@ -39,11 +38,6 @@ def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | No
         task = task_asked(tasks, request)
     except SymptomError as error:
         return {"choice": request.get("choice"), "id": request.get("id", 0), "error": str(error)}
-    with one_thread():
-        return _rescore(task, visit, request)
-
-
-def _rescore(task: Task, visit: Visit, request: Json) -> Json | None:
     wanted = library_aurocs(task, request)
     if visit.features is None or request.get("choice") != visit.choice:
         return {"choice": request.get("choice"), "id": request.get("id", 0), **wanted} if wanted else None
