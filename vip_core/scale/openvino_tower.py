@@ -1,10 +1,7 @@
 """An image tower run by OpenVINO on a CPU: in float32 as fast as PyTorch in bfloat16, and exact."""
 
 import hashlib
-import io
 import threading
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import openvino
@@ -13,6 +10,7 @@ from torch import Tensor, nn
 
 from vip_core.errors import UsageError
 from vip_core.models.backbone import Backbone
+from vip_core.models.onnx_export import ANY, export_onnx
 from vip_core.utils.console import console
 from vip_core.utils.files import atomic_together, tensor_bytes
 from vip_core.utils.paths import cache_folder
@@ -67,20 +65,8 @@ def _exported(backbone: Backbone) -> Path:
     console.print("Exporting the image tower for OpenVINO; this is done once.")
     pixels = torch.zeros(2, 3, *backbone.image_size)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")  # of PyTorch's exporter, about its own future
-            program = torch.onnx.export(
-                _Features(backbone.clip).eval(),
-                (pixels,),
-                input_names=["pixels"],
-                output_names=["features"],
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-                dynamo=True,
-                verbose=False,
-            )
-            assert program is not None
-            content = program.model_proto.SerializeToString()
+        model = export_onnx(_Features(backbone.clip), (pixels,), ["pixels"], ["features"], ({0: ANY},))
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         raise UsageError(f"The image tower of {backbone.name} cannot be exported; leave --runtime out.") from error
-    atomic_together(path.parent, {path.name: content})
+    atomic_together(path.parent, {path.name: model.SerializeToString()})
     return path

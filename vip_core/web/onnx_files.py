@@ -1,26 +1,21 @@
 """The towers of a backbone as ONNX files, and how far what these give is from the backbone itself."""
 
-import io
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.errors import BackboneError
 from vip_core.models.backbone import Backbone
+from vip_core.models.onnx_export import ANY, export_onnx
 from vip_core.web.towers import ExportedImageTower, ExportedTextTower
 from vip_core.web.weights import shrink
 
-OPSET = 20
 BITS = {"fp16": 16, "int8": 8}
-ANY = torch.export.Dim.DYNAMIC
 
 
 @dataclass(frozen=True)
@@ -40,10 +35,10 @@ def trace_towers(backbone: Backbone) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """Image and text tower of a backbone on the CPU as ONNX models, in 32 bits."""
     height, width = backbone.image_size
     pixels = (torch.zeros(1, 3, height, width),)
-    image = _export(ExportedImageTower(backbone), pixels, ["pixels"], ["features", "cells"])
+    image = export_onnx(ExportedImageTower(backbone), pixels, ["pixels"], ["features", "cells"])
     prompts = torch.ones(3, 12, dtype=torch.long), torch.zeros(4, backbone.text_width), torch.tensor([5, 8, 11])
     lengths = ({0: ANY, 1: ANY}, {0: ANY}, {0: ANY})
-    return image, _export(ExportedTextTower(backbone), prompts, ["tokens", "context", "ends"], ["text"], lengths)
+    return image, export_onnx(ExportedTextTower(backbone), prompts, ["tokens", "context", "ends"], ["text"], lengths)
 
 
 def stored(image: onnx.ModelProto, text: onnx.ModelProto, precision: str) -> OnnxTowers:
@@ -56,39 +51,6 @@ def stored(image: onnx.ModelProto, text: onnx.ModelProto, precision: str) -> Onn
         onnx.checker.check_model(model)
         files.append(model.SerializeToString())
     return OnnxTowers(*files)
-
-
-def _export(
-    module: nn.Module,
-    inputs: tuple[Tensor, ...],
-    names: list[str],
-    outputs: list[str],
-    lengths: tuple[dict[int, Any], ...] | None = None,
-) -> onnx.ModelProto:
-    """A module as an ONNX model with no trace of where it was made."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")  # of PyTorch's exporter, about its own future
-        program = torch.onnx.export(
-            module.eval(),
-            inputs,
-            input_names=names,
-            output_names=outputs,
-            dynamic_shapes=lengths,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    model.graph.ClearField("value_info")
-    model.ClearField("metadata_props")
-    for node in model.graph.node:  # stack traces with paths of this machine
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        value.ClearField("metadata_props")
-        value.ClearField("doc_string")
-    return model
 
 
 class OnnxBackbone:
