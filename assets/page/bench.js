@@ -396,6 +396,7 @@ export class Bench {
     }
     if (!this.viewer.second) {
       delete scores.second; // it was asked for before the second image was removed
+      delete scores.map?.second;
       for (const row of scores.rows) delete row.second;
     }
     this.root.classList.remove("vip-stale");
