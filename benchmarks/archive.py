@@ -31,6 +31,7 @@ from vip_core.scale.storage import Storage
 from vip_core.scale.worker import ScoringWorker
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.device import fast_bf16
+from vip_core.utils.memory import keep_freed_memory
 
 BATCH = 32
 COUNTS = (1_000, 10_000, 50_000)
@@ -56,6 +57,7 @@ def make_images(root: Path, folder: Path, count: int, size: tuple[int, int]) -> 
 
 
 def rates(arguments: argparse.Namespace) -> None:
+    keep_freed_memory()  # as the commands do
     if arguments.backbone == "vip-mini":
         vip = ViP.from_pretrained("pneumonia")
     else:

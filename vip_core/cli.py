@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from vip_core import __version__
 from vip_core.errors import UsageError, ViPError
+from vip_core.utils.memory import keep_freed_memory
 from vip_core.utils.options import Main
 
 COMMANDS = {
@@ -25,8 +26,15 @@ OF_THE_DEMO = {
 }
 
 
-def run(main: Main) -> NoReturn:
-    """Run a command with the process's arguments and exit with its status: 2 after an error, 130 after Ctrl-C."""
+def run(main: Main, keep_memory: bool = False) -> NoReturn:
+    """Run a command with the process's arguments and exit with its status: 2 after an error, 130 after Ctrl-C.
+
+    Args:
+        main: the command.
+        keep_memory: whether the process keeps memory that it frees; for commands that send many images through a tower.
+    """
+    if keep_memory:
+        keep_freed_memory()
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()
@@ -95,7 +103,7 @@ def _of_the_demo(name: str, rest: list[str]) -> int:
 
 def main() -> NoReturn:
     """The console script `vip`."""
-    run(vip)
+    run(vip, keep_memory=bool(COMMANDS.keys() & sys.argv[1:2]))
 
 
 if __name__ == "__main__":

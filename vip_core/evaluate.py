@@ -198,4 +198,4 @@ def _other(checkpoint: str, classes: "Sequence[str]", rows: "Sequence[Row]"):  #
 main = command(evaluate, "evaluate")
 
 if __name__ == "__main__":
-    run(main)
+    run(main, keep_memory=True)

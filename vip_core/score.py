@@ -79,7 +79,6 @@ def score(
     from vip_core.scoring.uncertainty import encode_views, measure_uncertainty
     from vip_core.symptoms import SymptomSet
     from vip_core.utils.console import progress
-    from vip_core.utils.memory import keep_freed_memory
 
     if out is not None:
         if as_json or uncertainty:
@@ -100,7 +99,6 @@ def score(
         options = (engine, address, image_column, rows_per_file, runtime)
         return score_to_parquet(images, out, predictor.vip, used, shares, *options)
     paths = _expand(images)
-    keep_freed_memory()
     failed = False
     console = Console()
     with progress(disable=len(paths) < SILENT_UP_TO) as bar:
@@ -194,4 +192,4 @@ def _print_result(console: "Console", path: Path, result: "Diagnosis | ImageErro
 main = command(score, "score")
 
 if __name__ == "__main__":
-    run(main)
+    run(main, keep_memory=True)

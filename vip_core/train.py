@@ -62,4 +62,4 @@ def train(
 main = command(train, "train")
 
 if __name__ == "__main__":
-    run(main)
+    run(main, keep_memory=True)

@@ -24,7 +24,6 @@ from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
 from vip_core.utils.device import fast_bf16
 from vip_core.utils.distributed import gather_rows, main_first, own_part
-from vip_core.utils.memory import keep_freed_memory
 from vip_core.utils.paths import cache_folder
 
 BATCH_VIEWS = 32  # per pass of the tower
@@ -212,7 +211,6 @@ def image_features(
         UnreadableImages: a DataError with the paths and reasons; the message names the first few.
         StorageError: the cache cannot be written.
     """
-    keep_freed_memory()
     digests = file_digests(paths)
     bf16 = fast_bf16(backbone.device) and not float32
     random = f"{views} crops from {crop} by {_described(backbone.train_transform(crop))}" if views else "plain"

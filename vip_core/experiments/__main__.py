@@ -50,4 +50,4 @@ def experiments(
 main = command(experiments, "experiments")
 
 if __name__ == "__main__":
-    run(main)
+    run(main, keep_memory=True)

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 import torch
 
-from vip_core.utils.memory import keep_freed_memory
-
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -30,7 +28,6 @@ def in_lanes(work: Callable[[_Item], _Result], items: Iterable[_Item], lanes: in
     Each thread computes with one core, so that none waits for the others within an operation; the results are the same
     bits for any number of lanes. Only twice as many items as lanes are taken ahead. What `work` raises is raised here.
     """
-    keep_freed_memory()
     with ThreadPoolExecutor(lanes, "lane", torch.set_num_threads, (1,)) as pool:
         waiting: deque[Future[_Result]] = deque()
         try:
