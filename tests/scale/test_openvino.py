@@ -1,4 +1,8 @@
-"""OpenVINO gives the features of the image tower in float32, and the rows of an archive."""
+"""OpenVINO gives the features of the image tower in float32, and the rows of an archive.
+
+In a process of its own (`make test-scale`): a process that had also driven a browser and trained was killed by the
+system while it waited for a child, with nothing of ours on the stack.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +19,8 @@ from vip_core.scale.openvino_tower import OpenVinoTower
 from vip_core.scale.storage import Storage
 from vip_core.scale.worker import ScoringWorker
 from vip_core.score import main
+
+pytestmark = pytest.mark.scale
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +59,6 @@ def test_openvino_tower_is_exported_once(backbone, tmp_path, capsys):
     assert capsys.readouterr().err.count("this is done once") == 1
 
 
-@pytest.mark.slow
 def test_openvino_tower_gives_the_features_of_vip_mini(vip_mini):
     pixels = torch.randn(4, 3, 224, 224)
     assert largest_difference(vip_mini, pixels, OpenVinoTower(vip_mini, threads=2)(pixels)) < 1e-5
