@@ -19,7 +19,7 @@ from vip_core.scoring.diagnosis import Diagnosis
 from vip_core.scoring.inputs import ImageSource, to_readable
 from vip_core.scoring.scorer import Scorer, Symptoms
 from vip_core.symptoms import SymptomSet
-from vip_core.utils.device import best_device, fast_bf16
+from vip_core.utils.device import best_device
 from vip_core.utils.priors import full_mix, shift_prior
 
 BATCH = 32  # images; larger batches cost more CPU time per image
@@ -116,12 +116,16 @@ class Predictor(Scorer):
     def score_many(
         self, paths: Sequence[str | Path], symptoms: Symptoms | None = None
     ) -> Iterator[Diagnosis | ImageError]:
-        """Score image files in order, in batches; one that cannot be read gives its error. Raises SymptomError."""
+        """Score image files in order, in batches, as `score` does each; one that cannot be read gives its error.
+
+        Raises SymptomError.
+        """
         symptoms = self.resolve(symptoms)
         self.encode_symptoms(symptoms)  # a symptom that cannot be a prompt is refused before any image is read
         files = [Path(path) for path in paths]
         remarks: dict[Path, list[str]] = {}
-        stream = zip(files, encode_stream(self.backbone, files, batch_size=BATCH, remarks=remarks), strict=True)
+        found = encode_stream(self.backbone, files, batch_size=BATCH, float32=True, remarks=remarks)
+        stream = zip(files, found, strict=True)
         while batch := list(islice(stream, BATCH)):
             features = [item[0] for _, item in batch if not isinstance(item, ImageError)]
             diagnoses = iter(self.diagnose_all(torch.stack(features), symptoms) if features else [])
@@ -135,8 +139,11 @@ class Predictor(Scorer):
 
     @torch.inference_mode()
     def encode(self, image: ImageSource) -> Tensor:
-        """Image feature (D,) of an image, on the CPU, not normalised. Takes and raises what `set_image` does."""
-        return self.backbone.encode_images(self._pixels(image), fast_bf16(self.backbone.device))[0].cpu().clone()
+        """Image feature (D,) of an image, on the CPU, not normalised. Takes and raises what `set_image` does.
+
+        In float32, so that an image has one probability, whatever the processor and wherever it is scored.
+        """
+        return self.backbone.encode_images(self._pixels(image))[0].cpu().clone()
 
     @torch.inference_mode()
     def encode_with_patches(self, image: ImageSource) -> tuple[Tensor, Tensor | None]:
@@ -145,7 +152,7 @@ class Predictor(Scorer):
         Both are on the CPU, not normalised. The patches, which `evidence` takes, are None where the image tower gives
         none. Raises ImageError.
         """
-        features, patches = self.backbone.encode_with_patches(self._pixels(image), fast_bf16(self.backbone.device))
+        features, patches = self.backbone.encode_with_patches(self._pixels(image))
         return features[0].cpu().clone(), None if patches is None else patches[0].half().cpu().clone()
 
     def _pixels(self, image: ImageSource) -> Tensor:

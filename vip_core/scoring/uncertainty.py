@@ -14,7 +14,6 @@ from vip_core.data.features import draw_views, encode_stream
 from vip_core.errors import ImageError, PromptTooLong
 from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet
-from vip_core.utils.device import fast_bf16
 
 VIEWS = 8
 CROP = 0.6  # smallest share of an image in a view, where the card has none
@@ -96,7 +95,7 @@ def smallest_crop(predictor: Predictor) -> float:
 
 def encode_views(predictor: Predictor, path: Path, views: int = VIEWS) -> Tensor:
     """Features (1 + V, D) of an image file, whose random views depend on its name alone. Raises ImageError."""
-    stream = encode_stream(predictor.backbone, [path], views, [path.name], crop=smallest_crop(predictor))
+    stream = encode_stream(predictor.backbone, [path], views, [path.name], crop=smallest_crop(predictor), float32=True)
     found = next(iter(stream))
     if isinstance(found, ImageError):
         raise found
@@ -109,4 +108,4 @@ def encode_image_views(predictor: Predictor, image: Image, name: str, views: int
     backbone = predictor.backbone
     with _DRAWING:
         pixels = draw_views(image, name, backbone.preprocess, backbone.train_transform(smallest_crop(predictor)), views)
-    return backbone.encode_images(pixels.to(backbone.device), fast_bf16(backbone.device)).cpu()
+    return backbone.encode_images(pixels.to(backbone.device)).cpu()
