@@ -8,7 +8,20 @@ from PIL import Image
 from tests.conftest import PROJECT
 from vip_core.data.images import read_image
 from vip_core.models.vip import ViP
-from vip_core.scale.preprocessing import _values, archive_preprocess
+from vip_core.scale.preprocessing import ArchivePreprocess, _values
+
+
+def archive_preprocess(backbone):
+    """Pixels (3, H, W) of an image by the archive's preprocessing, as one of a batch of two."""
+    preprocess = ArchivePreprocess(backbone)
+
+    def pixels(image):
+        batch = preprocess.empty(2)
+        batch[0] = batch[1] = preprocess(image)
+        return preprocess.pixels(batch)[1]
+
+    return pixels
+
 
 FILMS = sorted((PROJECT / "assets" / "examples" / "pneumonia").glob("*.jpeg"))
 

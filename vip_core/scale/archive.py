@@ -22,7 +22,7 @@ from vip_core.utils.console import progress
 from vip_core.utils.files import tensor_bytes
 from vip_core.utils.lock import locked
 
-BATCH_IMAGES = 16  # images per pass of the tower; on a CPU 32 are a fifth slower, since they leave its cache
+BATCH_IMAGES = 16  # images that a thread or a process of a cluster takes at a time
 SHARD_BATCHES = 32  # per Parquet file: the most that a killed run scores again, beside the batches in work
 
 # Scores batches: (number of the batch, its rows), in any order. Each batch is given once.

@@ -15,12 +15,14 @@ from vip_core.errors import ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
 from vip_core.scale.lanes import lane_count
-from vip_core.scale.preprocessing import archive_preprocess
+from vip_core.scale.preprocessing import ArchivePreprocess
 from vip_core.scale.rows import row_schema, to_rows
 from vip_core.scale.storage import Storage
 from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.device import fast_bf16
+
+CPU_PASS = 8  # images per pass of the tower in each thread; 4, 16 and 32 are slower on two cores (docs/benchmarks.md)
 
 
 class ScoringWorker:
@@ -49,7 +51,7 @@ class ScoringWorker:
         self.schema = row_schema(self.symptoms.classes, bool(shares))
         self.predictor.encode_symptoms(self.symptoms)
         backbone = self.predictor.backbone
-        self._preprocess = archive_preprocess(backbone)
+        self._preprocess = ArchivePreprocess(backbone)
         self._encode = _encoder(backbone, runtime)
         # One batch at a time on a GPU, whose memory it fills; on a CPU each thread computes for itself.
         self._tower = nullcontext() if backbone.device.type == "cpu" else threading.Lock()
@@ -61,8 +63,7 @@ class ScoringWorker:
     @torch.inference_mode()
     def __call__(self, files: pa.RecordBatch) -> pa.RecordBatch:
         """Rows (`rows.row_schema`) of files (`sources.LISTING`), in their order."""
-        backbone = self.predictor.backbone
-        pixels = torch.empty((len(files), 3, *backbone.image_size), memory_format=torch.channels_last)
+        batch = self._preprocess.empty(len(files))
         digests: list[str | None] = []
         errors: dict[int, str] = {}
         good = 0
@@ -71,19 +72,22 @@ class ScoringWorker:
             try:
                 data = self.storage.read(path)
                 digest = hashlib.sha256(data).hexdigest()
-                pixels[good] = self._preprocess(decode_image(data, path.rsplit("/", 1)[-1]))
+                batch[good] = self._preprocess(decode_image(data, path.rsplit("/", 1)[-1]))
                 good += 1
             except ImageError as error:
                 errors[number] = str(error)
             digests.append(digest)
-        scored = iter(self._score(pixels[:good]) if good else [])
+        scored = iter(self._score(batch[:good]) if good else [])
         results = [{"error": errors[row]} if row in errors else next(scored) for row in range(len(files))]
         return to_rows(files, digests, results, self.schema)
 
-    def _score(self, pixels: Tensor) -> list[dict[str, Any]]:
+    def _score(self, batch: Tensor) -> list[dict[str, Any]]:
+        """The results of images as `_preprocess` makes them."""
         predictor = self.predictor
+        parts = batch.split(CPU_PASS if predictor.backbone.device.type == "cpu" else len(batch))
         with self._tower:
-            diagnoses = predictor.diagnose_all(self._encode(pixels), self.symptoms)
+            features = torch.cat([self._encode(self._preprocess.pixels(part)) for part in parts])
+            diagnoses = predictor.diagnose_all(features, self.symptoms)
         if self.shares:
             diagnoses = [predictor.at_prevalence(each, self.shares) for each in diagnoses]
         return [each.to_dict() for each in diagnoses]
