@@ -12,6 +12,7 @@ const TABS = '#vip-tabs [role="tab"]';
 export function pages(bench) {
   const uploads = keptFiles();
   addresses();
+  leadToResults();
   window.vipPages = {
     /** Task, lists of it and versions for the Cohort page; it keeps its own task while it has images. boxes: how many. */
     toCohort(task, choices, boxes) {
@@ -77,6 +78,13 @@ function addresses() {
     if (!shown || shown === (named() ?? tabs()[0]?.textContent.trim())) return;
     history.pushState(null, "", `${location.pathname}${location.search}#${shown.toLowerCase()}`);
   }).observe(document.querySelector("#vip-tabs"), { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+}
+
+/** On a phone the results are far below the upload. */
+function leadToResults() {
+  document.addEventListener("click", event => {
+    if (event.target.closest?.(".vip-to-results")) document.querySelector("#vip-cohort-summary").scrollIntoView();
+  });
 }
 
 // ---- the files of the Cohort page, as this browser has them

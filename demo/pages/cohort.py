@@ -12,10 +12,11 @@ from vip_core.data.pixels import MAX_BYTES
 from ..render.cards import message
 from ..render.cohort_cards import charts_card, invitation, said
 from ..sections import cohort_handlers as do
+from ..sections import cohort_rows as rows
 from ..sections.boxes import boxes_of, most_classes, original_lists
 from ..sections.wiring import AT_ONCE, PRIVATE, Json, Tasks, Updates, boxes_named, kept, listener
 from ..state.archive import MAX_IMAGES, MAX_UNPACKED
-from ..state.cohort import HALF, Results
+from ..state.cohort import STEP, Results
 from ..state.cohort_loader import TURNS
 from ..state.cohort_table import ALL, HEADERS, UPLOADED
 from ..state.tasks import Task
@@ -63,7 +64,7 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
 
 
 def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
-    """The task, the images, and their labels."""
+    """The task, the images and how far they are read, and their labels."""
     gr.HTML(introduction(max_upload), js_on_load=None)
     parts: PageParts = {
         "task": gr.Radio(
@@ -75,6 +76,8 @@ def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
         "files": gr.File(
             file_count="multiple", label="Images, or ZIP files of images", height=170, elem_id="vip-cohort-files"
         ),
+        "progress": gr.HTML(said(""), elem_id="vip-cohort-progress", js_on_load=None),
+        "stop": gr.Button("Stop reading", size="sm", interactive=False, elem_id="vip-cohort-stop"),
         "labels file": gr.File(
             file_types=[".csv"], label="Labels, if there are any (CSV)", height=150, elem_id="vip-cohort-labels"
         ),
@@ -92,24 +95,18 @@ def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
 
 
 def _results(tasks: Tasks, first: Task) -> PageParts:
-    """Progress, figures, charts, and the lists beside them."""
+    """Figures, charts, and the lists beside them."""
     parts: PageParts = {}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=200):
-            parts["progress"] = gr.HTML(said(""), elem_id="vip-cohort-progress", js_on_load=None)
-        parts["stop"] = gr.Button(
-            "Stop reading", size="sm", interactive=False, scale=1, min_width=120, elem_id="vip-cohort-stop"
-        )
     parts["summary"] = gr.HTML(invitation(), elem_id="vip-cohort-summary", js_on_load=None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
             parts["threshold"] = gr.Slider(
                 0.01,
                 0.99,
-                value=HALF,
-                step=0.01,
+                value=do.slider_value(first),
+                step=STEP,
                 label=do.threshold_label(first),
-                info="Moves the dot on the ROC curve and updates every figure that depends on the threshold.",
+                info=do.threshold_info(first),
                 visible=len(first.classes) == 2,
                 elem_id="vip-cohort-threshold",
             )
@@ -131,10 +128,10 @@ def _table(first: Task) -> PageParts:
     with gr.Row():
         parts["search"] = gr.Textbox(label="Find images by name", max_lines=1, elem_id="vip-cohort-search")
         parts["which"] = gr.Dropdown(
-            do.kinds(first), value=ALL, label="Show", filterable=False, elem_id="vip-cohort-filter"
+            rows.kinds(first), value=ALL, label="Show", filterable=False, elem_id="vip-cohort-filter"
         )
         parts["order"] = gr.Dropdown(
-            do.orders(first), value=UPLOADED, label="Order", filterable=False, elem_id="vip-cohort-order"
+            rows.orders(first), value=UPLOADED, label="Order", filterable=False, elem_id="vip-cohort-order"
         )
     parts["count"] = gr.HTML("", elem_id="vip-cohort-count", js_on_load=None)
     parts["table"] = gr.Dataframe(
@@ -146,7 +143,7 @@ def _table(first: Task) -> PageParts:
         max_height=460,
         elem_id="vip-cohort-table",
     )
-    parts["open"] = gr.Button(do.NOT_OPEN, size="sm", interactive=False, elem_id="vip-cohort-open")
+    parts["open"] = gr.Button(rows.NOT_OPEN, size="sm", interactive=False, elem_id="vip-cohort-open")
     parts["chosen"] = gr.Textbox(visible="hidden", label="The chosen row")
     parts["link"] = gr.HTML("", elem_id="vip-cohort-download", js_on_load=None)
     return parts
@@ -203,7 +200,9 @@ def _wire(tasks: Tasks, parts: PageParts) -> None:
     edits = [parts[name].change for name in (*boxes, "threshold", "prevalence")]
     gr.on(edits, **show_all, trigger_mode="always_last").then(**details)
     parts["versions"].change(**details)
-    narrow = listener(partial(do.filtered, tasks), inputs("task", "results", *filters), pick("table", "count"), **SHOW)
+    narrow = listener(
+        partial(rows.filtered, tasks), inputs("task", "results", *filters), pick("table", "count"), **SHOW
+    )
     gr.on([parts[name].change for name in filters], **narrow, trigger_mode="always_last")
     # These only fill the boxes, which then count as edited.
     named = pick(*boxes)
@@ -220,7 +219,7 @@ def _wire(tasks: Tasks, parts: PageParts) -> None:
         key: str, results: Results | None, search: str, which: str, order: str, event: gr.SelectData
     ) -> Updates:  # no partial: SelectData
         row, name = event.index[0], str(event.row_value[0])
-        return do.choose_row(tasks, key, results, search, which, order, row, name)
+        return rows.choose_row(tasks, key, results, search, which, order, row, name)
 
     parts["table"].select(**listener(choose, inputs("task", "results", *filters), pick(*choice), **FEW))
 

@@ -27,9 +27,10 @@ def progress_line(done: int, of: int, sentence: str) -> str:
     )
 
 
-def said(sentence: str) -> str:
-    """A sentence in place of the progress bar."""
-    return f'<div class="vip-progress" role="status"><p>{escape(sentence)}</p></div>'
+def said(sentence: str, results: bool = False) -> str:
+    """A sentence in place of the progress bar. results: with a link to them, as they are far below on a phone."""
+    link = ' <button type="button" class="vip-to-results">See the results</button>' if results else ""
+    return f'<div class="vip-progress" role="status"><p>{escape(sentence)}{link}</p></div>'
 
 
 def summary_card(results: Results, positive: int) -> str:
@@ -42,7 +43,7 @@ def summary_card(results: Results, positive: int) -> str:
     if unlike:
         parts.append(
             f'<p class="vip-warning"><b>{_images(unlike)}</b> out of distribution: do not interpret such a result. '
-            "The figures below include these images.</p>"
+            f"{_counted(results)}</p>"
         )
     if unread:
         parts.append(f'<p class="vip-warning">{_images(unread)} could not be read; the table says why.</p>')
@@ -54,6 +55,15 @@ def summary_card(results: Results, positive: int) -> str:
         f'<div class="vip-card vip-summary">{"".join(parts)}'
         '<p class="vip-stale">These results are for the last valid lists.</p></div>'
     )
+
+
+def _counted(results: Results) -> str:
+    """Which figures include out-of-distribution images."""
+    if results.figures is None or all(row.known is not False for row in results.counted):
+        return ""
+    if results.within is None:
+        return "The figures below include these images."
+    return "The large figures below include these images; the small ones leave them out."
 
 
 def _flow(results: Results) -> str:
@@ -78,7 +88,11 @@ def _figures(results: Results, positive: int) -> str:
         )
     before = results.original.figures if results.original is not None else None
     earlier = {} if before is None else _estimates(before, positive)
-    tiles = "".join(_tile(title, found, earlier.get(title)) for title, found in _estimates(figures, positive).items())
+    within = {} if results.within is None else _estimates(results.within, positive)
+    tiles = "".join(
+        _tile(title, found, earlier.get(title), within.get(title))
+        for title, found in _estimates(figures, positive).items()
+    )
     sentence = _sentence(results, figures, positive)
     return f'<p>{sentence}</p><dl class="vip-figures">{tiles}</dl>'
 
@@ -99,7 +113,7 @@ def _sentence(results: Results, figures: Metrics, positive: int) -> str:
     decided = (
         "The most probable class is predicted."
         if at == HALF
-        else f"{escape(figures.classes[positive])} is predicted at a probability of {at:.2f} or more."
+        else f"{escape(figures.classes[positive])} is predicted at a probability of {at:.3g} or more."
     )
     unit = "" if figures.unit == "image" else f" of {figures.units} patients"
     return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95 % intervals."
@@ -116,12 +130,13 @@ def _recalls(figures: Metrics, positive: int) -> dict[str, Estimate]:
     return {title: figures.recall[key] for key, title in wanted if key in figures.recall}
 
 
-def _tile(title: str, found: Estimate, before: Estimate | None) -> str:
+def _tile(title: str, found: Estimate, before: Estimate | None, within: Estimate | None) -> str:
     brackets = "" if found.interval is None else f"[{found.low:.3f}, {found.high:.3f}]"
+    without = "" if within is None else f'<dd class="vip-within">{within.value:.3f} without them</dd>'
     was = "&nbsp;" if before is None else f"was {before.value:.3f}"  # kept, so that nothing moves
     return (
         f"<div><dt>{escape(title)}</dt><dd><b>{found.value:.3f}</b></dd>"
-        f'<dd class="vip-interval">{brackets}</dd>{was}</div>'
+        f'<dd class="vip-interval">{brackets}</dd>{without}{was}</div>'
     )
 
 

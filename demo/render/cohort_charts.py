@@ -52,7 +52,7 @@ def roc_plot(results: Results, positive: int) -> str:
         plot.dot(*operating_point(rows, c), f"vip-dot {kind}")
         plot.name(f"● {results.classes[c]}"[:30], kind, "end")
     x, y = operating_point(rows, positive)
-    at = f" At {results.asked.threshold:.2f}: sensitivity {y:.3f}, false-positive rate {x:.3f}." if two else ""
+    at = f" At {results.asked.threshold:.3g}: sensitivity {y:.3f}, false-positive rate {x:.3f}." if two else ""
     area = results.figures.auroc.value
     return plot.svg(
         f"Sensitivity against false-positive rate at every threshold; the area under the curve is {area:.3f}.{at}"

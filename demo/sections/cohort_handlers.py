@@ -12,51 +12,30 @@ from vip_core.errors import DataError, SymptomError, UsageError
 from ..render.cards import message
 from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
 from ..render.cohort_details import WAITING, details_card
-from ..state.cohort import HALF, Cohort, CohortChoices, Results, finding, reference_cohort, score_cohort
+from ..render.numbers import per_cent
+from ..state.cohort import (
+    HALF,
+    STEP,
+    Cohort,
+    CohortChoices,
+    Results,
+    finding,
+    reference_cohort,
+    score_cohort,
+    screening_point,
+)
 from ..state.cohort_details import cohort_details
 from ..state.cohort_loader import read_cohort
-from ..state.cohort_table import (
-    ALL,
-    BY_NAME,
-    DISTANT,
-    FINDING,
-    FLAGGED,
-    OF_CLASS,
-    UNLABELLED,
-    UNREAD,
-    UNSURE,
-    UPLOADED,
-    WRONG,
-    places,
-    table_rows,
-)
+from ..state.cohort_table import ALL, UPLOADED
 from ..state.labels import Labels, read_labels, unknown_labels
 from ..state.lists import parse_boxes
 from ..state.tasks import Task
 from .boxes import boxes_of, most_classes
+from .cohort_rows import filtered, kinds, not_chosen, orders
 from .uploads import GONE, uploaded_files
 from .wiring import Json, Tasks, Updates, boxes_named
 
 FIX_LISTS = "Fix the symptom lists to see the results of these images."
-NOT_OPEN = "Choose a row to open its image in Diagnose."
-
-
-def kinds(task: Task) -> list[tuple[str, str]]:
-    """What the table can be narrowed to: for people, and as `table_rows` knows it."""
-    classes = [(f"Class: {name}", f"{OF_CLASS}{c}") for c, name in enumerate(task.classes)]
-    others = [("Out of distribution", FLAGGED), ("Wrong", WRONG), ("Unreadable", UNREAD), ("No label", UNLABELLED)]
-    return [("All images", ALL), *classes, *others]
-
-
-def orders(task: Task) -> list[tuple[str, str]]:
-    """What the table can be sorted by: for people, and as `table_rows` knows it."""
-    return [
-        ("As uploaded", UPLOADED),
-        ("By name", BY_NAME),
-        ("Least confident first", UNSURE),
-        (f"Highest probability of {task.classes[finding(task)]} first", FINDING),
-        ("Farthest from the reference images first", DISTANT),
-    ]
 
 
 # ---- images
@@ -65,18 +44,18 @@ def orders(task: Task) -> list[tuple[str, str]]:
 def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str) -> Iterator[Updates]:
     """The cohort as far as it is read, again and again. upload: as the page sends it."""
     files = uploaded_files(upload)
-    last = GONE.format(thing="files")
+    last, cohort_read = GONE.format(thing="files"), False
     if files:
         yield {"cohort": None, "progress": said("Opening the files …"), **usable(reading=True)}
         try:
             for step in read_cohort(tasks[key].predictor.vip.backbone, files, visitor):
-                last = step.sentence
+                last, cohort_read = step.sentence, step.cohort is not None
                 yield {"cohort": step.cohort, "progress": progress_line(step.done, step.of, last)}
         except DataError as error:
             last = str(error)
         except OSError:
             last = GONE.format(thing="files")
-    yield {"progress": said(last), **usable(reading=False)}
+    yield {"progress": said(last, results=cohort_read), **usable(reading=False)}
 
 
 def usable(reading: bool) -> Updates:
@@ -92,7 +71,7 @@ def take_reference(tasks: Tasks, key: str) -> Updates:
         cohort = reference_cohort(tasks[key])
     except DataError as error:
         return {"progress": said(str(error))}
-    return {"cohort": cohort, "progress": said(f"{len(cohort.names)} reference images in use.")}
+    return {"cohort": cohort, "progress": said(f"{len(cohort.names)} reference images in use.", results=True)}
 
 
 # ---- labels
@@ -107,7 +86,12 @@ def take_labels(tasks: Tasks, key: str, upload: Json | None, meanings: Mapping[s
         labels = read_labels(*files[0])
     except DataError as error:
         return no_labels(tasks) | {"labels note": message(str(error))}
-    return {"labels": labels, "labels note": message(), **_questions(tasks, tasks[key], labels, meanings or {})}
+    count = f"{len(labels.lines):,} label{'' if len(labels.lines) == 1 else 's'} read."
+    return {
+        "labels": labels,
+        "labels note": said(count, results=True),
+        **_questions(tasks, tasks[key], labels, meanings or {}),
+    }
 
 
 def no_labels(tasks: Tasks) -> Updates:
@@ -188,8 +172,13 @@ def show(
 
 
 def _threshold(task: Task, value: float | None) -> float:
-    """The threshold asked for; one half with more than two classes, where there is none."""
-    return value if len(task.classes) == 2 and value is not None and 0 < value < 1 else HALF
+    """The threshold asked for; one half with more than two classes, where there is none.
+
+    Where the slider starts, it is the screening point itself, which may be between two steps.
+    """
+    if len(task.classes) != 2 or value is None or not 0 < value < 1:
+        return HALF
+    return screening_point(task) if abs(value - slider_value(task)) < STEP / 2 else value
 
 
 def _prevalence(per_cent: str | None) -> float | None:
@@ -222,46 +211,6 @@ def cleared_cohort(sentence: str = INVITATION) -> Updates:
     return {"results": None, "summary": invitation(sentence), **empty}
 
 
-# ---- the table
-
-
-def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which: str, order: str) -> Updates:
-    """The rows asked for, and their number."""
-    if results is None:
-        return {"table": None, "count": ""}
-    rows = table_rows(results, search, which, order, finding(tasks[key]))
-    return {"table": rows, "count": f'<p role="status">{len(rows)} of {len(results.rows)} images shown.</p>'}
-
-
-def choose_row(
-    tasks: Tasks,
-    key: str,
-    results: Results | None,
-    search: str,
-    which: str,
-    order: str,
-    row: int,
-    name: str,
-) -> Updates:
-    """The image of a row of the table, ready to be opened in Diagnose. row, name: its place there, and first cell."""
-    if results is None:
-        return not_chosen()
-    shown = places(results, search, which, order, finding(tasks[key]))
-    place = shown[row] if row < len(shown) and results.rows[shown[row]].image == name else None
-    if place is None:  # the browser has sorted the table by itself
-        place = next((i for i in shown if results.rows[i].image == name), None)
-    if place is None or results.rows[place].error is not None:
-        return not_chosen()
-    same = [i for i, each in enumerate(results.rows) if each.image == name]
-    chosen = {"task": key, "place": place, "name": name, "nth": same.index(place)}
-    return {"chosen": json.dumps(chosen), "open": gr.update(value=f"Open {name} in Diagnose", interactive=True)}
-
-
-def not_chosen() -> Updates:
-    """No row."""
-    return {"chosen": "", "open": gr.update(value=NOT_OPEN, interactive=False)}
-
-
 def switch_task(tasks: Tasks, key: str, *texts: str) -> Updates:
     """The page of another task: no images, no labels, its own lists. texts: of the boxes, as Diagnose has them."""
     task = tasks[key]
@@ -270,7 +219,12 @@ def switch_task(tasks: Tasks, key: str, *texts: str) -> Updates:
         **{"cohort": None, "progress": said(""), **no_labels(tasks), "labels file": None, "meanings": None},
         "which": gr.update(choices=kinds(task), value=ALL),
         "order": gr.update(choices=orders(task), value=UPLOADED),
-        "threshold": gr.update(label=threshold_label(task), value=HALF, visible=len(task.classes) == 2),
+        "threshold": gr.update(
+            label=threshold_label(task),
+            info=threshold_info(task),
+            value=slider_value(task),
+            visible=len(task.classes) == 2,
+        ),
         "prevalence": gr.update(label=prevalence_label(task), value=""),
         **boxes_named(
             [
@@ -286,6 +240,18 @@ def switch_task(tasks: Tasks, key: str, *texts: str) -> Updates:
 def threshold_label(task: Task) -> str:
     """What the slider on the ROC curve does."""
     return f"Predict {task.classes[finding(task)]} at a probability of at least"
+
+
+def slider_value(task: Task) -> float:
+    """The step of the slider that is nearest to the screening point."""
+    return min(max(round(round(screening_point(task) / STEP) * STEP, 3), 0.01), 0.99)
+
+
+def threshold_info(task: Task) -> str:
+    """Where the slider starts, and what it does."""
+    at = screening_point(task)
+    start = "one half" if at == HALF else f"the model’s screening point, {per_cent(at)}"
+    return f"Starts at {start}. Moves the dot on the ROC curve and updates every figure that depends on the threshold."
 
 
 def prevalence_label(task: Task) -> str:

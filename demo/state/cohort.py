@@ -21,6 +21,7 @@ from .labels import LabelMeanings, Labels, MatchedLabels, match_labels, patients
 from .tasks import Task
 
 HALF = 0.5
+STEP = 0.005  # of a threshold that is chosen
 SEED = Questions().seed  # of the bootstrap, as `evaluate` has it, so that the intervals are the same
 
 
@@ -99,6 +100,7 @@ class Results:
     Attributes:
         rows: in the order of the upload.
         figures: over the images read and labelled, at the threshold; None without any, or where a class has none.
+        within: the same without out-of-distribution images; None where there is none of these, or a class has none.
         refusal: why there are no figures although there are labels.
         matched: the labels as the images have them; None without a labels file.
         original: the same under the checkpoint's own lists, with its rows' predictions.
@@ -110,6 +112,7 @@ class Results:
     classes: tuple[str, ...]
     rows: tuple[CohortRow, ...]
     figures: Metrics | None
+    within: Metrics | None = None
     asked: CohortChoices = field(default_factory=CohortChoices)
     refusal: str = ""
     matched: MatchedLabels | None = None
@@ -211,7 +214,7 @@ def _score(
         rows.append(CohortRow(name, label, None, tuple(values), values.index(max(values)), known, distance))
     if asked.threshold != HALF and rows:
         rows = _called(rows, asked.threshold, finding(task))
-    return measure_cohort(task, Results(cohort, labels, classes, tuple(rows), None, asked, "", matched, notes))
+    return measure_cohort(task, Results(cohort, labels, classes, tuple(rows), None, None, asked, "", matched, notes))
 
 
 def _called(rows: list[CohortRow], threshold: float, positive: int) -> list[CohortRow]:
@@ -246,6 +249,7 @@ def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
     return replace(
         results,
         figures=compute_metrics(decided, truth, results.classes, SEED, patients),
+        within=_within(results, decided, truth, patients),
         belief=measure_positive_class(
             probabilities.numpy(),
             truth.numpy(),
@@ -260,12 +264,28 @@ def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
     )
 
 
+def _within(results: Results, decided: torch.Tensor, truth: torch.Tensor, patients: list[str]) -> Metrics | None:
+    """The figures over the labelled images that the domain check does not flag."""
+    kept = [i for i, row in enumerate(results.counted) if row.known is not False]
+    if len(kept) == len(patients) or len(truth[kept].unique()) < len(results.classes):
+        return None
+    return compute_metrics(decided[kept], truth[kept], results.classes, SEED, [patients[i] for i in kept])
+
+
 def _refusal(empty: list[str]) -> str:
     names = " and ".join(f"“{name}”" for name in empty)
     return (
         f"No image that could be read is labelled {names}, so there are no figures: accuracy without "
         "that class would be misleading. Add such images, or choose which label of the file means this class."
     )
+
+
+def screening_point(task: Task) -> float:
+    """The threshold that the page starts at: the checkpoint's screening point, else one half."""
+    card = task.predictor.vip.card
+    if len(task.classes) != 2 or card is None or card.threshold is None:
+        return HALF
+    return card.threshold if finding(task) == 1 else 1 - card.threshold  # the card's threshold is of the second class
 
 
 def finding(task: Task) -> int:

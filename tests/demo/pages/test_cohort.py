@@ -19,10 +19,17 @@ from sklearn.metrics import roc_auc_score
 
 from demo.render.cohort_cards import charts_card, download_link, summary_card
 from demo.render.cohort_charts import operating_point, points
-from demo.sections.cohort_handlers import choose_row, filtered, read_upload, show, take_labels, take_meanings
+from demo.sections.cohort_handlers import (
+    read_upload,
+    show,
+    slider_value,
+    take_labels,
+    take_meanings,
+)
+from demo.sections.cohort_rows import choose_row, filtered
 from demo.sections.uploads import uploaded_files
 from demo.state import cohort_loader as cohort_reading
-from demo.state.cohort import Cohort, CohortChoices, finding, reference_cohort, score_cohort
+from demo.state.cohort import STEP, Cohort, CohortChoices, finding, reference_cohort, score_cohort, screening_point
 from demo.state.cohort_loader import BATCH, GONE_AFTER, Turns, read_cohort
 from demo.state.cohort_table import (
     ALL,
@@ -513,6 +520,32 @@ def test_threshold_moves_the_decisions_and_nothing_else(task, cohort, labels, re
     counts = np.array(strict.figures.confusion)
     assert strict.figures.recall["pneumonia"].value == pytest.approx(counts[1, 1] / counts[1].sum())
     assert counts[:, 1].sum() == sum(row.prediction == 1 for row in strict.counted)
+
+
+def test_cohort_starts_at_the_screening_point_itself(tasks, task, cohort, labels):
+    for other in tasks.values():
+        at = other.predictor.vip.card.threshold
+        assert screening_point(other) == (at if finding(other) == 1 else 1 - at) != 0.5
+        assert abs(slider_value(other) - screening_point(other)) <= STEP / 2
+    shown = show(tasks, "pneumonia", cohort, labels, None, slider_value(task), *REST[1:], *texts_of(task))
+    assert shown["results"].asked.threshold == task.predictor.vip.card.threshold
+    moved = show(tasks, "pneumonia", cohort, labels, None, slider_value(task) + STEP, *REST[1:], *texts_of(task))
+    assert moved["results"].asked.threshold == slider_value(task) + STEP
+
+
+def test_figures_are_given_without_out_of_distribution_images_too(task, cohort, labels):
+    """Some images are made foreign: their features point away from the reference images."""
+    features = cohort.features.clone()
+    features[[3, 30]] *= -1
+    foreign = score_cohort(task, replace(cohort, features=features), labels, task.predictor.symptoms)
+    flagged = [row.image for row in foreign.rows if row.known is False]
+    rest = [row for row in foreign.counted if row.known is not False]
+    assert len(flagged) >= 2 and foreign.figures.n == foreign.within.n + len(foreign.counted) - len(rest)
+    assert foreign.within.accuracy.value == np.mean([row.label == row.prediction for row in rest])
+    said = unescape(summary_card(foreign, 1))
+    assert "The large figures below include these images" in said and said.count("without them") == 4
+    unlabelled = summary_card(score_cohort(task, foreign.cohort, None, task.predictor.symptoms), 1)
+    assert "out of distribution" in unlabelled and "include these images" not in unlabelled
 
 
 def test_show_refuses_a_prevalence_that_is_no_share(tasks, task, cohort, labels):
