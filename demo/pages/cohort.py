@@ -137,7 +137,7 @@ def _table(first: Task) -> PageParts:
     parts["table"] = gr.Dataframe(
         headers=HEADERS,
         datatype=["str", "str", "number", "str", "str", "str"],
-        column_widths=["230px", "140px", "190px", "100px", "140px", "230px"],
+        column_widths=["230px", "140px", "130px", "100px", "140px", "290px"],
         label="The images",
         interactive=False,
         max_height=460,

@@ -1,6 +1,7 @@
 """The table of the Cohort page: what it can be narrowed to and sorted by, and the image that a row opens."""
 
 import json
+from html import escape
 
 import gradio as gr
 
@@ -49,7 +50,9 @@ def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which
     if results is None:
         return {"table": None, "count": ""}
     rows = table_rows(results, search, which, order, finding(tasks[key]))
-    return {"table": rows, "count": f'<p role="status">{len(rows)} of {len(results.rows)} images shown.</p>'}
+    of = escape(results.classes[finding(tasks[key])]) if len(results.classes) == 2 else "the class"
+    shown = f"{len(rows)} of {len(results.rows)} images shown. The probability is that of {of}."
+    return {"table": rows, "count": f'<p role="status">{shown}</p>'}
 
 
 def choose_row(

@@ -6,7 +6,7 @@ from io import StringIO
 
 from .cohort import CohortRow, Results
 
-HEADERS = ["Image", "Class", "Probability of the finding", "Domain", "Label", "Remark"]
+HEADERS = ["Image", "Class", "Probability", "Domain", "Label", "Remark"]
 KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
 ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
 OF_CLASS = "class "  # with the class's index

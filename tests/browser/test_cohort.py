@@ -260,6 +260,8 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, query):
     page.person.wait(lambda: 0 <= page.page.locator("#vip-cohort-summary").bounding_box()["y"] < 422)
     wide = page.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(wide) <= 390
+    probability = page.page.locator("#vip-cohort-table th[aria-colindex='3']").bounding_box()
+    assert probability["x"] + probability["width"] <= 390
     for chart in page.page.locator(".vip-charts svg").all():
         assert chart.bounding_box()["width"] >= 330  # as wide as it is drawn, with text of 13 pixels
     assert page.page.evaluate(
