@@ -12,8 +12,16 @@ PNEUMONIA = 1
 
 def boxes(person, selector):
     return person.page.locator(selector).evaluate_all(
-        """all => all.filter(node => node.offsetParent).map(node => {
+        """all => all.filter(node => node.getClientRects().length).map(node => {
              const b = node.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom] })"""
+    )
+
+
+def words(person, selector):
+    """The box of the text of the first such element, which may be smaller than the element."""
+    return person.page.locator(selector).first.evaluate(
+        """node => { const range = document.createRange(); range.selectNodeContents(node)
+             const b = range.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom] }"""
     )
 
 
@@ -37,8 +45,24 @@ def test_layout_rows_of_melanoma_fit_one_screen_at_1440_with_all_sentences(bench
     person.choose_example(0)
     expect(person.page.locator(".vip-meaning")).to_contain_text(re.compile("Stable|Refer"))
     person.page.evaluate("scrollTo(0, 0)")
+    person.page.fill(".vip-prevalence", "5")
+    expect(person.page.locator(".vip-answer")).to_contain_text("PPV")
     assert len(boxes(person, ".vip-row")) == 11
     assert all(bottom <= 900 for _, _, _, bottom in boxes(person, ".vip-row, .vip-actions"))
+
+
+@pytest.mark.parametrize("width", [800, 1024, 1240, 1260])
+def test_layout_text_and_bars_have_room_on_a_tablet(bench, width):
+    person = bench(width=width, height=900)
+    person.choose_example(3)
+    texts, strips = boxes(person, ".vip-row textarea"), boxes(person, ".vip-strip")
+    assert len(texts) == len(strips) == 11
+    assert min(right - left for left, _, right, _ in texts) >= 230
+    assert min(right - left for left, _, right, _ in strips) >= 100
+    within = boxes(person, ".vip-row *, .vip-group > header *, .vip-example")
+    assert all(right <= width for _, _, right, _ in within)
+    axis, adds = (words(person, f".vip-group > header {head}") for head in (".vip-axis", ".vip-adds-head"))
+    assert axis[2] <= adds[0] or axis[3] <= adds[1]  # neither over the other
 
 
 def test_layout_image_and_class_stay_in_sight_while_editing_on_a_phone(bench):
