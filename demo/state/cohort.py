@@ -265,11 +265,11 @@ def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
 
 
 def _within(results: Results, decided: torch.Tensor, truth: torch.Tensor, patients: list[str]) -> Metrics | None:
-    """The figures over the labelled images that the domain check does not flag."""
+    """The figures over the labelled images that the domain check does not flag; their intervals are not shown."""
     kept = [i for i, row in enumerate(results.counted) if row.known is not False]
     if len(kept) == len(patients) or len(truth[kept].unique()) < len(results.classes):
         return None
-    return compute_metrics(decided[kept], truth[kept], results.classes, SEED, [patients[i] for i in kept])
+    return compute_metrics(decided[kept], truth[kept], results.classes, SEED, [patients[i] for i in kept], resamples=0)
 
 
 def _refusal(empty: list[str]) -> str:
