@@ -10,7 +10,8 @@ demo: .venv/installed
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Commands that are killed, a Ray cluster of two nodes, and two processes of torchrun, all on this machine.
+# Commands that are killed, a Ray cluster of two nodes, and two processes of torchrun, all on this machine; then OpenVINO,
+# in a process of its own.
 test-scale: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m scale tests/scale --ignore tests/scale/test_openvino.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m scale tests/scale/test_openvino.py
