@@ -58,8 +58,8 @@ def _rows(card: Card) -> list[FigureRow]:
                 f"The share of images without {found} that the model does not call {found}.",
             ),
         ]
-        if card.threshold is not None:
-            at = f"{card.threshold if found == card.classes[1] else 1 - card.threshold:.2f}".lstrip("0")
+        if (threshold := card.threshold_of(card.classes.index(found))) is not None:
+            at = f"{threshold:.2f}".lstrip("0")
             rows += [
                 (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening threshold of the scale."),
                 (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening threshold of the scale."),

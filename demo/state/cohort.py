@@ -283,9 +283,8 @@ def _refusal(empty: list[str]) -> str:
 def screening_point(task: Task) -> float:
     """The threshold that the page starts at: the checkpoint's screening point, else one half."""
     card = task.predictor.vip.card
-    if len(task.classes) != 2 or card is None or card.threshold is None:
-        return HALF
-    return card.threshold if finding(task) == 1 else 1 - card.threshold  # the card's threshold is of the second class
+    at = None if card is None or len(task.classes) != 2 else card.threshold_of(finding(task))
+    return HALF if at is None else at
 
 
 def finding(task: Task) -> int:

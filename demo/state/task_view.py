@@ -160,8 +160,7 @@ def cutoffs(card: Card | None, classes: tuple[str, ...], finding: int | None) ->
         return []
     test = {} if card is None else card.figures.get("test", {})
     found = [cutoff("half", 0.5, test.get("recall", {}), classes, finding)]
-    if card is not None and card.threshold is not None:
-        at = card.threshold if finding == 1 else 1 - card.threshold  # the card's threshold is of the second class
+    if card is not None and (at := card.threshold_of(finding)) is not None:
         recall = test.get("at_threshold", {}).get("recall", {})
         aim = card.training.get("sensitivity")
         found.append(cutoff("screening", at, recall, classes, finding) | {"aim": aim if aim else None})

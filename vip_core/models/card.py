@@ -136,6 +136,10 @@ class Card(_Part):
             return None
         return [count / sum(counts) for count in counts]
 
+    def threshold_of(self, index: int) -> float | None:
+        """The threshold as a probability of the class at `index`, the first or the second; None where there is none."""
+        return self.threshold if index == 1 or self.threshold is None else 1 - self.threshold
+
     def without_figures(self) -> "Card":
         """The card of a model that was changed since: nothing that was measured or chosen on the former one."""
         return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}, "learning": None})
