@@ -119,26 +119,28 @@ KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ),
     "roberta": lambda folder: _roberta(folder, ROBERTA, **{**TINY_BERT, "vocab_size": 300}),
 }
-BERT_BASE = {"vocab_size": 30522}  # BertConfig's other defaults are BERT base, as BiomedBERT is
+# The towers of released models, with their widths, heads, pooling and norms. Two layers of their twelve, and no more
+# words than the small tokenizers know: layers repeat one another, and a word is looked up alike in any vocabulary.
+BERT_BASE = {"vocab_size": 100, "num_hidden_layers": 2}  # BertConfig's other defaults are BERT base, as BiomedBERT is
+ROBERTA_BASE = {"vocab_size": 300, "num_hidden_layers": 2, "max_position_embeddings": 514, "type_vocab_size": 1}
 REAL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "BiomedCLIP": lambda folder: _bert(folder, BIOMEDCLIP, **BERT_BASE),
-    "ViT-B-16-SigLIP": lambda folder: _siglip(folder, open_clip_text("ViT-B-16-SigLIP")),
-    "ViT-B-16-SigLIP2": lambda folder: _siglip(folder, open_clip_text("ViT-B-16-SigLIP2"), "<pad>"),
+    "ViT-B-16-SigLIP": lambda folder: _siglip(folder, open_clip_text("ViT-B-16-SigLIP", vocab_size=100)),
+    "ViT-B-16-SigLIP2": lambda folder: _siglip(folder, open_clip_text("ViT-B-16-SigLIP2", vocab_size=100), "<pad>"),
     "MobileCLIP-S1": lambda folder: open_clip_text("MobileCLIP-S1"),
     "MobileCLIP2-S0": lambda folder: open_clip_text("MobileCLIP2-S0"),
-    "ViT-L-14-CLIPA": lambda folder: _clipa(folder, open_clip_text("ViT-L-14-CLIPA")),
-    "roberta-ViT-B-32": lambda folder: _roberta(
-        folder, open_clip_text("roberta-ViT-B-32"), vocab_size=50265, max_position_embeddings=514, type_vocab_size=1
-    ),
+    "ViT-L-14-CLIPA": lambda folder: _clipa(folder, open_clip_text("ViT-L-14-CLIPA", vocab_size=100)),
+    "roberta-ViT-B-32": lambda folder: _roberta(folder, open_clip_text("roberta-ViT-B-32"), **ROBERTA_BASE),
 }
 
 
-def open_clip_text(name: str) -> dict[str, Any]:
-    """The text_cfg of one of open_clip's models."""
+def open_clip_text(name: str, **other: int) -> dict[str, Any]:
+    """The text_cfg of one of open_clip's models, with two layers and what else shall differ."""
     from open_clip.factory import get_model_config
 
     text = get_model_config(name)["text_cfg"]
-    return {key: value for key, value in text.items() if not re.fullmatch("hf_(model|tokenizer)_name", key)}
+    text = {key: value for key, value in text.items() if not re.fullmatch("hf_(model|tokenizer)_name", key)}
+    return {**text, **({"layers": 2} if "layers" in text else {}), **other}
 
 
 def write_tower(folder: Path, text: dict[str, Any], embed_dim: int = 8, spread: float = 0.3) -> str:
