@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def session_cache(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def own_cache(session_cache, tmp_path_factory, monkeypatch):
     """Nor another test's."""
-    monkeypatch.setenv("VIP_CACHE", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("VIP_CACHE", str(folder))
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def tiny_folder(folder: Path, custom_text: bool) -> Path:
@@ -159,6 +163,12 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small disk needs root")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Hugging Face's libraries as with HF_HUB_OFFLINE, which they read once, when they are imported."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture

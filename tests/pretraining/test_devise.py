@@ -65,10 +65,9 @@ def test_devise_mini_has_the_text_of_minilm_itself(devise):
 
 @needs_packages
 @pytest.mark.slow
-def test_devise_mini_loads_by_name_from_the_cache(devise, monkeypatch, tmp_path):
+def test_devise_mini_loads_by_name_from_the_cache(devise, offline, monkeypatch, tmp_path):
     built = Path(devise.name.removeprefix("local-dir:"))
     monkeypatch.setenv("VIP_CACHE", str(built.parent))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert Backbone.load("devise-mini").fingerprint == devise.fingerprint
 
 

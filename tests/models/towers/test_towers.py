@@ -3,6 +3,7 @@
 import copy
 import pickle
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,15 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
 @pytest.fixture(
     scope="module",
-    params=[*KINDS, *[pytest.param(name, marks=pytest.mark.slow) for name in REAL]],
+    params=[*KINDS, *REAL],
 )
-def backbone(request, tmp_path_factory) -> Backbone:
+def backbone(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tower")
     if request.param in REAL:
-        return Backbone.load(write_tower(folder, REAL[request.param](folder), embed_dim=512, spread=0))
-    return Backbone.load(write_tower(folder, KINDS[request.param](folder)))
+        yield Backbone.load(write_tower(folder, REAL[request.param](folder), embed_dim=512, spread=0))
+    else:
+        yield Backbone.load(write_tower(folder, KINDS[request.param](folder)))
+    shutil.rmtree(folder)
 
 
 def literal(backbone: Backbone, texts: list[str]) -> torch.Tensor:
@@ -105,8 +108,7 @@ def test_backbone_can_be_copied_and_pickled(backbone):
         assert again.text_tower.embedding is not backbone.text_tower.embedding
 
 
-def test_save_backbone_gives_a_folder_that_opens_offline_wherever_it_is_moved(backbone, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_save_backbone_gives_a_folder_that_opens_offline_wherever_it_is_moved(backbone, tmp_path, offline):
     save_backbone(backbone, tmp_path / "saved")
     shutil.move(tmp_path / "saved", tmp_path / "moved")
     shutil.rmtree(Path(backbone.name.removeprefix("local-dir:")) / "nothing", ignore_errors=True)
@@ -117,6 +119,7 @@ def test_save_backbone_gives_a_folder_that_opens_offline_wherever_it_is_moved(ba
 
 @pytest.fixture(scope="module")
 def load_kind(tmp_path_factory):
+    @cache
     def load(name: str) -> Backbone:
         folder = tmp_path_factory.mktemp("kind")
         return Backbone.load(write_tower(folder, KINDS[name](folder)))
@@ -183,8 +186,7 @@ def test_context_words_start_as_the_literal_prompt(load_kind, kind):
         torch.testing.assert_close(vip.encode_symptoms().detach(), expected, **CLOSE)
 
 
-def test_load_says_when_the_towers_configuration_is_not_in_the_folder(load_kind, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_load_says_when_the_towers_configuration_is_not_in_the_folder(load_kind, tmp_path, offline):
     folder = Path(load_kind("bert").name.removeprefix("local-dir:"))
     copied = shutil.copytree(folder, tmp_path / "copied")
     (copied / "config.json").unlink()

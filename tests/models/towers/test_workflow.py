@@ -76,8 +76,7 @@ def test_predictor_over_bert_scores_edits_and_maps(trained_bert, image_folder):
     assert contrast(cells, predictor.encode_symptoms(edited)).shape == (3, 4, 4)
 
 
-def test_predictor_over_bert_opens_offline_from_another_folder(trained_bert, tiny_biomedclip, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_predictor_over_bert_opens_offline_from_another_folder(trained_bert, tiny_biomedclip, tmp_path, offline):
     moved = shutil.copytree(tiny_biomedclip.removeprefix("local-dir:"), tmp_path / "elsewhere")
     vip = ViP.from_pretrained(trained_bert, Backbone.load(f"local-dir:{moved}"))
     features = torch.randn(2, 8)
