@@ -170,9 +170,10 @@ def _print_result(console: "Console", path: Path, result: "Diagnosis | ImageErro
     if isinstance(result, ImageError):
         console.print(f"{name}: {result}", style="red", markup=False, soft_wrap=True)
         return
-    warning = (
-        "" if result.domain is None or result.domain.in_domain else "  out of distribution: do not interpret the result"
-    )
+    warning = ""
+    if result.domain is not None and not result.domain.in_domain:
+        looks = f" (it looks like {result.domain.near_miss})" if result.domain.near_miss else ""
+        warning = f"  out of distribution{looks}: do not interpret the result"
     probability = result.probabilities[result.prediction]
     console.print(f"{name}: {result.prediction}, probability {probability:.3f}{warning}", markup=False, soft_wrap=True)
     if not detailed:

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from vip_core.cli import run
-from vip_core.data.options import DataOptions
+from vip_core.data.options import DataOptions, NearMissOptions
 from vip_core.training.config import TrainConfig
 from vip_core.utils.options import Address, EngineName, command
 
@@ -14,6 +14,7 @@ from vip_core.utils.options import Address, EngineName, command
 def train(
     config: TrainConfig,
     options: DataOptions,
+    near_misses: NearMissOptions,
     out: Annotated[Path | None, Option(help="the folder to write", show_default="runs/DATA-BACKBONE-seedN")] = None,
     resume: Annotated[bool, Option("--resume", help="continue the run that --out contains")] = False,
     no_test: Annotated[bool, Option("--no-test", help="do not evaluate the test split")] = False,
@@ -41,7 +42,7 @@ def train(
     out = out or config.default_out
     finished = is_finished(out)
     try:
-        vip = train_prompts(config, out, resume, not no_test, ood, options)
+        vip = train_prompts(config, out, resume, not no_test, ood, options, near_misses)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted. {out} keeps what was done; continue with --resume.") from None
     if finished:

@@ -56,7 +56,7 @@ export function nearestWords({ task, scores }, named) {
 
 /** Why there is no result, and what to do. */
 export function refusalWords({ task, scores: { domain } }) {
-  const known = typeof domain.score === "number";
+  const known = typeof domain.score === "number" && !domain.near_miss; // else the reason says it
   const distance = known ? ` Its distance to them is ${domain.score.toFixed(2)}; the limit is ${domain.threshold.toFixed(2)}.` : "";
   const likely = known && task.foreign ? ` Likely reasons: ${task.foreign}. Check the image; if it is as it should be, this model cannot read it.` : "";
   return `${domain.reason}${distance}${likely} Do not interpret the numbers below.`;

@@ -50,7 +50,13 @@ export async function answer(task, visit, request) {
 }
 
 function domain({ domain: check }) {
-  return check && { ...check, reason: check.in_domain ? "" : "This image does not resemble the reference images." };
+  return check && { ...check, reason: reasonOf(check) };
+}
+
+/** Why an image is out of distribution, as vip_core says it. */
+function reasonOf({ in_domain, near_miss }) {
+  if (in_domain) return "";
+  return near_miss ? `This image looks like ${near_miss}, not like the reference images.` : "This image does not resemble the reference images.";
 }
 
 /** A row per scored symptom, as the page paints it. */

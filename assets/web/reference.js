@@ -10,11 +10,13 @@ export class ReferenceBank {
    * @param {Matrix} features (N, D), normalised
    * @param {number[]} labels (N,) indices into the classes
    * @param {number} threshold the domain score above which an image is flagged
+   * @param {?NearMisses} nearMisses the learned half of the domain check
    */
-  constructor(features, labels, threshold) {
+  constructor(features, labels, threshold, nearMisses = null) {
     this.features = features;
     this.labels = labels;
     this.threshold = threshold;
+    this.nearMisses = nearMisses;
   }
 
   /** Domain score of an image feature (D,): mean cosine distance to the 5 nearest reference images. */
@@ -26,7 +28,8 @@ export class ReferenceBank {
   /** Is the image in domain? */
   check(feature) {
     const score = this.distance(feature);
-    return { in_domain: score <= this.threshold, score, threshold: this.threshold };
+    const near_miss = this.nearMisses?.recognise(feature) ?? null;
+    return { in_domain: score <= this.threshold && near_miss === null, score, threshold: this.threshold, near_miss };
   }
 
   /** Labels of the most similar reference images. */
@@ -63,7 +66,7 @@ export class ReferenceBank {
   mapped(change) {
     const data = new Float32Array(this.features.data.length);
     for (let i = 0; i < this.features.rows; i++) data.set(change(this.features.row(i)), i * this.features.columns);
-    return new ReferenceBank(new Matrix(data, this.features.columns), this.labels, this.threshold);
+    return new ReferenceBank(new Matrix(data, this.features.columns), this.labels, this.threshold, this.nearMisses);
   }
 }
 

@@ -1,6 +1,7 @@
 /** A task of the page: its configuration, and what scores in each mode. As demo.state.tasks. */
 
 import { Matrix } from "./linear.js";
+import { NearMisses } from "./near_misses.js";
 import { ReferenceBank } from "./reference.js";
 import { readTensors } from "./safetensors.js";
 import { Predictor, ZeroShot } from "./scorer.js";
@@ -48,6 +49,7 @@ export class Task {
 }
 
 function bankOf({ card, reference }, dimension) {
-  const { features, labels } = readTensors(reference);
-  return new ReferenceBank(new Matrix(features.data, dimension), labels.data, card.domain_threshold);
+  const { features, labels, near_miss_weight: weight, near_miss_bias: bias } = readTensors(reference);
+  const learned = card.near_misses && new NearMisses(new Matrix(weight.data, dimension), bias.data, card.near_misses);
+  return new ReferenceBank(new Matrix(features.data, dimension), labels.data, card.domain_threshold, learned);
 }

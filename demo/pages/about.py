@@ -81,6 +81,10 @@ def model_card(label: str, card: Card) -> str:
         "Trained": f"{card.date}, version {card.version}",
         "Temperature": f"{card.temperature:.3f}",
     }
+    if card.guard:
+        facts["Flagged as out of distribution"] = ", ".join(
+            f"{found['flagged']:,} of {found['n']:,} {kind}" for kind, found in card.guard.items()
+        )
     rows = "".join(f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>' for k, v in facts.items())
     splits = [split for split in (*SPLITS, *card.figures) if isinstance(card.figures.get(split), Mapping)]
     splits = list(dict.fromkeys(splits))

@@ -5,9 +5,7 @@ from html import escape
 from ..state.diagnosis import DiagnosisView
 from .numbers import per_cent
 
-OUT_OF_DISTRIBUTION = (
-    "Out of distribution: this image does not resemble the reference images. Do not interpret the result."
-)
+OUT_OF_DISTRIBUTION = "Out of distribution. Do not interpret the result."
 
 
 def message(sentence: str = "") -> str:

@@ -112,11 +112,9 @@ def _domain(report: DiagnosisReport) -> str:
     domain = report.view.diagnosis.domain
     if domain is None:
         return "Domain check: none, because the model has no reference images."
-    found = "resembles" if domain.in_domain else "does not resemble"
-    return (
-        f"Domain check: the image {found} the reference images (distance {domain.score:.3f}, "
-        f"threshold {domain.threshold:.3f})."
-    )
+    found = domain.reason or "This image resembles the reference images."
+    numbers = f"distance {domain.score:.3f}, threshold {domain.threshold:.3f}"
+    return f"Domain check: {found[0].lower()}{found[1:].removesuffix('.')} ({numbers})."
 
 
 def _meaning(page: ReportPage, report: DiagnosisReport) -> None:

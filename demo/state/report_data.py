@@ -19,7 +19,7 @@ from .finding import FindingAnswer, finding_answer
 from .task_view import scope_of
 from .tasks import MODES, Task
 
-FOREIGN = "The image does not resemble the reference images: do not interpret the numbers below."
+DO_NOT_INTERPRET = "Do not interpret the numbers below."
 MAX_CHARACTERS = 1000  # of a note: with usual lists the report stays on one page
 
 Json = dict[str, Any]
@@ -128,7 +128,7 @@ def report_dict(report: DiagnosisReport) -> Json:
         "task": view.task.key,
         "method": view.mode,
         "date": report.made.isoformat(timespec="seconds"),
-        "do_not_interpret": None if view.in_domain else view.warning or FOREIGN,
+        "do_not_interpret": None if view.in_domain else view.warning or _foreign(view),
         "answer": None if report.answer is None else report.answer.to_dict(),
         "tested": view.mode == "vip",
         "scope": scope_of(view.task),
@@ -157,3 +157,8 @@ def tidy(note: str) -> str:
     """A note without blank lines and control characters."""
     lines = ("".join(" " if unicodedata.category(c) == "Cc" else c for c in line) for line in note.splitlines())
     return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def _foreign(view: DiagnosisView) -> str:
+    domain = view.diagnosis.domain
+    return f"{domain.reason} {DO_NOT_INTERPRET}" if domain else DO_NOT_INTERPRET

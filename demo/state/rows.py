@@ -18,7 +18,6 @@ from .what_if import diagnose, nearest_classes, neighbours, what_would_change
 
 BINS = 28  # of a strip's distributions
 MAX_VERSIONS = 20
-FOREIGN = "This image does not resemble the reference images."
 SIDES = ("left", "right")
 
 
@@ -65,10 +64,10 @@ def domain(warning: str, diagnosis: Diagnosis) -> Json | None:
     if diagnosis.domain is None:
         return None
     check = diagnosis.domain
-    reason = "" if check.in_domain else FOREIGN
     return {
         "in_domain": check.in_domain,
-        "reason": reason,
+        "reason": check.reason,
+        "near_miss": check.near_miss,
         "score": round(check.score, 4),
         "threshold": round(check.threshold, 4),
     }

@@ -4,21 +4,22 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from vip_core.data.dataset import Row
 from vip_core.data.digests import file_digests
 from vip_core.data.feature_cache import SHARD_IMAGES, FeatureCache, feature_table
-from vip_core.data.images import read_image
 from vip_core.data.versions import reader_version
+from vip_core.data.views import RemarkedViews, Views
 from vip_core.errors import DataError, ImageError
 from vip_core.models.backbone import Backbone
 from vip_core.utils.console import progress
@@ -50,71 +51,6 @@ class FeatureSplit:
     labels: Tensor
 
 
-@dataclass(frozen=True)
-class Views(Dataset):
-    """Images as pixels: the evaluation view if asked for, then random views, the same ones every time.
-
-    A view's random state comes from the seed of its image; neither the order nor the number of workers matters.
-    """
-
-    paths: Sequence[Path]
-    seeds: Sequence[str]
-    preprocess: Callable[[Image], Tensor] | None
-    augment: Callable[[Image], Tensor]
-    views: int
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Tensor | ImageError:
-        item = self.with_remarks(index)
-        if isinstance(item, ImageError):
-            return item
-        for remark in item[1]:
-            LOG.warning(remark)
-        return item[0]
-
-    def with_remarks(self, index: int) -> tuple[Tensor, list[str]] | ImageError:
-        """The views of an image, and what `read_image` remarks on it."""
-        try:
-            image = read_image(self.paths[index])
-        except ImageError as error:
-            return error  # raised in a worker, it would arrive as a traceback in a string
-        return draw_views(image, self.seeds[index], self.preprocess, self.augment, self.views), image.info["remarks"]
-
-
-@dataclass(frozen=True)
-class _Remarked(Dataset):
-    """Views with their remarks, which the process that asked for them prints and keeps."""
-
-    views: Views
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, list[str]] | ImageError:
-        return self.views.with_remarks(index)
-
-
-def draw_views(
-    image: Image,
-    seed: str,
-    preprocess: Callable[[Image], Tensor] | None,
-    augment: Callable[[Image], Tensor],
-    views: int,
-) -> Tensor:
-    """Pixels (views, plus one with preprocess; 3, H, W) of an image: the evaluation view, then random ones.
-
-    seed: a text that the random state of the views comes from.
-    """
-    pixels = [preprocess(image)] if preprocess else []
-    with torch.random.fork_rng(devices=[]):
-        for view in range(views):
-            torch.manual_seed(int(hashlib.sha256(f"{seed}/{view}".encode()).hexdigest()[:15], 16))
-            pixels.append(augment(image))
-    return torch.stack(pixels)
-
-
 @torch.inference_mode()
 def encode_stream(
     backbone: Backbone,
@@ -143,7 +79,7 @@ def encode_stream(
     preprocess = backbone.preprocess if evaluation_view else None
     dataset = Views(paths, seeds or [""] * len(paths), preprocess, backbone.train_transform(crop), views)
     loader = DataLoader(
-        _Remarked(dataset),
+        RemarkedViews(dataset),
         batch_size=max(1, batch_size // (evaluation_view + views)),
         num_workers=worker_count(len(paths), batch_size),
         collate_fn=_uncollated,
@@ -294,6 +230,16 @@ def encode_split(backbone: Backbone, rows: Sequence[Row], what: str) -> FeatureS
     """Float32 features of the evaluation view, and labels of the rows. Raises DataError and StorageError."""
     features = image_features(backbone, [row.path for row in rows], what=what, float32=True)[:, 0]
     return FeatureSplit(features, torch.tensor([row.label for row in rows]))
+
+
+@torch.inference_mode()
+def encode_images(backbone: Backbone, images: Iterable[Image], batch_size: int = 8) -> Tensor:
+    """Float32 features (n, D), on the CPU, of images in memory, in the evaluation view. Nothing is cached."""
+    pixels = (backbone.preprocess(image) for image in images)
+    features = []
+    while batch := list(islice(pixels, batch_size)):
+        features.append(backbone.encode_images(torch.stack(batch).to(backbone.device)).cpu())
+    return torch.cat(features)
 
 
 def readable_rows(

@@ -1,11 +1,14 @@
-"""How a user's own images are read: the columns of a table, patients in file names, what is left out or checked."""
+"""How a user's own images are read, and what the domain check learns from beside them. Imports no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Option
 
 Use = Literal["train", "evaluate", "all"]  # train; one split of a data set; the whole of it, without splits
+
+ALTERATIONS = ("upside-down", "sideways", "inverted", "half-black", "screenshot", "from-afar")
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,24 @@ class DataOptions:
     near_duplicates: Annotated[
         bool, Option("--near-duplicates", help="list images that look like an image of another split")
     ] = False
+
+
+@dataclass(frozen=True)
+class NearMissOptions:
+    """Images that are easily taken for the task's own, from which the domain check learns."""
+
+    near_misses: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="CSV file of near misses for the domain check to learn: image, kind (such as \"an adult's chest "
+            'X-ray"), and perhaps split; those of test are only counted',
+        ),
+    ] = None
+    altered: Annotated[
+        list[str],
+        Option(
+            metavar="KIND...",
+            help=f"altered images for the domain check to learn: {', '.join(ALTERATIONS)}",
+        ),
+    ] = field(default_factory=list)

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
-from vip_core.data.features import image_features
+from vip_core.data.features import encode_images, image_features
 from vip_core.data.folders import find_images
 from vip_core.data.images import read_image
 from vip_core.errors import UsageError
-from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
-from vip_core.utils.device import fast_bf16
 from vip_core.utils.paths import PROJECT
 
 PAGE = "The patient was seen on the ward. Temperature and pulse were taken twice a day, and the film was repeated."
@@ -56,27 +54,25 @@ def ood_folders(folders: Iterable[Path]) -> dict[str, list[Path]]:
     return found
 
 
-def domain_check_counts(vip: ViP, ood: Mapping[str, Sequence[Path]] | None = None) -> dict[str, dict[str, int]]:
+def domain_check_counts(
+    vip: ViP, ood: Mapping[str, Sequence[Path]] | None = None, encoded: Mapping[str, Tensor] | None = None
+) -> dict[str, dict[str, int]]:
     """How many images of each OOD kind there are and how many the domain check flags: {kind: {"n", "flagged"}}.
 
     Args:
         vip: a trained model with its reference bank.
         ood: files of more OOD images by kind, as `ood_folders` gives them.
+        encoded: features (n, D) of more OOD images by kind.
 
     Raises:
         DataError: if one of these cannot be read.
     """
     assert vip.reference is not None
-    features = {kind: _encode(vip.backbone, images) for kind, images in ood_images().items()}
+    features = {kind: encode_images(vip.backbone, images) for kind, images in ood_images().items()}
     for kind, paths in (ood or {}).items():
-        features[kind] = image_features(vip.backbone, paths, what=f"Images of {kind}")[:, 0]
+        features[kind] = image_features(vip.backbone, paths, what=f"Images of {kind}", float32=True)[:, 0]
+    features |= encoded or {}
     return {
         kind: {"n": len(rows), "flagged": sum(not check.in_domain for check in vip.reference.check(rows))}
         for kind, rows in features.items()
     }
-
-
-@torch.inference_mode()
-def _encode(backbone: Backbone, images: list[Image.Image]) -> torch.Tensor:
-    pixels = torch.stack([backbone.preprocess(image) for image in images]).to(backbone.device)
-    return backbone.encode_images(pixels, fast_bf16(backbone.device)).cpu()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vip_core.data.dataset import Row
-from vip_core.data.features import Views
+from vip_core.data.views import Views
 from vip_core.errors import ImageError
 from vip_core.models.backbone import Backbone
 

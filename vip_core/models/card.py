@@ -43,6 +43,14 @@ class AdapterInfo(_Part):
     rank: int = Field(ge=1)
 
 
+class NearMissInfo(_Part):
+    """The learned half of the domain check: its limit, its kinds of near miss, and of each how many images it saw."""
+
+    limit: Finite
+    kinds: list[str] = Field(min_length=1)
+    images: dict[str, int]
+
+
 class EpochInfo(_Part):
     """Of one epoch: mean training loss, validation accuracy and validation loss."""
 
@@ -97,6 +105,7 @@ class Card(_Part):
         threshold: the probability of the second of two classes from which it is predicted, chosen on validation
             images; None for more than two classes.
         guard: per kind of out-of-distribution images, how many the domain check flags: {kind: {"n", "flagged"}}.
+        near_misses: the learned half of the domain check; None where distance decides alone.
         method: "vip", or the name of an extension of it.
         adapter: size of the image adapter; None for the method "vip", which has none.
         learning: what the run did, with its warnings; None for a card of version 0.1.0.
@@ -117,6 +126,7 @@ class Card(_Part):
     digests: dict[str, Digest] = Field(default_factory=dict)
     threshold: Finite | None = None
     guard: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    near_misses: NearMissInfo | None = None
     method: str = "vip"
     adapter: AdapterInfo | None = None
     learning: Learning | None = None

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
@@ -14,6 +14,7 @@ from torch import Tensor
 from vip_core.errors import CheckpointError
 from vip_core.models.card import CHECKPOINT_FILES, Card, read_card
 from vip_core.models.model_card import model_card
+from vip_core.models.near_misses import KEYS, NearMisses
 from vip_core.models.reference import ReferenceBank
 from vip_core.utils.console import console
 from vip_core.utils.files import atomic_together, json_bytes, tensor_bytes
@@ -46,15 +47,14 @@ class Checkpoint:
                 f"{folder} is inconsistent: its card names the classes {card.classes}, its tensors were trained for "
                 f"{trained}; names and order must be the same."
             )
-        reference = ReferenceBank.from_tensors(
-            bank, card.domain_threshold, len(card.classes), folder / CHECKPOINT_FILES[1]
-        )
-        return cls(card, state, reference)
+        return cls(card, state, _reference(bank, card, folder / CHECKPOINT_FILES[1]))
 
     def write(self, folder: Path) -> None:
         """Write the three files and a model card, README.md; if there is no room, none of them. Raises StorageError."""
         model = tensor_bytes(self.state, {"classes": json.dumps(self.card.classes)})
-        reference = tensor_bytes({"features": self.reference.features, "labels": self.reference.labels})
+        learned = {} if self.reference.near_misses is None else self.reference.near_misses.tensors
+        bank = {"features": self.reference.features, "labels": self.reference.labels, **learned}
+        reference = tensor_bytes(bank)
         digests = {
             CHECKPOINT_FILES[0]: hashlib.sha256(model).hexdigest(),
             CHECKPOINT_FILES[1]: hashlib.sha256(reference).hexdigest(),
@@ -134,6 +134,18 @@ def find_checkpoint(name: str | Path) -> Path:
 def _is_plain(name: str | Path) -> bool:
     """Whether this is a bare name. A Path is always a folder, since Path("./x") no longer shows its dot."""
     return isinstance(name, str) and not name.startswith((".", "~")) and "/" not in name and os.sep not in name
+
+
+def _reference(tensors: dict[str, Tensor], card: Card, path: Path) -> ReferenceBank:
+    """The reference bank, with the learned half of its check where the card names one. Raises CheckpointError."""
+    learned, info = {}, card.near_misses
+    if info is not None:
+        learned = {key: tensors.pop(key) for key in KEYS if key in tensors}
+    bank = ReferenceBank.from_tensors(tensors, card.domain_threshold, len(card.classes), path)
+    if info is None:
+        return bank
+    near_misses = NearMisses.from_tensors(learned, tuple(info.kinds), info.limit, bank.features.shape[1], path)
+    return replace(bank, near_misses=near_misses)
 
 
 def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -5,7 +5,7 @@ classes, and is this image like those the model was trained on?
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.errors import CheckpointError
+from vip_core.models.near_misses import NearMisses
 from vip_core.utils.ranking import auroc
 
 PER_CLASS = 300
@@ -23,11 +24,28 @@ IN_DOMAIN_QUANTILE = 0.97  # of held-out images; the rest would be flagged
 
 @dataclass(frozen=True)
 class DomainCheck:
-    """Whether an image is like the reference images. score: mean cosine distance to the nearest, 0 to 2."""
+    """Whether an image is like the reference images.
+
+    Attributes:
+        in_domain: neither too far from the reference images nor a near miss.
+        score: mean cosine distance to the nearest reference images, 0 to 2.
+        threshold: the score above which an image is flagged.
+        near_miss: the kind of near miss that the image was recognised as, such as "an adult's chest X-ray"; else None.
+    """
 
     in_domain: bool
     score: float
     threshold: float
+    near_miss: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the image is out of distribution, as a sentence; empty where it is not."""
+        if self.in_domain:
+            return ""
+        if self.near_miss is None:
+            return "This image does not resemble the reference images."
+        return f"This image looks like {self.near_miss}, not like the reference images."
 
 
 @dataclass(frozen=True)
@@ -38,11 +56,13 @@ class ReferenceBank:
         features: (N, D), normalised.
         labels: (N,) indices into the classes.
         threshold: the domain score above which an image is flagged.
+        near_misses: the learned half of the domain check; None where distance decides alone.
     """
 
     features: Tensor
     labels: Tensor
     threshold: float = float("inf")
+    near_misses: NearMisses | None = None
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], threshold: float, classes: int, path: Path) -> "ReferenceBank":
@@ -75,14 +95,17 @@ class ReferenceBank:
         return cls(features.float(), labels, threshold)
 
     @classmethod
-    def build(cls, features: Tensor, labels: Tensor, held_out: Tensor, seed: int) -> "ReferenceBank":
-        """Draw up to 300 training images per class, and set the domain threshold on held-out images.
+    def build(
+        cls, features: Tensor, labels: Tensor, held_out: Tensor, seed: int, near_misses: NearMisses | None = None
+    ) -> "ReferenceBank":
+        """Draw up to 300 training images per class, and set the limits of the domain check on held-out images.
 
         Args:
             features: (n, D) of training images, without augmentation.
             labels: (n,).
             held_out: (v, D) of validation images; at most 3 % of them are flagged.
             seed: of the draw.
+            near_misses: the learned half of the check, whose limit is set here.
         """
         generator = torch.Generator().manual_seed(seed)
         chosen = []
@@ -91,8 +114,27 @@ class ReferenceBank:
             chosen.append(rows[torch.randperm(len(rows), generator=generator)[:PER_CLASS]])
         rows = torch.cat(chosen).sort().values
         bank = cls(F.normalize(features[rows], dim=-1), labels[rows])
-        threshold = bank.distance(held_out).quantile(IN_DOMAIN_QUANTILE, interpolation="higher")
-        return cls(bank.features, bank.labels, float(threshold))
+        if near_misses is None:
+            threshold = bank.distance(held_out).quantile(IN_DOMAIN_QUANTILE, interpolation="higher")
+            return cls(bank.features, bank.labels, float(threshold))
+        return bank._limited(near_misses, held_out)
+
+    def _limited(self, near_misses: NearMisses, held_out: Tensor) -> "ReferenceBank":
+        """The bank with both halves of its check as strict as each other, and at most 3 % of images (v, D) flagged."""
+        distances, odds = self.distance(held_out), near_misses.log_odds(held_out)  # (v,)
+        furthest, oddest = distances.sort(descending=True), odds.sort()
+        allowed = int(len(held_out) * (1 - IN_DOMAIN_QUANTILE) + 1e-9)
+        most = max(
+            count
+            for count in range(allowed + 1)
+            if len({*furthest.indices[:count].tolist(), *oddest.indices[:count].tolist()}) <= allowed
+        )
+        limit = float(oddest.values[min(most, len(odds) - 1)])
+        return replace(
+            self,
+            threshold=float(furthest.values[min(most, len(distances) - 1)]),
+            near_misses=replace(near_misses, limit=limit),
+        )
 
     def distance(self, features: Tensor) -> Tensor:
         """Domain scores (B,) of image features (B, D): mean cosine distance to the 5 nearest reference images."""
@@ -102,8 +144,15 @@ class ReferenceBank:
 
     def check(self, features: Tensor) -> list[DomainCheck]:
         """Is each of the images (B, D) in domain?"""
+        scores = self.distance(features).tolist()
+        missed: list[str | None] = [None] * len(scores)
+        if self.near_misses is not None:
+            flagged = (self.near_misses.log_odds(features) < self.near_misses.limit).tolist()
+            kinds = self.near_misses.likeliest(features)
+            missed = [kind if out else None for kind, out in zip(kinds, flagged, strict=True)]
         return [
-            DomainCheck(score <= self.threshold, score, self.threshold) for score in self.distance(features).tolist()
+            DomainCheck(score <= self.threshold and miss is None, score, self.threshold, miss)
+            for score, miss in zip(scores, missed, strict=True)
         ]
 
     def similarities(self, text: Tensor) -> Tensor:

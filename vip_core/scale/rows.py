@@ -18,7 +18,12 @@ def row_schema(classes: Sequence[str], prevalence: bool = False) -> pa.Schema:
     per_class = pa.struct([(name, pa.float64()) for name in classes])
     symptom = [("class", pa.string()), ("symptom", pa.string())]
     symptom += [(name, pa.float64()) for name in ("similarity", "percentile", "contribution", "attention")]
-    domain = pa.struct([("in_domain", pa.bool_()), ("score", pa.float64()), ("threshold", pa.float64())])
+    check = [
+        ("in_domain", pa.bool_()),
+        ("score", pa.float64()),
+        ("threshold", pa.float64()),
+        ("near_miss", pa.string()),
+    ]
     fields = [
         *LISTING,
         pa.field("digest", pa.string()),  # SHA-256 of the file
@@ -28,7 +33,7 @@ def row_schema(classes: Sequence[str], prevalence: bool = False) -> pa.Schema:
         pa.field("logits", per_class),
         pa.field("class_terms", per_class),
         pa.field("symptoms", pa.list_(pa.struct(symptom))),
-        pa.field("domain", domain),
+        pa.field("domain", pa.struct(check)),
         pa.field("calibrated", pa.bool_()),
     ]
     return pa.schema([*fields, pa.field("prevalence", per_class)] if prevalence else fields)

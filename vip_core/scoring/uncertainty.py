@@ -10,7 +10,8 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from vip_core.data.features import draw_views, encode_stream
+from vip_core.data.features import encode_stream
+from vip_core.data.views import draw_views
 from vip_core.errors import ImageError, PromptTooLong
 from vip_core.scoring.predictor import Predictor
 from vip_core.symptoms import SymptomSet

@@ -10,7 +10,7 @@ import torch
 from vip_core.data.dataset import Dataset, Row
 from vip_core.data.features import readable_rows
 from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
-from vip_core.data.options import DataOptions
+from vip_core.data.options import DataOptions, NearMissOptions
 from vip_core.data.reference_share import divide_rows
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
@@ -20,6 +20,7 @@ from vip_core.models.backbone import Backbone
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
+from vip_core.training.near_misses import NearMissImages, find_near_misses
 from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
 
@@ -41,6 +42,7 @@ class Run:
         images: a digest of the training and validation images.
         near_duplicates: pairs of images of two splits that look the same; None if not looked for.
         reference: images for the reference bank alone; empty where it is drawn from the training images.
+        near_misses: images for the domain check to learn; None where distance decides alone.
     """
 
     config: TrainConfig
@@ -54,15 +56,22 @@ class Run:
     images: str
     near_duplicates: list[Pair] | None = None
     reference: Sequence[Row] = ()
+    near_misses: NearMissImages | None = None
 
 
-def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), options: DataOptions | None = None) -> Run:
+def prepare(
+    config: TrainConfig,
+    out: Path,
+    ood_images: Sequence[Path] = (),
+    options: DataOptions | None = None,
+    near_misses: NearMissOptions | None = None,
+) -> Run:
     """Read the lists of images and symptoms and load the backbone, so that mistakes show before any long work.
 
     Raises:
         ViPError: if something is missing, or does not fit together.
     """
-    ood = ood_folders(ood_images)
+    ood, missed = ood_folders(ood_images), find_near_misses(near_misses or NearMissOptions())
     symptoms = SymptomSet.load(config.symptoms)
     positive = _positive(config, symptoms.classes)
     options = options or DataOptions()
@@ -99,7 +108,7 @@ def prepare(config: TrainConfig, out: Path, ood_images: Sequence[Path] = (), opt
         for line in describe_pairs(pairs):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     digest = _digest(train_rows, val_rows, *([reference_rows] if reference_rows else []))
-    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, digest, pairs, reference_rows)
+    return Run(config, out, vip, data, train_rows, val_rows, ood, positive, digest, pairs, reference_rows, missed)
 
 
 def _without_reference(rows: Sequence[Row], classes: Sequence[str]) -> tuple[Sequence[Row], Sequence[Row]]:

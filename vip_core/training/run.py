@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vip_core import __version__
 from vip_core.data.features import FeatureSplit, encode_split, fresh_views, image_features
-from vip_core.data.options import DataOptions
+from vip_core.data.options import DataOptions, NearMissOptions
 from vip_core.data.split_file import write_splits
 from vip_core.errors import CheckpointError
 from vip_core.evaluation.calibration import fit_temperature, too_small_to_fit
@@ -23,11 +23,13 @@ from vip_core.evaluation.measure import Evaluation, measure
 from vip_core.evaluation.probe import fit_probe
 from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.backbone import Backbone
-from vip_core.models.card import AdapterInfo, BackboneInfo, Card, ContextInfo, Learning
+from vip_core.models.card import AdapterInfo, BackboneInfo, Card, ContextInfo, Learning, NearMissInfo
+from vip_core.models.near_misses import NearMisses
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
 from vip_core.training.config import TrainConfig
 from vip_core.training.loop import train_prompts
+from vip_core.training.near_misses import NearMissFeatures, encode_near_misses, fit_near_misses
 from vip_core.training.outcome import describe_learning
 from vip_core.training.preparation import Run, prepare
 from vip_core.training.state import STATE, TrainingState, check_same_run
@@ -47,6 +49,7 @@ class Fitted:
         before: what the symptoms meant as initialised.
         seconds: spent before the first epoch, on reading and encoding images.
         held: features and labels of the images for the reference bank alone; None where it is drawn from `reference`.
+        near_misses: features of images for the domain check to learn, and to count; None where distance decides alone.
     """
 
     state: TrainingState
@@ -56,6 +59,7 @@ class Fitted:
     before: Meaning
     seconds: float
     held: FeatureSplit | None = None
+    near_misses: NearMissFeatures | None = None
 
 
 def train(
@@ -65,6 +69,7 @@ def train(
     test: bool = True,
     ood_images: Sequence[Path] = (),
     options: DataOptions | None = None,
+    near_misses: NearMissOptions | None = None,
 ) -> ViP:
     """Train the prompts, measure them and write a checkpoint. Returns the trained model; its `card` has the figures.
 
@@ -75,6 +80,7 @@ def train(
         test: measure the test split, once, at the end.
         ood_images: folders of images that the domain check should flag, counted in the card.
         options: how a user's own images are read.
+        near_misses: images that the domain check learns to flag.
 
     Under torchrun, the processes divide the images of --views 0 among them; the result is that of one process.
 
@@ -82,7 +88,7 @@ def train(
         ViPError: whatever the caller can correct; nothing that was done is lost.
     """
     with joined():
-        return _train(config, Path(out or config.default_out), resume, test, ood_images, options)
+        return _train(config, Path(out or config.default_out), resume, test, ood_images, options, near_misses)
 
 
 def _train(
@@ -92,12 +98,13 @@ def _train(
     test: bool,
     ood_images: Sequence[Path],
     options: DataOptions | None,
+    near_misses: NearMissOptions | None,
 ) -> ViP:
     started = time.monotonic()
     finished = agreed(is_finished(out))
     if not resume and agreed((out / STATE).is_file() or finished):
         raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
-    run = prepare(config, out, ood_images, options)
+    run = prepare(config, out, ood_images, options, near_misses)
     if finished:
         if (out / STATE).is_file():
             check_same_run(out / STATE, run.vip, config, run.images)
@@ -143,10 +150,11 @@ def fit(run: Run, started: float) -> Fitted:
     run.vip.prepare(reference[:, None], labels)
     before = measure_meaning(run.vip, val.features, run.val)
     held = encode_split(backbone, run.reference, "Reference images") if run.reference else None
+    missed = run.near_misses and encode_near_misses(backbone, run.near_misses, run.train, run.val, config.seed)
     seconds = time.monotonic() - started
     select = too_small_to_fit(val.labels, run.vip.symptoms.classes) is None
     state = train_prompts(run.vip, views, labels, val, config, run.out / STATE, run.images, select)
-    return Fitted(state, reference, labels, val, before, seconds, held)
+    return Fitted(state, reference, labels, val, before, seconds, held, missed)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -163,7 +171,8 @@ def calibrate(run: Run, fitted: Fitted) -> float | None:
     """
     vip, config, val = run.vip, run.config, fitted.val
     known = fitted.held or FeatureSplit(fitted.reference, fitted.labels)
-    vip.reference = ReferenceBank.build(known.features, known.labels, val.features, config.seed)
+    learned = fitted.near_misses and fit_near_misses(fitted.reference, fitted.near_misses.taught)
+    vip.reference = ReferenceBank.build(known.features, known.labels, val.features, config.seed, learned)
     if too_small_to_fit(val.labels, vip.symptoms.classes):
         return None
     vip.temperature = fit_temperature(predict(vip, val.features), val.labels)
@@ -196,7 +205,8 @@ def make_card(
     """
     vip, config, data = run.vip, run.config, run.data
     assert vip.reference is not None
-    domain_check = domain_check_counts(vip, run.ood_images)
+    missed, learned = fitted.near_misses, vip.reference.near_misses
+    domain_check = domain_check_counts(vip, run.ood_images, missed and missed.counted)
     splits = {"train": run.train, "val": data.val, "test": data.test}
     counts = {
         name: dict(Counter(data.classes[row.label] for row in rows).most_common()) for name, rows in splits.items()
@@ -230,10 +240,16 @@ def make_card(
         version=__version__,
         threshold=threshold,
         guard=domain_check,
+        near_misses=missed and learned and _described(learned, missed),
         method=config.method,
         adapter=AdapterInfo(rank=config.rank) if config.rank else None,
         learning=learning,
     )
+
+
+def _described(learned: NearMisses, images: NearMissFeatures) -> NearMissInfo:
+    counts = {kind: len(part) for kind, part in images.taught.items()}
+    return NearMissInfo(limit=learned.limit, kinds=list(learned.kinds), images=counts)
 
 
 def _training_views(

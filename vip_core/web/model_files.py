@@ -76,7 +76,9 @@ def checkpoint_files(name: str, vip: ViP, folder: str, half: bool) -> dict[str, 
     for each in ("model.safetensors", "reference.safetensors"):
         files[f"{folder}/{each}"] = (source / each).read_bytes()
     if half:
+        learned = vip.reference.near_misses
         bank = {"features": vip.reference.features.half(), "labels": vip.reference.labels}
+        bank |= {} if learned is None else learned.tensors
         files[f"{folder}/model.safetensors"] = tensor_bytes({key: _half(t) for key, t in vip.state_dict().items()})
         files[f"{folder}/reference.safetensors"] = tensor_bytes(bank)
     return files

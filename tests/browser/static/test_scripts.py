@@ -16,6 +16,7 @@ from vip_core.models.adapter import ImageAdapter
 from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Predictor
 from vip_core.scoring.zero_shot import ZeroShot
+from vip_core.training.near_misses import fit_near_misses
 from vip_core.utils.files import tensor_bytes
 
 RESIZE = """async ([data, width, height, to]) => {
@@ -148,19 +149,23 @@ def adapted(vip):
 
 @pytest.mark.parametrize("method", ["vip", "vip-adapter", "class contexts"])
 @pytest.mark.parametrize("task", ["pneumonia", "melanoma"])
-def test_scores_are_those_of_vip_core(script_page, vip_mini, task, method):
+@pytest.mark.parametrize("near_miss_limit", [-100.0, 100.0])
+def test_scores_are_those_of_vip_core(script_page, vip_mini, task, method, near_miss_limit):
     vip = ViP.from_pretrained(task, vip_mini)
     if method == "vip-adapter":
         adapted(vip)
     if method == "class contexts":
         vectors = vip.context_prompt.vectors
         vip.context_prompt.vectors = torch.nn.Parameter(torch.stack([vectors, 2 * vectors]), requires_grad=False)
+    kinds = {"an adult's film": vip.reference.features[:50], "a photograph": vip.reference.features[50:100]}
+    learned = replace(fit_near_misses(vip.reference.features[100:], kinds), limit=near_miss_limit)
+    vip.reference = replace(vip.reference, near_misses=learned)
     predictor, zero_shot = Predictor(vip), ZeroShot(vip_mini, vip.reference)
     own = vip.symptoms
     edited = own.edited(own.classes[1], ["a faint veil", *own.symptoms[1][1:], "a table"])
     feature = vip.reference.features[3] * 21 + torch.randn(384, generator=torch.Generator().manual_seed(2)) * 0.1
     text = {"vip": vip.encode_symptoms().detach(), "symptoms": zero_shot.encode_symptoms(own)}
-    bank = {"features": vip.reference.features, "labels": vip.reference.labels}
+    bank = {"features": vip.reference.features, "labels": vip.reference.labels, **learned.tensors}
     lines = ["a faint veil", "a table"]
     known = predictor.encode_symptoms(replace(own, symptoms=(own.symptoms[0], tuple(lines))))[-2:]
     found = script_page.evaluate(
@@ -171,7 +176,11 @@ def test_scores_are_those_of_vip_core(script_page, vip_mini, task, method):
                 "lists": dict(zip(own.classes, map(list, own.symptoms), strict=True)),
                 "trials": {"own": own.symptoms, "edited": edited.symptoms},
             },
-            "card": {"temperature": vip.temperature, "domain_threshold": vip.reference.threshold},
+            "card": {
+                "temperature": vip.temperature,
+                "domain_threshold": vip.reference.threshold,
+                "near_misses": {"limit": near_miss_limit, "kinds": list(kinds)},
+            },
             "files": {
                 "model": encoded(tensor_bytes(vip.state_dict())),
                 "reference": encoded(tensor_bytes(bank)),
@@ -183,6 +192,7 @@ def test_scores_are_those_of_vip_core(script_page, vip_mini, task, method):
             "dimension": 384,
         },
     )
+    assert (found["vip own"]["domain"]["near_miss"] is None) == (near_miss_limit < 0)
     assert_same(found["vip own"], predictor.diagnose(feature, own).to_dict())
     assert_same(found["vip edited"], predictor.diagnose(feature, edited).to_dict())
     assert found["vip auroc"] == pytest.approx(predictor.separations(edited), abs=1e-6)
