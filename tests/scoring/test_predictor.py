@@ -62,7 +62,7 @@ def test_diagnosis_to_dict_has_the_documented_fields(predictor):
     data = json.loads(json.dumps(predictor.score().to_dict()))
     assert list(data) == ["prediction", "probabilities", "logits", "class_terms", "symptoms", "domain", "calibrated"]
     assert list(data["symptoms"][0]) == ["class", "symptom", "similarity", "percentile", "contribution", "attention"]
-    assert list(data["domain"]) == ["in_domain", "score", "threshold"]
+    assert list(data["domain"]) == ["in_domain", "score", "threshold", "near_miss"]
 
 
 def test_score_encodes_only_the_changed_symptom_and_never_the_image(vip, predictor, symptoms):
