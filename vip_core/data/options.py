@@ -36,6 +36,18 @@ class DataOptions:
             show_default="the part before the last _ or -, if it is a number that varies between images",
         ),
     ] = None
+    merge: Annotated[
+        list[str],
+        Option(
+            metavar="CLASS=LABEL,…",
+            help="with --data csv or folder: the labels that make up a class, such as "
+            '"knee osteoarthritis=KL 2,KL 3,KL 4"',
+        ),
+    ] = field(default_factory=list)
+    leave_out: Annotated[
+        list[str],
+        Option(metavar="LABEL", help="with --data csv or folder: labels whose images are left out"),
+    ] = field(default_factory=list)
     skip_unreadable: Annotated[
         bool, Option("--skip-unreadable", help="leave out images that cannot be read instead of stopping")
     ] = False

@@ -11,7 +11,7 @@ from vip_core.data.sources.custom import folder, labels_csv
 from vip_core.data.sources.derm7pt import derm7pt
 from vip_core.data.sources.isic2017 import isic2017
 from vip_core.data.sources.pneumonia import pneumonia
-from vip_core.errors import DataError
+from vip_core.errors import DataError, UsageError
 
 DATASETS: dict[str, Callable[[Path, Sequence[str], DataOptions, Use], Dataset]] = {
     "pneumonia": pneumonia,
@@ -20,6 +20,7 @@ DATASETS: dict[str, Callable[[Path, Sequence[str], DataOptions, Use], Dataset]] 
     "folder": folder,
     "csv": labels_csv,
 }
+OWN_LABELS = ("csv", "folder")  # whose labels are a user's own
 
 
 def load_dataset(
@@ -37,16 +38,22 @@ def load_dataset(
 
     Raises:
         DataError: an image in two classes or splits, an unknown name, no such root, another layout, other classes.
+        UsageError: if labels are merged or left out of a data set that has classes of its own.
     """
     if name not in DATASETS:
         raise DataError(f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}.")
+    options = options or DataOptions()
+    if name not in OWN_LABELS and (options.merge or options.leave_out):
+        raise UsageError(
+            f"--merge and --leave-out are for --data {' and '.join(OWN_LABELS)}; {name} has its own classes."
+        )
     root = Path(root).expanduser()
     try:
         if not root.exists():
             raise DataError(f"{root} does not exist; give --root the place of the {name} data.")
         if not root.is_dir() and name != "csv":
             raise DataError(f"{root} is a file; give --root the folder of the {name} data.")
-        dataset = DATASETS[name](root, classes, options or DataOptions(), use)
+        dataset = DATASETS[name](root, classes, options, use)
         return replace(dataset, notes=(*dataset.notes, *check_copies(dataset)))
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror}); check the --root.") from error

@@ -10,6 +10,7 @@ from vip_core.data.copies import join_copies, with_digests
 from vip_core.data.dataset import Dataset, Row
 from vip_core.data.folders import IMAGE_SUFFIXES, describe_left_out, search_folder
 from vip_core.data.options import DataOptions, Use
+from vip_core.data.relabelling import Relabelling
 from vip_core.data.splits import make_dataset, split_three_ways
 from vip_core.data.tables import (
     SPLITS,
@@ -46,31 +47,40 @@ def folder(root: Path, classes: Sequence[str], options: DataOptions, use: Use) -
                 raise DataError(f"{root} has both {given[split].name} and {path.name}; keep one of them.")
             given[split] = path
     if not given:
-        rows, notes = _class_folders(root, classes, options)
+        labels = Relabelling(options, classes)
+        rows, notes = _class_folders(root, classes, options, labels)
+        notes += labels.notes()
         undivided = {"test": rows} if use == "all" else split_three_ways(join_copies(rows), classes)
         return make_dataset("folder", classes, root, undivided, use, notes)
     if "train" not in given and use == "train":
         raise DataError(f"{root} has {', '.join(p.name for p in given.values())} but no train; add train/CLASS/IMAGE.")
     splits: dict[str, list[Row]] = {}
     notes: list[str] = []
+    labels = Relabelling(options, classes)
     for split, path in given.items():
-        splits[split], found = _class_folders(path, classes, options, f"{split}/")
+        splits[split], found = _class_folders(path, classes, options, labels, f"{split}/")
         notes += [note for note in found if note not in notes]
+    notes += labels.notes()
     return make_dataset("folder", classes, root, splits, use, notes)
 
 
 def _class_folders(
-    parent: Path, classes: Sequence[str], options: DataOptions, prefix: str = ""
+    parent: Path, classes: Sequence[str], options: DataOptions, labels: Relabelling, prefix: str = ""
 ) -> tuple[list[Row], list[str]]:
     folders = folders_in(parent)
     if not folders:
         raise DataError(f"{parent} has no class folders; expected one each for {list(classes)}, with its images in it.")
-    label_of = match_classes([path.name for path in folders], classes, parent)
+    contents_of = {path: search_folder(path) for path in folders}
+    class_of = {path: labels.class_of(path.name, len(contents.images)) for path, contents in contents_of.items()}
+    found = {class_key(name): name for name in class_of.values() if name is not None}
+    label_of = match_classes(found.values(), classes, parent)
     rows: list[Row] = []
     left_out: list[Path] = []
     nested = False  # folders of patients within the classes
-    for path in folders:
-        contents = search_folder(path)
+    for path, name in class_of.items():
+        if name is None:
+            continue
+        contents = contents_of[path]
         if not contents.images:
             endings = ", ".join(IMAGE_SUFFIXES)
             raise DataError(f"The folder {path} has no images; expected DICOM files, or files ending in {endings}.")
@@ -79,7 +89,7 @@ def _class_folders(
             inner = image.relative_to(path).parts[:-1]
             patient = "/".join(inner) or without_ending(image.name)
             nested = nested or bool(inner)
-            rows.append(Row(image, label_of[class_key(path.name)], prefix + patient))
+            rows.append(Row(image, label_of[class_key(name)], prefix + patient))
     rows, notes = with_digests(rows), []
     if not nested:
         rows, notes = _patients_of_names(rows, classes, options, prefix)
@@ -145,6 +155,7 @@ def labels_csv(root: Path, classes: Sequence[str], options: DataOptions, use: Us
             f"{root} contains no labels.csv; expected that file, with the columns image, label[, split][, patient]."
         )
     label_of = match_classes(classes, classes, source)
+    labels = Relabelling(options, classes)
     columns, notes = find_columns(read_header(source), options, classes, source)
     seen: dict[Path, int] = {}
     rows: list[Row] = []
@@ -152,15 +163,19 @@ def labels_csv(root: Path, classes: Sequence[str], options: DataOptions, use: Us
     for line, record in read_csv(source, list(columns.values())):
         cell, label = record.pop(columns["image"]), record.pop(columns["label"])
         path = listed_image(source.parent / cell, source, line, seen)
-        if class_key(label) not in label_of:
+        if (name := labels.class_of(label)) is None:
+            continue
+        if class_key(name) not in label_of:
             hint = " Write the name of the class, not its number." if label.isdigit() else ""
             raise DataError(
-                f"Line {line} of {source} has the class {label!r}; the symptom set has {list(classes)}.{hint}"
+                f"Line {line} of {source} has the class {label!r}; the symptom set has {list(classes)}.{hint} "
+                "--merge and --leave-out say what other labels mean."
             )
         splits.append(split_name(record.pop(columns["split"]), source, line) if "split" in columns else "")
         patient = record.pop(columns["patient"], "") if "patient" in columns else ""
         own = str(Path(cell).parent / without_ending(Path(cell).name)).removeprefix("./")
-        rows.append(Row(path, label_of[class_key(label)], patient or own, record))
+        rows.append(Row(path, label_of[class_key(name)], patient or own, record))
+    notes += labels.notes()
     rows = with_digests(rows)
     if "patient" not in columns:
         rows, found = _patients_of_names(rows, classes, options)
