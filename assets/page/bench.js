@@ -127,7 +127,7 @@ export class Bench {
       onfile: (file, second) => this.read({ file, second, name: file.name }),
       onclear: () => this.clear(),
       onremovesecond: () => {
-        this.viewer.removeSecond();
+        this.viewer.panes.removeSecond();
         this.backend.clear({ second: true });
         this.#request();
       },
@@ -411,7 +411,7 @@ export class Bench {
     this.answer.paint(scores);
     this.rows.paint(scores);
     const foreign = scores.second?.domain && !scores.second.domain.in_domain;
-    if (scores.map !== undefined) this.viewer.showMap(scores.map && { ...scores.map, second: foreign ? null : scores.map.second });
+    if (scores.map !== undefined) this.viewer.map.show(scores.map && { ...scores.map, second: foreign ? null : scores.map.second });
     if (scores.map?.focus) {
       this.rows.focused = { name: scores.map.focus.class, index: scores.map.focus.index };
       this.rows.mark();
@@ -429,7 +429,7 @@ export class Bench {
   }
 
   #paintMore() {
-    if (this.latest?.second) this.viewer.compare(this.#compared(this.latest), this.#compared(this.latest.second));
+    if (this.latest?.second) this.viewer.panes.compare(this.#compared(this.latest), this.#compared(this.latest.second));
     this.more.paint({ scores: this.latest, task: this.task, store: this.store, probability: value => this.answer.probability(value) });
   }
 
@@ -520,12 +520,12 @@ export class Bench {
     }
     if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
-      o: () => this.viewer.file.click(),
+      o: () => this.viewer.open(),
       e: () => this.rows.views[this.task.classes[0]][0].text.focus(),
-      m: () => this.viewer.toggleMap(),
+      m: () => this.viewer.map.toggle(),
       i: () => this.viewer.invert(),
       f: () => this.viewer.fullScreen(),
-      0: () => this.viewer.fit(),
+      0: () => this.viewer.zoom.fit(),
       "?": () => this.help.showModal(),
     };
     const act = acts[event.key];

@@ -41,6 +41,22 @@ export function button(label, onclick, attributes = {}) {
   return make("button", { type: "button", ...attributes, onclick }, label);
 }
 
+/** A file input that is opened by a button and hands over the chosen file. onfile(file): takes it */
+export function fileInput(label, attributes, onfile) {
+  const node = make("input", {
+    type: "file",
+    ...attributes,
+    hidden: true,
+    "aria-label": label,
+    onchange: () => {
+      const [file] = node.files;
+      node.value = ""; // the same file can be chosen again
+      if (file) onfile(file);
+    },
+  });
+  return node;
+}
+
 /** Offer a text or a Blob as a download. */
 export function download(name, content, type = "application/json") {
   const link = make("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
