@@ -521,7 +521,7 @@ export class Bench {
     if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       o: () => this.viewer.open(),
-      e: () => this.rows.views[this.task.classes[0]][0].text.focus(),
+      e: () => this.rows.enter(this.task.classes[0], 0),
       m: () => this.viewer.map.toggle(),
       i: () => this.viewer.invert(),
       f: () => this.viewer.fullScreen(),
