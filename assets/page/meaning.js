@@ -54,6 +54,11 @@ export function nearestWords({ task, scores }, named) {
   return `Of the ${total} most similar reference images, ${scores.nearest[most]} had ${task.classes[most]}, not ${task.classes[named]}.`;
 }
 
+/** Whether the image is not one that the model may be asked about. */
+export function refused({ domain }) {
+  return Boolean(domain && !domain.in_domain);
+}
+
 /** Why there is no result, and what to do. */
 export function refusalWords({ task, scores: { domain } }) {
   const known = typeof domain.score === "number" && !domain.near_miss; // else the reason says it

@@ -2,6 +2,7 @@
 
 import { button, make } from "./dom.js";
 import { perCent, signed } from "./format.js";
+import { refused } from "./meaning.js";
 
 const HEADS = ["Class", "Symptom", "Similarity", "Percentile", null, "Attention", "AUROC of class"]; // null: what counts towards
 
@@ -116,11 +117,6 @@ export class More {
       make("tbody", {}, line("original lists", answer(scores?.original)), line("lists above", answer(scores?.probabilities)), ...kept),
     );
   }
-}
-
-/** Whether the image is not one that the model may be asked about. */
-function refused({ domain }) {
-  return Boolean(domain && !domain.in_domain);
 }
 
 /** Every number of the rows, and of a second image beside them. */

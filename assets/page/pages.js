@@ -3,7 +3,7 @@
  * share, and a row of the Cohort that opens in Diagnose with its picture. `window.vipPages` is what event listeners call.
  */
 
-import { rowsOf, texts } from "./store.js";
+import { texts } from "./store.js";
 import { baseName, entries, isZip } from "./zip.js";
 
 const TABS = '#vip-tabs [role="tab"]';
