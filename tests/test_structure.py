@@ -1,7 +1,9 @@
-"""The shape of the code: the size of files, and public names that are alike with different meanings."""
+"""The shape of the code: the size of files, imports of scripts, and public names that are alike with other meanings."""
 
 import ast
+import re
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
 
@@ -9,6 +11,7 @@ from tests.conftest import PROJECT
 
 FILES = sorted([PROJECT / "app.py", *PROJECT.glob("vip_core/**/*.py"), *PROJECT.glob("demo/**/*.py")])
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+SCRIPTS = sorted(PROJECT.glob("assets/*/*.js"))
 MAX_LINES, MAX_MEDIAN = 320, 150
 # Names that several modules define with one meaning. Rename everything else.
 SAME_MEANING = {
@@ -77,6 +80,14 @@ def alike(kind: str, name: str) -> str:
     return name.replace("_", "").casefold().removesuffix("s" if kind == "class" else "")
 
 
+def imported_scripts(path: Path) -> set[Path]:
+    """What a script imports; those of assets/web have assets/page in a folder `page`, as the static page does."""
+    source = path.read_text(encoding="utf-8")
+    names = re.findall(r"^import [^;]* from \"\./([\w/-]+\.js)\";$", source, re.MULTILINE)
+    assert len(names) == len(re.findall(r"^import\b", source, re.MULTILINE)), path
+    return {(path.parent.parent if name.startswith("page/") else path.parent) / name for name in names}
+
+
 def shared_names() -> dict[str, list[str]]:
     """Classes, functions, and constants used beyond their module, that are alike in several modules."""
     used = imported()
@@ -116,8 +127,16 @@ def test_definitions_are_found_in_every_form():
 
 
 def test_no_file_is_longer_than_the_limit():
-    assert [f"{path.relative_to(PROJECT)}: {lines(path)}" for path in FILES if lines(path) > MAX_LINES] == []
+    long = [path for path in [*FILES, *SCRIPTS] if lines(path) > MAX_LINES]
+    assert [f"{path.relative_to(PROJECT)}: {lines(path)}" for path in long] == []
+
+
+def test_scripts_import_one_way():
+    imports = {path: imported_scripts(path) for path in SCRIPTS}
+    assert set().union(*imports.values()) <= set(SCRIPTS)
+    assert len(list(TopologicalSorter(imports).static_order())) == len(SCRIPTS)  # raises CycleError for a circle
 
 
 def test_median_file_is_short():
+    assert median(lines(path) for path in SCRIPTS) <= MAX_MEDIAN
     assert median(lines(path) for path in FILES if path.name != "__init__.py") <= MAX_MEDIAN
