@@ -5,12 +5,12 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 
 import httpx
 import pytest
 
+from tests.processes import run, start
 from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -25,20 +25,20 @@ def address(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("uploads"))}
-    with subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL
-    ) as process:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                httpx.get(url, timeout=30).raise_for_status()
-                break
-            except httpx.TransportError:
-                time.sleep(0.2)
-        yield url
-        process.terminate()
+    process = start(
+        "app.py", "--port", str(port), env={**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("uploads"))}
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(url, timeout=30).raise_for_status()
+            break
+        except httpx.TransportError:
+            time.sleep(0.2)
+    yield url
+    process.terminate()
+    process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,13 @@ def outputs(address):
     """What each block prints, in the order of the document."""
     found = []
     for language, code in BLOCKS:
-        command = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
         assert ADDRESS in code
-        done = subprocess.run(
-            [*command, code.replace(ADDRESS, address)], cwd=PROJECT, capture_output=True, text=True, timeout=120
-        )
+        code = code.replace(ADDRESS, address)
+        if language == "bash":
+            command = ["bash", "-euo", "pipefail", "-c", code]
+            done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+        else:
+            done = run("-c", code)
         assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
         found.append(done.stdout)
     return found

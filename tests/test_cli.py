@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import PROJECT
+from tests.processes import run as run_python
 from vip_core.cli import COMMANDS, run, vip
 from vip_core.errors import UsageError
 from vip_core.evaluate import main as evaluate
@@ -239,7 +240,7 @@ def test_score_json_prints_nothing_else_on_standard_output(trained, image_folder
     many.mkdir()
     for i in range(70):
         shutil.copy(image_folder / "dark" / f"dark{i % 20:02d}.png", many / f"{i:03d}.png")
-    done = shell("-m", "vip_core.score", "many", "--checkpoint", str(trained), "--json", cwd=tmp_path)
+    done = run_python("-m", "vip_core.score", "many", "--checkpoint", str(trained), "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [f"many/{i:03d}.png" for i in range(70)]
 

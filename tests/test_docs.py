@@ -1,15 +1,13 @@
 """The documents agree with the code: generated parts are current, links resolve, and the README stays short."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT
+from tests.processes import run
 from vip_core.pretraining.labels import bank_sentences
 from vip_core.pretraining.phrases import load_phrases
 
@@ -24,10 +22,7 @@ def document(path: Path) -> str:
 
 @pytest.mark.parametrize("script", ["docs/figures.py", "docs/python_api.py"])
 def test_generated_documents_are_current(script):
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        [sys.executable, script, "--check"], cwd=PROJECT, env=environment, capture_output=True, text=True
-    )
+    done = run(script, "--check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import start_fork_server
 from vip_core.experiments.config import ExperimentConfig
 from vip_core.training.config import TrainConfig
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fork_server():
+    """Jobs are forked from the process that has the imports of all tests."""
+    start_fork_server()
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 import json
 import math
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from typing import get_args
@@ -15,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.conftest import PROJECT
+from tests.processes import start
 from vip_core.data.features import FeatureSplit
 from vip_core.data.sources import DATASETS
 from vip_core.errors import CheckpointError, UsageError
@@ -110,11 +107,8 @@ def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tin
 def test_train_resumed_after_a_kill_equals_an_uninterrupted_run(image_folder, symptom_file, tiny_native, tmp_path):
     """Killed without warning in the middle of training in a process of its own, resumed in another; bit for bit."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, "-m", "vip_core.train"]
     more = ("--epochs", "60")
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    run = arguments(image_folder, symptom_file, tiny_native, killed, *more)
-    process = subprocess.Popen([*command, *run], env=environment, stderr=subprocess.DEVNULL)
+    process = start("-m", "vip_core.train", *arguments(image_folder, symptom_file, tiny_native, killed, *more))
     deadline = time.monotonic() + 120
     while not (killed / "last.pt").is_file() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -132,22 +126,14 @@ def test_train_resumed_after_a_kill_equals_an_uninterrupted_run(image_folder, sy
 
 def test_train_interrupted_leaves_a_sentence_and_a_run_to_resume(image_folder, symptom_file, tiny_native, tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "vip_core.train"]
     run = arguments(image_folder, symptom_file, tiny_native, out, "--epochs", "2000")
-    process = subprocess.Popen(
-        [*command, *run],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        # A background job of a shell inherits that Ctrl-C is ignored; at a terminal it is not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = start("-m", "vip_core.train", *run, stderr=tmp_path / "errors")
     deadline = time.monotonic() + 120
     while not (out / "last.pt").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.wait(60) == 130
+    errors = (tmp_path / "errors").read_text()
     assert "Traceback" not in errors
     assert f"{out} keeps what was done; continue with --resume." in " ".join(errors.split())
     assert torch.load(out / "last.pt", weights_only=True)["progress"]["epoch"] >= 1

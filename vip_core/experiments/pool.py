@@ -1,6 +1,7 @@
 """Several runs at a time, each in one thread of a process of its own, so that the number of jobs changes no figure."""
 
 import multiprocessing
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +26,9 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
             yield result
         return
     _ = material.full, material.test  # the images are encoded here, once, with all threads
-    context = multiprocessing.get_context("spawn")
+    # Never forks of this process, which has threads and perhaps a GPU; on Linux, of one that has only imported.
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(jobs, context, _start, (material.config,)) as pool:
         yield from pool.map(_run, specs)
 

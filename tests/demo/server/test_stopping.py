@@ -1,13 +1,11 @@
 """A server that is told to end does so, whatever runs, in a process of its own."""
 
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from vip_core.utils.paths import PROJECT
+from tests.processes import start
 
 SERVER = """
 import re, sys, threading, time
@@ -37,9 +35,8 @@ except KeyboardInterrupt:
 
 
 def started(folder, work):
-    command = [sys.executable, "-c", SERVER, str(folder / "uploads"), work]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"ready\n"
+    process = start("-c", SERVER, folder / "uploads", work, stdout=folder / "output")
+    wait_until(lambda: (folder / "output").is_file() and (folder / "output").read_text() == "ready\n")
     return process
 
 
@@ -48,18 +45,18 @@ def test_end_when_told_ends_the_process_whatever_runs(tmp_path, work):
     process = started(tmp_path, work)
     process.send_signal(signal.SIGTERM)
     process.wait(30)
-    wait_until_gone(tmp_path / "uploads")
+    wait_until(lambda: not (tmp_path / "uploads").exists())
 
 
 def test_end_when_told_deletes_the_uploads_of_a_killed_server(tmp_path):
     process = started(tmp_path, "nothing")
     process.kill()
     process.wait(30)
-    wait_until_gone(tmp_path / "uploads")
+    wait_until(lambda: not (tmp_path / "uploads").exists())
 
 
-def wait_until_gone(folder):
+def wait_until(condition):
     until = time.monotonic() + 60
-    while folder.exists() and time.monotonic() < until:
+    while not condition() and time.monotonic() < until:
         time.sleep(0.05)
-    assert not folder.exists()
+    assert condition()

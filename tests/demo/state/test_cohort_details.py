@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from demo.state.cohort import CohortChoices, score_cohort
 from demo.state.cohort_details import cohort_details
 from demo.state.cohort_loader import Turns, read_cohort
 from demo.state.labels import read_labels
+from tests.processes import run
 
 COUNT = 60
 
@@ -51,9 +50,9 @@ def scored(folder, tasks):
 @pytest.fixture(scope="module")
 def report(folder):
     """What the command makes of them."""
-    command = [sys.executable, "-m", "vip_core.evaluate", "--checkpoint", "pneumonia", "--data", "csv"]
-    command += ["--root", str(folder), "--split", "all", "--prevalence", "0.1", "--by", "sex", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = ["-m", "vip_core.evaluate", "--checkpoint", "pneumonia", "--data", "csv", "--root", folder]
+    done = run(*command, "--split", "all", "--prevalence", "0.1", "--by", "sex", "--json")
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
