@@ -1,27 +1,58 @@
 """The Diagnose page as a person uses it, for the tests in a real browser."""
 
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
 PATIENCE = 20_000  # milliseconds that a test waits for what must come; far more than it takes
 
 
 class Bench:
-    """One person's Diagnose page, in a browser context of its own; what is read from it is what that person sees."""
+    """One person's Diagnose page; what is read from it is what that person sees.
 
-    def __init__(self, browser: Browser, url: str, width: int = 1440, height: int = 900, query: str = "", **context):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
+    In the page given, or in a browser context of its own, made with the keywords that are left.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        width: int = 1440,
+        height: int = 900,
+        query: str = "",
+        page: Page | None = None,
+        **context,
+    ):
+        size: ViewportSize = {"width": width, "height": height}
+        self.owned = page is None
+        self.page = browser.new_context(viewport=size, **context).new_page() if page is None else page
+        self.page.set_viewport_size(size)
+        self.context = self.page.context
         self.context.set_default_timeout(PATIENCE)
-        self.page: Page = self.context.new_page()
         self.abroad: list[str] = []
         self.errors: list[str] = []
         self.home = url
-        self.page.on("request", lambda request: self._note(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._listeners: list[tuple[Any, Callable]] = []
+        self.listen("request", lambda request: self._note(request.url))
+        self.listen("pageerror", lambda error: self.errors.append(str(error)))
         self.open(query)
+
+    def listen(self, event: Any, listener: Callable) -> None:
+        """Call this at an event of the page, until the person leaves."""
+        self.page.on(event, listener)
+        self._listeners.append((event, listener))
+
+    def leave(self) -> None:
+        """Close what is this person's alone."""
+        if self.owned:
+            self.context.close()
+        else:
+            for event, listener in self._listeners:
+                self.page.remove_listener(event, listener)
 
     def open(self, query: str = "") -> None:
         """Load the page, and wait until nothing typed is lost."""

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.bench import Bench
+from tests.processes import Command, start
 from vip_core.utils.paths import PROJECT
 
 EXAMPLES = PROJECT / "assets" / "examples"
@@ -37,7 +38,7 @@ class Server:
     """A running `python app.py`."""
 
     url: str
-    process: subprocess.Popen
+    process: subprocess.Popen | Command
     log: Path
     uploads: Path
     seconds: float  # from the command to the first page
@@ -54,21 +55,27 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path):
-    """Start the app on a free port, and stop it as a service manager does."""
+def served(folder: Path, new_interpreter: bool = False):
+    """Start the app on a free port, and stop it as a service manager does.
+
+    new_interpreter: whether it has its own interpreter and imports, as at a visitor's; else see tests/processes.py.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     temporary = folder / "tmp"
     temporary.mkdir()
     log = folder / "log.txt"
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(temporary)}
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
     environment.pop("GRADIO_TEMP_DIR", None)
-    start = time.monotonic()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+    begun = time.monotonic()
+    if new_interpreter:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+    else:
+        process = start("app.py", stdout=log, env=environment)
     url = f"http://127.0.0.1:{port}/"
     try:
         while True:
@@ -77,9 +84,9 @@ def served(folder: Path):
                 break
             except httpx.TransportError:
                 assert process.poll() is None, f"app.py ended by itself:\n{log.read_text()}"
-                assert time.monotonic() - start < 120, "app.py serves no page after two minutes"
+                assert time.monotonic() - begun < 120, "app.py serves no page after two minutes"
                 time.sleep(0.1)
-        yield Server(url, process, log, temporary, time.monotonic() - start)
+        yield Server(url, process, log, temporary, time.monotonic() - begun)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -111,18 +118,56 @@ def browser():
         running.close()
 
 
+class Tab:
+    """A tab that people use one after another, each as if it were new.
+
+    Its process has compiled the page's scripts, and its cache holds them: half of what a first visit costs.
+    """
+
+    def __init__(self, browser: Browser):
+        self.browser = browser
+        self.page: Page | None = None
+
+    def as_new(self, home: str) -> Page:
+        """The tab on no page, with nothing kept of `home` but files."""
+        if self.page is None or self.page.is_closed():
+            self.page = self.browser.new_context().new_page()
+        self.page.goto(f"{home}theme.css")  # of the page's origin, and nothing runs there
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Storage.clearDataForOrigin", {"origin": home.rstrip("/"), "storageTypes": "all"})
+        session.detach()
+        self.page.mouse.move(0, 0)
+        return self.page
+
+    def leave(self) -> None:
+        """Go to an empty page, so that nothing runs between visits."""
+        if self.page is not None and not self.page.is_closed():
+            self.page.goto("about:blank")
+
+
+@pytest.fixture(scope="session")
+def tab(browser):
+    return Tab(browser)
+
+
 @pytest.fixture
-def bench(browser, server):
-    """A function that opens the Diagnose page as another person; nothing on it may be fetched from elsewhere."""
+def bench(browser, server, tab):
+    """A function that opens the Diagnose page as another person; nothing on it may be fetched from elsewhere.
+
+    The first person of a test is in the tab that tests share, unless they ask for more of a browser than a size.
+    """
     visits = []
 
     def arrive(**how) -> Bench:
-        visits.append(Bench(browser, server.url, **how))
+        shared = not visits and set(how) <= {"width", "height", "query"}
+        visits.append(Bench(browser, server.url, page=tab.as_new(server.url) if shared else None, **how))
         return visits[-1]
 
     yield arrive
     for each in visits:
-        each.context.close()
+        each.leave()
+    tab.leave()
     assert [url for each in visits for url in each.abroad] == []
 
 

@@ -253,7 +253,7 @@ class Guarded:
 
     def __init__(self, visit):
         self.visit, self.page, self.dialogs = visit, visit.page, []
-        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        visit.listen("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
 
     def leave(self) -> None:
         self.page.wait_for_timeout(200)

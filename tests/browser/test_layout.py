@@ -138,7 +138,7 @@ def test_layout_an_edit_costs_few_bytes(bench):
     person.choose_example(3)
     assert person.page.evaluate("JSON.stringify(document.querySelector('.vip-bench').bench.latest.rows.length)") == "11"
     sizes = []
-    person.page.on("response", lambda response: sizes.append(response.url) if "queue" in response.url else None)
+    person.listen("response", lambda response: sizes.append(response.url) if "queue" in response.url else None)
     person.write("lobar consolidation", 0, PNEUMONIA)
     person.write("lobar consolidation, dense", 0, PNEUMONIA)
     answer = person.page.evaluate(

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 
 import httpx
@@ -12,13 +11,14 @@ from conftest import served
 from playwright.sync_api import expect
 
 from benchmarks import bombs
-from vip_core.utils.paths import PROJECT
+from tests.browser.bench import Bench
+from tests.processes import run
 
 pytestmark = pytest.mark.slow
 
 
 def test_it_starts_soon_in_little_memory_and_leaves_no_upload_behind(tmp_path, xrays, capsys):
-    with served(tmp_path) as server:
+    with served(tmp_path, new_interpreter=True) as server:
         (path,) = httpx.post(server.url + "gradio_api/upload", files={"files": xrays[0].open("rb")}).json()
         assert path and any(each.is_file() for each in server.uploads.rglob("*"))
         with capsys.disabled():
@@ -38,13 +38,9 @@ def test_what_keeps_it_from_serving_is_one_sentence(tmp_path):
         "card.json": {"VIP_CHECKPOINTS": str(tmp_path)},
         "GRADIO_SERVER_NAME": {"GRADIO_SERVER_NAME": "192.0.2.1"},  # kept for documentation: nobody's address
     }
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    attempts = {
-        words: subprocess.Popen([sys.executable, "app.py"], cwd=PROJECT, env={**os.environ, **fault}, **pipes)
-        for words, fault in faults.items()
-    }
-    for words, attempt in attempts.items():
-        _, complaint = attempt.communicate(timeout=120)
+    for words, fault in faults.items():
+        attempt = run("app.py", env={**os.environ, **fault})
+        complaint = attempt.stderr
         assert attempt.returncode == 2
         assert complaint.startswith("error: ") and complaint.count("\n") == 1 and words in complaint
 
@@ -100,9 +96,10 @@ def test_with_accounts_nobody_else_comes_in(tmp_path, xrays, monkeypatch):
         assert "a-secret" not in server.log.read_text()
 
 
-def test_the_first_paint_comes_soon(visit, capsys):
-    person = visit()
+def test_the_first_paint_comes_soon(browser, server, capsys):
+    person = Bench(browser, server.url)  # with nothing in its cache
     paint = person.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    person.leave()
     with capsys.disabled():
         print(f"\n  first paint after {paint:.0f} ms", end="")
     assert paint < 3000
