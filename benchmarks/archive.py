@@ -114,7 +114,7 @@ def rates(arguments: argparse.Namespace) -> None:
         ratio = statistics.median(tower / own for tower, own in zip(first, taken, strict=True))
         own = 1000 * statistics.median(computed[title]) / len(large)
         rate = len(large) / statistics.median(taken)
-        print(f"{title:<46}{rate:8.1f} images/s {ratio:6.2f} of the tower alone {own:8.1f} ms of a core per image")
+        print(f"{title:<46}{rate:8.1f} images/s {ratio:6.2f} of the tower alone {own:8.1f} ms of one core per image")
 
 
 def resident(count: int) -> None:

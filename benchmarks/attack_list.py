@@ -181,7 +181,7 @@ def slow_bodies(target: Target, visitor: Visitor) -> str:
 
 
 def idle_connections(target: Target, visitor: Visitor) -> str:
-    """1,100 connections that ask for nothing, for 25 seconds."""
+    """1,100 connections that send no request, for 25 seconds."""
     port = int(target.url.rsplit(":", 1)[1].strip("/"))
     held = []
     for _ in range(1_100):

@@ -33,7 +33,7 @@ async def edit_until(person: Person, end: asyncio.Event, every: float) -> list[f
 
 
 async def hold_connections(server: Server, count: int) -> str:
-    """Open connections that ask for nothing, and see what becomes of them."""
+    """Open connections that send no request, and see what happens to them."""
     parts = urlsplit(server.url)
     held: list[socket.socket] = []
     for _ in range(count):

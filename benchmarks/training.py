@@ -1,10 +1,10 @@
-"""How long training takes: from raw images, from cached features, and the paper's way.
+"""How long training takes: from raw images, from cached features, and the paper's procedure.
 
     python benchmarks/training.py --root DIR
 
-The paper's way sends every image through the image tower in every epoch (--views 0). It is run for a few epochs and
-scaled to all of them, since every epoch costs the same. The public code also runs the frozen tower backwards; that is
-not counted here, so the ratio is on the modest side.
+The paper's procedure sends every image through the image tower in every epoch (--views 0). It is run for a few epochs
+and scaled to all of them, since every epoch costs the same. The public code also runs the frozen tower backwards; that
+is not counted here, so the ratio is on the modest side.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="the folder of the data set")
     parser.add_argument("--data", default="pneumonia", help="its layout")
     parser.add_argument("--backbone", default="vip-mini")
-    parser.add_argument("--paper-epochs", type=int, default=3, help="epochs to run the paper's way, then scaled")
+    parser.add_argument(
+        "--paper-epochs", type=int, default=3, help="epochs to run of the paper's procedure, then extrapolated"
+    )
     given = parser.parse_args()
     common = ["--data", given.data, "--root", given.root, "--backbone", given.backbone, "--no-test"]
     with tempfile.TemporaryDirectory() as folder:
@@ -48,11 +50,11 @@ def main() -> None:
     images = sum(card["data"]["images"]["train"].values())
     print(f"{given.data} on {given.backbone}: {images} training images, {EPOCHS} epochs, {os.cpu_count()} cores")
     for what, seconds in (
-        ("from raw images, 8 views each and a plain one", raw),
+        ("from raw images, 8 random views each and the evaluation view", raw),
         ("from cached features", cached),
-        (f"the paper's way, scaled from {given.paper_epochs} epochs", paper),
+        (f"the paper's procedure, extrapolated from {given.paper_epochs} epochs", paper),
     ):
-        print(f"{what:<50}{seconds:8.0f} s   {paper / seconds:5.1f} times as fast as the paper's way")
+        print(f"{what:<50}{seconds:8.0f} s   {paper / seconds:5.1f} times as fast as the paper's procedure")
 
 
 if __name__ == "__main__":

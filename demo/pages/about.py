@@ -59,7 +59,7 @@ def about_page(tasks: Mapping[str, Task]) -> None:
         *(section(text, title) for title in ("Data and licences", "Privacy", "The paper")),
     ]
     first = "\n\n".join(section(text, title) for title in FIRST)
-    gr.Markdown(f"**{DISCLAIMER}** It has not been validated on patients.\n\n{first}", elem_classes="vip-about")
+    gr.Markdown(f"**{DISCLAIMER}** The models have not been clinically validated.\n\n{first}", elem_classes="vip-about")
     gr.HTML(f'<div class="vip-about">{"".join(cards)}</div>', elem_id="vip-models", js_on_load=None)
     gr.Markdown("\n\n".join(filter(None, after)), elem_id="vip-about-more", elem_classes="vip-about")
 

@@ -26,7 +26,7 @@ def model_card(card: Card) -> str:
     parts = [
         f"---\n{header.to_yaml()}\n---",
         f"# {title}",
-        "Research use only. Not a medical device. It has not been validated on patients.",
+        "Research use only. Not a medical device. It has not been clinically validated.",
         _use(card),
         _data(card),
         *(_figures(split, found) for split, found in card.figures.items() if isinstance(found, Mapping)),

@@ -1,4 +1,4 @@
-"""Connections that ask for nothing, over real sockets."""
+"""Connections that send no request, over real sockets."""
 
 import socket
 from collections import deque
