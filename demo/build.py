@@ -22,7 +22,7 @@ from .state.library_tasks import library_tasks
 from .state.tasks import Task, load_tasks
 
 TITLE = "ViP: the visual symptoms behind a diagnosis"
-PURPOSE = "Shows which visual signs decide between diagnoses, and lets you rewrite them."
+PURPOSE = "Shows which visual symptoms support a diagnosis, and lets you edit them."
 HEADER = f'<header class="vip-header"><h1>ViP</h1><p>{PURPOSE} <b>{DISCLAIMER}</b></p></header>'
 UPLOADED_FOR, LOOK_EVERY = 60, 10  # seconds that an upload stays unread; demo/server/waiting.py keeps one that waits
 SESSIONS = 500  # pages whose state is kept
@@ -55,7 +55,7 @@ def build_demo(tasks: Mapping[str, Task] | None = None, settings: Settings = DEF
         demo.load(None, js=READY)
 
         def forget(request: gr.Request) -> None:
-            """Gradio would keep what a closed page showed until 10,000 others have come."""
+            """Discard what a closed page showed, which Gradio would keep until 10,000 other pages have been opened."""
             visitor = request.session_hash or ""
             TURNS.leave(visitor)
             demo.state_holder.session_data.pop(visitor, None)

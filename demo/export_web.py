@@ -24,7 +24,7 @@ def export_web(
 ) -> int:
     """Write the Diagnose page as static files. Research use, not a medical device.
 
-    Any web server or a static Hugging Face Space serves the folder; no image leaves the visitor's machine.
+    Any web server or a static Hugging Face Space can serve the folder; no image leaves the visitor's machine.
     """
     from rich.console import Console
 
@@ -71,7 +71,7 @@ def export_web(
 
 
 def _towers(tasks: Any, precision: str) -> tuple[Any, float]:  # noqa: ANN401 (their modules are loaded late)
-    """The exported towers, and the largest difference of a similarity that they make. Raises BackboneError."""
+    """The exported towers, and the largest difference in similarity that they cause. Raises BackboneError."""
     import torch
     from PIL.Image import Resampling
     from torchvision.transforms.functional import pil_to_tensor

@@ -1,4 +1,4 @@
-/** The answer: the finding and its side of the screening point, or the class; how sure, on which scale, for whom. */
+/** The answer: the finding and its side of the screening point, or the class, with its probability, scale and scope. */
 
 import { attribute, make, say } from "./dom.js";
 import { perCent, share } from "./format.js";
@@ -7,7 +7,7 @@ import { predictiveValues, shifted } from "./prior.js";
 
 const STEPS = [
   "Choose an image, or use one of the examples.",
-  "Read the rows: the bar shows how similar the image is to the symptom, “towards” what the symptom adds to the answer.",
+  "Read the rows: the bar shows how similar the image is to the symptom, and “towards” shows how much the symptom adds to the answer.",
   "Rewrite a symptom, or switch it off, and watch the prediction change.",
 ];
 const SHOWN = 4; // classes of a task with more than two
@@ -76,7 +76,7 @@ export class Answer {
     this.paint(null);
   }
 
-  /** Take no prevalence: the probability is that of the calibration images. */
+  /** Forget the prevalence: the probability is that of the calibration images. */
   clearPrevalence() {
     this.box.value = "";
     this.#prevalenceTyped();
@@ -115,7 +115,7 @@ export class Answer {
     this.parts.ends.classList.toggle("vip-lower", given); // the labels need the line
   }
 
-  /** Probability of the finding as it is shown: under the clinic's prevalence where one is given. */
+  /** Probability of the finding as shown: at the clinic's prevalence if one is given. */
   probability(value) {
     return this.prevalence === null ? value : shifted(value, this.task.mix, this.prevalence);
   }
@@ -149,7 +149,7 @@ export class Answer {
     if (scores.domain) say(parts.scope, `${task.resembles} ${task.scope}`);
   }
 
-  /** Nothing that could be read as a result. */
+  /** Show nothing that could be taken for a result. */
   #blank() {
     const { parts } = this;
     for (const part of ["probability", "side", "called", "was", "chip"]) say(parts[part], "");
@@ -167,7 +167,7 @@ export class Answer {
     return this.invalid ? "Enter a number between 0 and 100, such as 5.5." : "";
   }
 
-  /** Headline: what is named, its probability, the side of the screening point, and what it was before an edit. */
+  /** Headline: the class named, its probability, the side of the screening point, and the probability before an edit. */
   #headline({ name, value, before, side = "", positive = false, called = "", finding = "" }) {
     const { parts, scores } = this;
     say(parts.name, name);
@@ -206,7 +206,7 @@ export class Answer {
     return `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
   }
 
-  /** The probability under the clinic's prevalence, and what the cut-offs would be worth there. */
+  /** The probability at the clinic's prevalence, and the predictive values of the cut-offs there. */
   #clinicWords(value, raw) {
     if (this.prevalence === null) return "";
     const worth = this.task.cutoffs
@@ -216,8 +216,8 @@ export class Answer {
         const values = [ppv === null ? null : `PPV ${perCent(ppv)}`, npv === null ? null : `NPV ${perCent(npv)}`].filter(Boolean);
         return `${kind === "half" ? "at ½" : "at the screening point"} ${values.join(", ")}`;
       });
-    const carried = worth.length ? ` There, ${worth.reverse().join("; ")}, if sensitivity and specificity are the same there.` : "";
-    return `Here: ${perCent(value)} (without this prevalence ${perCent(raw)}).${carried}`;
+    const carried = worth.length ? ` If sensitivity and specificity are the same there: ${worth.reverse().join("; ")}.` : "";
+    return `At this prevalence: ${perCent(value)} (as calibrated: ${perCent(raw)}).${carried}`;
   }
 
   #many(scores) {
@@ -246,7 +246,7 @@ export class Answer {
     this.#meaning(calibrationWords(this, value, task.classes[best], before), nearestWords(this, best));
   }
 
-  /** The sentences, and how stable the class is: first where a person should look, else last. */
+  /** The sentences below the answer. The one on stability comes first if a person should look, else last. */
   #meaning(...sentences) {
     const stability = stabilityWords(this, this.doubt);
     const all = this.doubt?.refer ? [stability, ...sentences] : [...sentences, stability];

@@ -102,7 +102,7 @@ export function firstVisit() {
   }
 }
 
-/** From now on somebody has. */
+/** Record that a result has been seen in this browser. */
 export function visited() {
   try {
     localStorage.setItem(SEEN, "yes");

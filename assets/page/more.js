@@ -10,7 +10,7 @@ export class More {
   /**
    * @param {Object} acts what a person may ask for: onopen() of a panel, onkeep(name), ondelete(name) and onuse(lists) of a
    *   version, onchart(format), onforget()
-   * @param {string} privacy what becomes of an image
+   * @param {string} privacy what happens to an image
    * @param {boolean} charts whether the backend draws charts
    */
   constructor(acts, privacy, charts) {
@@ -138,7 +138,7 @@ function numberTable(scores) {
   return make(
     "table",
     {},
-    make("caption", {}, `Towards ${towards}: what the symptom adds; negative is towards ${against}.`),
+    make("caption", {}, `Towards ${towards}: how much the symptom adds; negative is towards ${against}.`),
     make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))),
     make("tbody", {}, ...scores.rows.map(row => make("tr", {}, ...cells(row).map(text => make("td", {}, text))))),
   );

@@ -1,10 +1,10 @@
-/** Suggestions below a row that is being written: wordings of the libraries, and how far each tells its class where that is known. */
+/** Suggestions below a row that is being written: wordings of the libraries, each with the AUROC of its class if that is known. */
 
 import { make } from "./dom.js";
 import { share } from "./format.js";
 
 const MOST = 8;
-const CAUTION = "AUROC: of the class, on training images, so it is too high. It does not say that the model knows the finding.";
+const CAUTION = "The AUROC is that of the class, on training images, so it is optimistically biased. It does not show that the model recognises the finding.";
 
 /** Wordings that hold every word typed so far, in the order of the library: the AUROC is no reason to choose one. */
 export function matching(library, typed, used) {

@@ -1,4 +1,4 @@
-/** What the page is answered: the rows with their numbers, and the map of one of them. As demo.state.rows and .bench. */
+/** The responses to the page: the rows with their numbers, and the map of one of them. As demo.state.rows and .bench. */
 
 import { addsUp, evidence } from "./evidence.js";
 import { argmax, rounded } from "./linear.js";
@@ -88,7 +88,7 @@ function rowsOf(task, asked, diagnosis, original, known, second) {
   });
 }
 
-/** For each symptom its score under the task's own lists: of the same text, else of what stood in its place. */
+/** For each symptom its score under the task's own lists: of the same text, else of the text that it replaced. */
 export function beforeEdits(original, asked) {
   const key = (name, text) => `${name}|${text}`;
   const texts = asked.symptoms.symptoms.flat();
@@ -137,7 +137,7 @@ function histogram(values, [low, high]) {
   return counts;
 }
 
-/** Why a row may not mean what it says; empty where nothing is known against it. */
+/** Why a row may be misleading; empty if no reason is known. */
 function note(symptom) {
   const words = symptom.split(/\s+/).map(word => word.replace(/^[.,;:()]+|[.,;:()]+$/g, "").toLowerCase());
   if (words.includes("left") || words.includes("right")) return "Left and right are not distinguished: the model was trained on mirrored images too.";
@@ -155,7 +155,7 @@ async function version(task, feature, request, { name, lists }) {
   }
 }
 
-/** The map of the row in focus, by default of the strongest reason. */
+/** The map of the row in focus, by default the row that adds most. */
 function mapOf(task, visit, request, asked, known, rows) {
   const { focus } = request;
   let row = rows.findIndex(each => each.class === focus?.class && each.index === focus.index);

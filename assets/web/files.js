@@ -1,4 +1,4 @@
-/** Files to take away: the diagnosis, and the report with what was edited, as JSON. As demo.state.report_data. */
+/** Files to save: the diagnosis, and the report with what was edited, as JSON. As demo.state.report_data. */
 
 import { beforeEdits } from "./answers.js";
 import { readRequest } from "./request.js";

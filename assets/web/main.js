@@ -52,7 +52,7 @@ function backendOf(worker, bench) {
   };
 }
 
-/** Have the files kept in this browser; false where it does not allow that. */
+/** Keep the files in this browser; false if it does not allow that. */
 async function keepOffline() {
   const workers = navigator.serviceWorker;
   try {

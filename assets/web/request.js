@@ -21,7 +21,7 @@ export function readRequest(task, request, lists = request.lists) {
     const kept = [];
     lists[name].forEach(({ text, on, finding, drawn }, index) => {
       if (!text.trim() || !on || finding === UNKNOWN) return;
-      if (!text.isWellFormed()) throw new Error(`A symptom of “${name}” contains half a character (a lone surrogate); type it again.`);
+      if (!text.isWellFormed()) throw new Error(`A symptom of “${name}” contains an incomplete character (a lone surrogate); type it again.`);
       kept.push(text.trim());
       asked.places.push([name, index]);
       asked.findings.push([SEEN, ABSENT].includes(finding) ? finding : null);

@@ -52,7 +52,7 @@ export function nearestClasses(task, feature) {
 export function neighbours(task, feature) {
   const counts = nearestClasses(task, feature);
   const total = counts.reduce((sum, each) => sum + each, 0);
-  const found = task.config.classes.filter((_, label) => counts[label]).map(name => `${counts[task.config.classes.indexOf(name)]} had ${name}`);
+  const found = task.config.classes.filter((_, label) => counts[label]).map(name => `${counts[task.config.classes.indexOf(name)]} were labelled ${name}`);
   return total ? `Of the ${total} most similar reference images, ${found.join(" and ")}.` : "";
 }
 
@@ -67,7 +67,7 @@ export async function whatWouldChange(task, feature, asked, diagnosis) {
     const found = await without(task, feature, asked, [row]);
     if (found) singles.push({ row, found });
   }
-  if (!singles.length) return ["Every class has one symptom; none can be removed."];
+  if (!singles.length) return ["Every class has only one symptom; none can be removed."];
   const moves = singles.map(({ found }) => Math.abs(found.probabilities[name] - value));
   const best = singles[argmax(moves)];
   const text = row => `“${diagnosis.symptoms[row].symptom}”`;

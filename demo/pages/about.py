@@ -1,4 +1,4 @@
-"""The About page: what the models are, how good they are, how to read the bars, and what becomes of an image."""
+"""The About page: what the models are, how good they are, how to read the page, and what happens to an image."""
 
 import json
 import re
@@ -21,14 +21,14 @@ FIRST = ("What it is for", "Limits", "How to read the page")
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
 NAMES = {
     "accuracy": "Accuracy",
-    "at_threshold": "At the screening threshold",
+    "at_threshold": "At the screening point",
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
     "ece": "Calibration error",
     "ece_before_temperature": "Calibration error before temperature scaling",
     "f1_macro": "F1, mean over the classes",
     "flagged_out_of_domain": "Flagged as out of distribution",
-    "moved_with_the_lists": "Predictions that follow exchanged lists",
+    "moved_with_the_lists": "Predictions that follow swapped lists",
     "n": "Images",
     "accuracy_kept": "Accuracy on images not referred",
     "accuracy_referred": "Accuracy on images referred to a person",
@@ -91,7 +91,7 @@ def model_card(label: str, card: Card) -> str:
     return (
         f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
         f"{key_figures(label, card)}<p>In brackets: 95 % intervals.</p>"
-        f"<details><summary>All figures</summary>{figures_table(label, card, splits)}</details>"
+        f"<details><summary>All metrics</summary>{figures_table(label, card, splits)}</details>"
         f"{learning_html(card)}</section>"
     )
 
@@ -129,7 +129,7 @@ def figures_table(label: str, card: Card, splits: list[str]) -> str:
         columns["all"] = dict(metric_rows(single, card.classes))
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
     if not names:
-        return "<p>No figures were measured.</p>"
+        return "<p>Nothing was measured.</p>"
     head = "".join(
         f'<th scope="col">{escape(SPLITS.get(split, words(split)))}<br>{sample(card.figures.get(split))}</th>'
         for split in columns
@@ -142,17 +142,17 @@ def figures_table(label: str, card: Card, splits: list[str]) -> str:
     )
     return (
         f'<div class="vip-scroll" tabindex="0" role="region" aria-label="Figures of {escape(label)}">'
-        f'<table><thead><tr><th scope="col">Figure</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<table><thead><tr><th scope="col">Metric</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
 def sample(figures: object) -> str:
-    """On how many images a split was measured."""
+    """The number of images that a split was measured on."""
     return f"n = {figures['n']}" if isinstance(figures, Mapping) and "n" in figures else ""
 
 
 def metric_rows(values: Mapping[str, Any], classes: list[str], within: str = "") -> Iterator[tuple[str, str]]:
-    """Names and texts of all the figures in a (nested) object, known or not. within: what they are of."""
+    """Names and texts of all the metrics in a (nested) object, known or not. within: what they belong to."""
     intervals, part = _object(values.get("intervals")), f" (n = {values['n']})" if within and "n" in values else ""
     for key, value in values.items():
         name = f"{within}: {words(key)}" if within else words(key)

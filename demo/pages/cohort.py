@@ -1,4 +1,4 @@
-"""The Cohort page: many images at once, with the figures that labels allow, re-scored while one edits the lists."""
+"""The Cohort page: many images at once, with metrics if there are labels, updated while the lists are edited."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -26,7 +26,7 @@ MEGABYTE = 2**20
 LISTS = (
     '<div class="vip-lists"><h2>The symptom lists</h2>'
     "<p>The same lists as in Diagnose, one symptom per line; a # before a line switches it off. "
-    "All images are scored anew as you type.</p></div>"
+    "All images are scored again as you type.</p></div>"
 )
 LISTS_OF_TASK = "key => [key, ...window.vipPages.lists(key, {boxes})]"  # as Diagnose has them; see assets/page/pages.js
 # Several may wait, each in a thread of its own; `Turns` lets one of them read. Gradio's own processing would make an
@@ -44,7 +44,7 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
     Args:
         tasks: the trained ones.
         cohort: this visitor's, whose rows the Diagnose page opens; no image is kept in it.
-        max_upload: bytes of a file that the server takes.
+        max_upload: the largest file that the server accepts, in bytes.
     """
     first = next(iter(tasks.values()))
     parts: PageParts = {
@@ -64,7 +64,7 @@ def cohort_page(tasks: Tasks, cohort: gr.State, max_upload: int = MAX_BYTES) -> 
 
 
 def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
-    """The task, the images and how far they are read, and their labels."""
+    """The task, the images with the progress of reading them, and their labels."""
     gr.HTML(introduction(max_upload), js_on_load=None)
     parts: PageParts = {
         "task": gr.Radio(
@@ -77,7 +77,7 @@ def _ways_in(tasks: Tasks, first: Task, max_upload: int) -> PageParts:
             file_count="multiple", label="Images, or ZIP files of images", height=170, elem_id="vip-cohort-files"
         ),
         "progress": gr.HTML(said(""), elem_id="vip-cohort-progress", js_on_load=None),
-        "stop": gr.Button("Stop reading", size="sm", interactive=False, elem_id="vip-cohort-stop"),
+        "stop": gr.Button("Stop", size="sm", interactive=False, elem_id="vip-cohort-stop"),
         "labels file": gr.File(
             file_types=[".csv"], label="Labels, if there are any (CSV)", height=150, elem_id="vip-cohort-labels"
         ),

@@ -1,4 +1,4 @@
-"""The Diagnose page: one component of our own in which the list is the chart; Gradio carries questions and answers."""
+"""The Diagnose page: one custom component whose symptom list is the chart; Gradio carries requests and answers."""
 
 import json
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def _messages(name: str, script: str) -> gr.HTML:
 
 
 def answer(**parts: Any) -> str:  # noqa: ANN401
-    """What the page is to show, by part, as the text of a JSON object; assets/page/gradio.js takes it."""
+    """What the page should show, by part, as JSON text for assets/page/gradio.js."""
     return json.dumps({"number": next(NUMBERS), **parts}, separators=(",", ":"))
 
 
@@ -172,7 +172,7 @@ def chart(tasks: Tasks, visit: Visit, request: Json) -> str:
 
 
 def view_of(tasks: Tasks, visit: Visit, request: Json) -> DiagnosisView:
-    """What the page shows of the image. Raises UsageError where it is gone, SymptomError for lists without a score."""
+    """What the page shows of the image. Raises UsageError if it is gone, SymptomError if a list cannot be scored."""
     if visit.features is None or request.get("choice") != visit.choice or request.get("task") not in tasks:
         raise UsageError("There is no image. Choose one first; the file contains what the page shows.")
     task = task_asked(tasks, request)

@@ -1,4 +1,4 @@
-"""The Symptoms page: the libraries of symptoms, an editor with what the reference images say, and the generator."""
+"""The Symptoms page: the symptom libraries, an editor that shows the AUROC of each symptom, and the generator."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ TRAIN = (
 )
 UNTRAINED = "<p>Opened in Diagnose, zero-shot: no model was trained for these classes. To train one:</p>"
 HOW_TO_SET_UP = (
-    "<p>{reason} The host of this page can set one up with two commands, here for a model on the "
+    "<p>{reason} The operator of this page can set one up with two commands, here for a model on the "
     "same machine (llama.cpp, vLLM, Ollama):</p>"
     "<pre>export OPENAI_BASE_URL=http://127.0.0.1:11434/v1 VIP_LLM_MODEL=llama3.1\n"
     "python app.py --visitors-may-generate</pre><p>The included symptom sets work without one.</p>"
@@ -188,7 +188,7 @@ def libraries(folder: Path = LIBRARIES) -> dict[str, SymptomSet]:
 
 
 def title(symptoms: SymptomSet) -> str:
-    """A library for people: the kind of image, and the first classes."""
+    """The displayed name of a library: the kind of image, and the first classes."""
     names = ", ".join(symptoms.classes[:3])
     more = f" and {len(symptoms.classes) - 3} more" if len(symptoms.classes) > 3 else ""
     return f"{symptoms.modality}: {names}{more}"
@@ -211,7 +211,7 @@ def opened_set(symptoms: SymptomSet) -> Updates:
 
 
 def check(tasks: Tasks, modality: str, text: str) -> Updates:
-    """What there is to note about a list while it is edited; the last table stays while it cannot be read."""
+    """Remarks on a list while it is edited; while it cannot be parsed, the last table stays."""
     try:
         symptoms = from_text(text, modality)
         refuse_long({name: "\n".join(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)})
@@ -235,7 +235,7 @@ def as_json(first: SymptomSet, modality: str, text: str, current: SymptomSet | N
 
 
 def use_list(offered: Tasks, text: str) -> Updates:
-    """The list on the Diagnose page where a task has its classes, else how to train one."""
+    """Open the list on the Diagnose page if a task has its classes; otherwise explain how to train one."""
     try:
         symptoms = from_text(text)
     except SymptomError as error:

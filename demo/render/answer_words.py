@@ -1,4 +1,4 @@
-"""The sentences of the report about the answer: as the page says them (assets/page/meaning.js)."""
+"""The sentences of the report about the answer, as on the page (assets/page/meaning.js)."""
 
 from vip_core.scoring.uncertainty import Uncertainty
 
@@ -11,7 +11,7 @@ SURE = 0.8  # below this a class is often wrong, however stable it is
 
 
 def side_words(answer: FindingAnswer) -> str:
-    """On which side of the screening point the finding is, and what the model names at one half."""
+    """On which side of the screening point the finding is, and which class the model names at one half."""
     half = f"At ½{'' if answer.prevalence is None else ' of the calibrated scale'}: {answer.called}."
     if answer.screening is None:
         return half
@@ -19,7 +19,7 @@ def side_words(answer: FindingAnswer) -> str:
 
 
 def prevalence_words(answer: FindingAnswer) -> str:
-    """The probability at the clinic's prevalence, and what the cut-offs are worth there; empty without one."""
+    """The probability and predictive values at the clinic's prevalence; empty without one."""
     if answer.prevalence is None:
         return ""
     places = {"screening": "at the screening point", "half": "at ½"}
@@ -28,22 +28,23 @@ def prevalence_words(answer: FindingAnswer) -> str:
         + ", ".join(f"{name} {per_cent(v)}" for name, v in zip(("PPV", "NPV"), pair, strict=True) if v is not None)
         for kind, pair in sorted(answer.values.items(), reverse=True)
     ]
-    carried = f" There, {'; '.join(worth)}, if sensitivity and specificity are the same there." if worth else ""
+    carried = f" If sensitivity and specificity are the same there: {'; '.join(worth)}." if worth else ""
     return (
-        f"In the clinic {100 * answer.prevalence:g} % have {answer.name}: {per_cent(answer.probability)} (without this "
-        f"prevalence {per_cent(answer.as_calibrated)}).{carried}"
+        f"At the clinic's prevalence of {100 * answer.prevalence:g} %: {answer.name} {per_cent(answer.probability)} "
+        f"(as calibrated: {per_cent(answer.as_calibrated)}).{carried}"
     )
 
 
 def cutoff_words(view: DiagnosisView) -> str:
-    """What the screening point is for, and what it and one half found on test images."""
+    """What the screening point is for, and the rates measured there and at one half on test images."""
     screening, half, name = view.cutoffs.get("screening"), view.cutoffs.get("half"), view.finding
     sentences = []
     if screening and screening["found"] is not None:
-        aim = f"set to find {per_cent(screening['aim'])} of {name} on validation images; " if screening["aim"] else ""
+        share = screening["aim"] and per_cent(screening["aim"])
+        aim = f"set to detect {share} of validation images with {name}; " if share else ""
         sentences.append(f"The screening point: {aim}on test images its {_found(screening)} (of images without it).")
     if half and half["found"] is not None:
-        sentences.append(f"At ½, the likelier class, the {_found(half)}.")
+        sentences.append(f"At ½, where the more probable class is named, the {_found(half)}.")
     if sentences:
         whose = " They were measured with the original lists." if view.edited else ""
         sentences.append(f"These rates do not depend on the prevalence.{whose}")
@@ -56,39 +57,40 @@ def mix_words(view: DiagnosisView) -> str:
     share = mix(card, classes, finding_of(view.task))
     if share is None or view.mode != "vip":
         return ""
-    return f"Of the validation images, {per_cent(share)} had {view.finding}."
+    return f"Of the validation images, {per_cent(share)} were labelled {view.finding}."
 
 
 def stability_words(view: DiagnosisView, doubt: Uncertainty | None) -> str:
-    """What small changes of the image and of the wording do to the class, and what that meant on validation images."""
+    """Whether small changes of the image or the wording change the class, and how often such predictions were right."""
     referral = referral_of(view.task.predictor.vip.card)
     if doubt is None or referral is None or view.mode != "vip" or view.edited:
         return ""
     if doubt.refer:
         return (
-            f"Refer to a person: a crop or a rewording changes the class (its probability: {per_cent(doubt.low)} to "
-            f"{per_cent(doubt.high)}), as for {per_cent(1 - referral['coverage'])} of validation images"
+            f"Refer to a person: a crop or a rewording changes the class (its probability ranges over "
+            f"{per_cent(doubt.low)} to {per_cent(doubt.high)}). The same was true of "
+            f"{per_cent(1 - referral['coverage'])} of validation images"
             f"{_right(referral['referred'])}."
         )
     stable = (
-        f"Stable under {doubt.views} crops and {doubt.wordings} rewordings, as are {per_cent(referral['coverage'])} of "
-        "validation images"
+        f"The class is stable under {doubt.views} crops and {doubt.wordings} rewordings, as it is for "
+        f"{per_cent(referral['coverage'])} of validation images"
     )
     highest = max(view.diagnosis.probabilities.values())
     if highest < SURE:
-        return f"{stable}. At {per_cent(highest)} that says little about whether the class is right."
+        return f"{stable}. At a probability of {per_cent(highest)} this says little about whether the class is right."
     return f"{stable}{_right(referral['kept'])}."
 
 
 def nearest_words(view: DiagnosisView) -> str:
-    """The most similar reference images, where most of them had another class than the one that is named."""
+    """The most similar reference images, if most of them belong to another class than the one named."""
     total = sum(view.nearest)
     named = view.task.classes.index(view.diagnosis.prediction)
     most = next((i for i, count in enumerate(view.nearest) if i != named and 2 * count > total), None)
     if most is None:
         return ""
     had, answer = view.task.classes[most], view.task.classes[named]
-    return f"Of the {total} most similar reference images, {view.nearest[most]} had {had}, not {answer}."
+    return f"Of the {total} most similar reference images, {view.nearest[most]} were labelled {had}, not {answer}."
 
 
 def refusal_words(view: DiagnosisView) -> str:
@@ -98,7 +100,8 @@ def refusal_words(view: DiagnosisView) -> str:
     likely = task_descriptions().get(view.task.key, {}).get("foreign")
     if not likely:
         return ""
-    return f"Likely reasons: {likely}. Check the image; if it is as it should be, this model cannot read it."
+    advice = "Check the image. If nothing is wrong with it, this model is not suitable for it."
+    return f"Possible reasons: {likely}. {advice}"
 
 
 def point(value: float) -> str:

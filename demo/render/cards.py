@@ -25,26 +25,27 @@ def how_far_to_trust(view: DiagnosisView) -> str:
     card, diagnosis = view.task.predictor.vip.card, view.diagnosis
     if view.mode != "vip":
         return (
-            "Not calibrated: in the zero-shot modes the model was not trained for this task. Use the probability to "
-            "compare, not as a frequency."
+            "Not calibrated: in the zero-shot modes the model was not trained for this task. Use the probability only "
+            "for comparison, not as a frequency."
         )
     if view.edited:
         first = ""
         if view.original.prediction != diagnosis.prediction:
             first = f"With the original lists the prediction is “{view.original.prediction}”. "
-        return f"{first}Not calibrated: the calibration holds for the original lists. Use the probability to compare."
+        return f"{first}Not calibrated: the lists were edited. Use the probability only for comparison."
     if card is None or not calibrated(view):
-        return "Not calibrated: the model card has no validation figures."
+        return "Not calibrated: the model card has no validation results."
     share = per_cent(diagnosis.probabilities[diagnosis.prediction]).removesuffix(" %")
     about = share if share.startswith(("over", "under")) else f"about {share}"
     n = card.figures["val"]["n"]
     sentence = (
-        f"Calibrated on {n:,} validation images: {about} of 100 images with this score were {diagnosis.prediction}."
+        f"Calibrated on {n:,} validation images: {about} of 100 images with this score were labelled "
+        f"{diagnosis.prediction}."
     )
     test = card.figures.get("test", {})
     if test.get("n") and test.get("ece") is not None:
         sentence += (
             f" On {test['n']:,} test images the mean calibration error was {100 * test['ece']:.0f} in 100; expect "
-            "more on images from other hospitals."
+            "a larger error on images from other hospitals."
         )
     return sentence

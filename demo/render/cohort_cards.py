@@ -42,7 +42,7 @@ def summary_card(results: Results, positive: int) -> str:
     parts = [_flow(results), f"<p><b>{_images(len(read))}</b>: {says}.</p>"]
     if unlike:
         parts.append(
-            f'<p class="vip-warning"><b>{_images(unlike)}</b> out of distribution: do not interpret such a result. '
+            f'<p class="vip-warning">Out of distribution: <b>{_images(unlike)}</b>. Do not interpret their results. '
             f"{_counted(results)}</p>"
         )
     if unread:
@@ -62,8 +62,8 @@ def _counted(results: Results) -> str:
     if results.figures is None or all(row.known is not False for row in results.counted):
         return ""
     if results.within is None:
-        return "The figures below include these images."
-    return "The large figures below include these images; the small ones leave them out."
+        return "The metrics below include these images."
+    return "The large numbers below include these images; the small ones do not."
 
 
 def _flow(results: Results) -> str:
@@ -84,7 +84,7 @@ def _figures(results: Results, positive: int) -> str:
         return (
             "<p>No image has a label: choose a labels file to see accuracy, sensitivity, specificity and AUROC.</p>"
             if results.labels is None
-            else "<p>No label matches an image that could be read, so there are no figures.</p>"
+            else "<p>No label matches an image that could be read, so there are no metrics.</p>"
         )
     before = results.original.figures if results.original is not None else None
     earlier = {} if before is None else _estimates(before, positive)
@@ -113,7 +113,7 @@ def _sentence(results: Results, figures: Metrics, positive: int) -> str:
     decided = (
         "The most probable class is predicted."
         if at == HALF
-        else f"{escape(figures.classes[positive])} is predicted at a probability of {at:.3g} or more."
+        else f"The prediction is {escape(figures.classes[positive])} at a probability of {at:.3g} or more."
     )
     unit = "" if figures.unit == "image" else f" of {figures.units} patients"
     return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95 % intervals."

@@ -31,7 +31,7 @@ def confusion_table(results: Results) -> str:
         body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return (
         '<div class="vip-scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="vip-confusion">'
-        f"<caption>Label given, down; predicted, across</caption><thead><tr><td></td>{head}</tr></thead>"
+        f"<caption>Rows: label. Columns: prediction.</caption><thead><tr><td></td>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -60,13 +60,13 @@ def roc_plot(results: Results, positive: int) -> str:
 
 
 def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
-    """Share of false alarms and sensitivity along the ROC curve of class `c`."""
+    """False-positive rate and sensitivity along the ROC curve of class `c`."""
     alarms, found, _ = roc_curve([row.label == c for row in rows], [row.probabilities[c] for row in rows])
     return alarms.tolist(), found.tolist()
 
 
 def operating_point(rows: list[CohortRow], c: int) -> tuple[float, float]:
-    """The same where the class is taken that the rows have as their prediction."""
+    """The same two rates for the predictions in the rows."""
     own, others = [row for row in rows if row.label == c], [row for row in rows if row.label != c]
     shares = [sum(row.prediction == c for row in group) / len(group) for group in (others, own)]
     return shares[0], shares[1]

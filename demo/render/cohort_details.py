@@ -27,9 +27,9 @@ def details_card(details: Details | None) -> str:
 
 def _belief(found: PositiveClass) -> str:
     rows: list[tuple[str, Estimate | None]] = [
-        ("Brier score (0 is best)", found.brier),
-        ("Calibration slope (1 is right)", found.slope),
-        ("Calibration intercept (0 is right)", found.intercept),
+        ("Brier score (ideal: 0)", found.brier),
+        ("Calibration slope (ideal: 1)", found.slope),
+        ("Calibration intercept (ideal: 0)", found.intercept),
         (f"Average precision (AUPRC); {number(found.share, 3)} is chance", found.auprc),
     ]
     if (at := found.at_prevalence) is not None:

@@ -27,7 +27,7 @@ def key_figures(label: str, card: Card) -> str:
     return (
         f'<div class="vip-scroll" tabindex="0" role="region" aria-label="Main figures of {escape(label)}">'
         '<table class="vip-key-figures">'
-        f'<thead><tr><th scope="col">Figure</th>{head}<th scope="col">How to read it</th></tr></thead>'
+        f'<thead><tr><th scope="col">Metric</th>{head}<th scope="col">How to read it</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -37,10 +37,9 @@ def _rows(card: Card) -> list[FigureRow]:
         (
             "AUROC",
             ("auroc",),
-            "The probability that, of two images of different classes, the right one ranks "
-            "higher. 1 is perfect, .5 is chance.",
+            "The probability that an image of a class ranks above an image of another. 1 is perfect, .5 is chance.",
         ),
-        ("Accuracy", ("accuracy",), "The share of images whose predicted class is right. It depends on the class mix."),
+        ("Accuracy", ("accuracy",), "The share of correct predictions. It depends on the class mix."),
     ]
     if len(card.classes) == 2:
         found = str(card.training.get("positive") or card.classes[-1])
@@ -61,21 +60,21 @@ def _rows(card: Card) -> list[FigureRow]:
         if (threshold := card.threshold_of(card.classes.index(found))) is not None:
             at = f"{threshold:.2f}".lstrip("0")
             rows += [
-                (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening threshold of the scale."),
-                (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening threshold of the scale."),
+                (f"Sensitivity at {at}", ("at_threshold", "recall", found), "At the screening point."),
+                (f"Specificity at {at}", ("at_threshold", "recall", other), "At the screening point."),
             ]
     return [
         *rows,
         (
             "Calibration error",
             ("ece",),
-            "The mean difference between predicted probabilities and observed shares. 0 is best.",
+            "The mean difference between predicted probabilities and observed shares. 0 is ideal.",
         ),
         (
-            "Predictions that follow",
+            "Predictions that follow swapped lists",
             ("symptoms_carry", "moved_with_the_lists"),
-            "The share of predictions that follow when the classes exchange their lists. 1: the "
-            "decision depends only on the symptoms.",
+            "The share of predictions that follow when the classes swap their lists. "
+            "At 1, the decision depends only on the symptoms.",
         ),
         (
             "Not referred to a person",

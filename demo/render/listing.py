@@ -15,7 +15,7 @@ MAX_CLASSES = 64
 
 
 def to_text(symptoms: SymptomSet) -> str:
-    """Each class in square brackets, below it its symptoms. A symptom all in brackets loses them: it is no class."""
+    """Each class in square brackets, below it its symptoms. A symptom in brackets loses them: it is not a class."""
     return "\n\n".join(
         "\n".join([f"[{name}]", *(_heading(line) or line for line in lines)])
         for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)
@@ -88,9 +88,9 @@ def findings_table(findings: Iterable[GroundedLine]) -> str:
         "so the AUROC is optimistically biased."
     )
     return _table(
-        "How well the symptoms separate the reference images",
+        "How well the symptoms discriminate between the classes",
         explained,
-        ("Class", "Symptom", "Separates", "Tokens", "Notes"),
+        ("Class", "Symptom", "AUROC", "Tokens", "Notes"),
         rows,
     )
 
@@ -110,7 +110,7 @@ def dropped_lines(dropped: Iterable[Dropped]) -> str:
 
 
 def _table(title: str, explained: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table that scrolls by itself where it is too wide, by key too."""
+    """A table that scrolls on its own if it is too wide, also by keyboard."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
     return (

@@ -29,7 +29,7 @@ class ReportPage(FPDF):
         for style, file in FACES.items():
             self.add_font("text", style, FONTS / file)
         self.alias_nb_pages(PAGES)
-        self.set_title("Report of visual symptoms")
+        self.set_title("Visual symptom report")
         self.set_creator("vip_core")
         self.set_creation_date(made)
         self.set_margin(MARGIN)

@@ -63,7 +63,7 @@ def _foot(report: DiagnosisReport) -> str:
 
 def _top(page: ReportPage, report: DiagnosisReport) -> None:
     """Title and date; the picture, and beside it the prediction."""
-    page.write_text("Report of visual symptoms", 16, style="B")
+    page.write_text("Visual symptom report", 16, style="B")
     page.write_text(f"{report.date}.  {DISCLAIMER}", 9, PAGE_MUTED, "B")
     page.ln(3)
     top = page.get_y()
@@ -96,7 +96,7 @@ def _top(page: ReportPage, report: DiagnosisReport) -> None:
             beside(f"{per_cent(value)}  {name}", 10, style=style)
         page.ln(1)
         if answer is not None and answer.prevalence is not None:
-            beside("These two are as calibrated, without the prevalence of the clinic.", 8, PAGE_MUTED)
+            beside("These two are as calibrated, without the clinic's prevalence.", 8, PAGE_MUTED)
         if view.edited:
             first = view.original.prediction
             share = per_cent(view.original.probabilities[first])
@@ -126,7 +126,7 @@ def _meaning(page: ReportPage, report: DiagnosisReport) -> None:
         paragraphs = [" ".join(filter(None, trust)), " ".join(filter(None, doubts))]
         paragraphs.insert(0, "" if answer is None else prevalence_words(answer))
     else:
-        paragraphs = [refusal_words(view), "The numbers of the symptoms are left out: they would mean nothing."]
+        paragraphs = [refusal_words(view), "The scores of the symptoms are omitted because they would be meaningless."]
     for text in filter(None, [*paragraphs, f"Scope: {scope_of(view.task)}"]):
         page.write_text(text, 8.5)
         page.ln(0.8)
@@ -149,7 +149,7 @@ def _table(page: ReportPage, report: DiagnosisReport) -> None:
     page.write_text(
         f"{_lists(report)} Similarity: between the image and the symptom’s text, axis from {axis_end(axis[0])} to "
         f"{axis_end(axis[1])}. Percentile: the percentage of reference images that are less similar. Towards "
-        f"{towards}: what the symptom adds to the logit of {towards} less that of {against}; negative is towards "
+        f"{towards}: how much the symptom adds to the logit of {towards} minus that of {against}; negative is towards "
         f"{against}.",
         8,
         PAGE_MUTED,
@@ -167,10 +167,10 @@ def _table(page: ReportPage, report: DiagnosisReport) -> None:
         if signs[name]:
             _room(page, LINE + 1)
             term = number(signs[name] * diagnosis.class_terms[name], plus="+")
-            page.write_text(f"Term of the class, which no symptom explains: {term}.", 8, PAGE_MUTED, line=LINE)
+            page.write_text(f"Term of the class, not explained by any symptom: {term}.", 8, PAGE_MUTED, line=LINE)
     _room(page, LINE + 1)
     total = number(diagnosis.logits[towards] - diagnosis.logits[against], plus="+")
-    page.write_text(f"All of these add up to {total} towards {towards}.", 8, PAGE_MUTED, line=LINE)
+    page.write_text(f"Together, these terms add up to {total} towards {towards}.", 8, PAGE_MUTED, line=LINE)
 
 
 def _remarks(report: DiagnosisReport) -> list[str]:

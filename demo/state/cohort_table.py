@@ -1,4 +1,4 @@
-"""The rows of a cohort as a searchable, sortable table, and as a CSV file in which no spreadsheet finds a formula."""
+"""The rows of a cohort as a searchable, sortable table, and as a CSV file without spreadsheet formulas."""
 
 import csv
 import re
@@ -6,8 +6,8 @@ from io import StringIO
 
 from .cohort import CohortRow, Results
 
-HEADERS = ["Image", "Class", "Probability", "Domain", "Label", "Remark"]
-KNOWN, UNLIKE, WRONG = "known", "unlike", "wrong"
+HEADERS = ["Image", "Class", "Probability", "In domain", "Label", "Remark"]
+WRONG = "wrong"
 ALL, FLAGGED, UNREAD, UNLABELLED = "all", "flagged", "unread", "unlabelled"
 OF_CLASS = "class "  # with the class's index
 UPLOADED, BY_NAME, UNSURE, FINDING, DISTANT = "uploaded", "name", "unsure", "finding", "distant"
@@ -64,7 +64,7 @@ def _cells(row: CohortRow, classes: tuple[str, ...], positive: int) -> list[str 
         row.image,
         "" if prediction is None else classes[prediction],
         None if of is None or not row.probabilities or row.known is False else round(row.probabilities[of], 3),
-        {True: KNOWN, False: UNLIKE, None: ""}[row.known],
+        {True: "yes", False: "no", None: ""}[row.known],
         "" if row.label is None else classes[row.label],
         row.error or (WRONG if row.wrong else ""),
     ]

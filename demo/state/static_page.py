@@ -40,9 +40,9 @@ README = """
 
 See which visual findings support a diagnosis, and edit them live. **{disclaimer}**
 
-Any web server serves this folder: it holds plain files, and the model runs in the visitor's browser. No image leaves
-the visitor's machine: the page may connect to its own address only, and makes no request once it has loaded. It works
-offline after the first visit. `vip export-web` of vip-core {version} wrote it, with weights in {precision}.
+Any web server can serve this folder. It consists of plain files; the model runs in the visitor's browser. No image
+leaves the visitor's machine: the page may connect to its own address only, and makes no request once it has loaded. It
+works offline after the first visit. `vip export-web` of vip-core {version} wrote it, with weights in {precision}.
 
 | Task | Test images | AUROC (95 % interval) |
 |---|---|---|

@@ -48,7 +48,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "foreign": about.get("foreign", ""),
         "invitation": about.get("invitation", "Drop, paste or choose an image\nPNG, JPEG, TIFF or DICOM"),
         "legend": legend(task),
-        "auroc_note": "AUROC: how well this symptom alone discriminates its class on the reference images",
+        "auroc_note": "AUROC: how well this symptom alone ranks the reference images of its class above the others",
         "lists": {name: list(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)},
         "modes": list(MODES) if card is not None else [mode for mode in MODES if mode != "vip"],
         "axis": {mode: list(axis_of(task, mode)) for mode in MODES},
@@ -123,11 +123,13 @@ def legend(task: Task) -> str:
         return bars
     counts = bank.labels.bincount(minlength=len(task.classes)).tolist()
     images = ", ".join(f"{count} {name}" for count, name in zip(counts, task.classes, strict=True))
-    above = "each class" if len(task.classes) == 2 else "its class above, all others below"
+    above = "its class above, all others below"
+    if len(task.classes) == 2:
+        above = "{} above, {} below".format(*task.classes)
     optimistic = "Reference images are training images, so the AUROC is optimistically biased."
-    of_class = "The AUROC is of the class, not of the finding."
-    shared = "The symptoms of a class share its weight: an edit of one changes the numbers of the others."
-    return f"{bars}Behind it: the reference images ({images}), {above}. {of_class} {optimistic} {shared}"
+    of_class = "The AUROC refers to the class, not to the finding."
+    shared = "The symptoms of a class share its weight: editing one changes the numbers of the others."
+    return f"{bars}Shaded: the reference images ({images}), {above}. {of_class} {optimistic} {shared}"
 
 
 def calibrated_on(card: Card | None) -> int:

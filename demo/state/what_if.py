@@ -28,8 +28,8 @@ def overruled(task: Task, asked: Asked, diagnosis: Diagnosis, text: Tensor) -> D
 
     A symptom's term of the logit is proportional to its similarity. A finding that is seen sets the similarity to the
     95th percentile of the reference images of the symptom's class, one that is absent to the 5th percentile of those of
-    the other classes, and scales the term with it. The 5th percentile of the own class would not do: those images have
-    the finding too, and even the least similar of them can be more similar than most images without it.
+    the other classes, and scales the term with it. The 5th percentile of the symptom's own class would not do: those
+    images have the finding too, and even the least similar of them can be more similar than most images without it.
     """
     bank = task.scorer(asked.mode).similarity_reference
     if bank is None or not any(asked.findings):
@@ -66,7 +66,7 @@ def nearest_classes(task: Task, features: Tensor) -> list[int]:
 def neighbours(task: Task, features: Tensor) -> str:
     """What the most similar reference images had."""
     counts = nearest_classes(task, features)
-    found = [f"{count} had {name}" for count, name in zip(counts, task.classes, strict=False) if count]
+    found = [f"{count} were labelled {name}" for count, name in zip(counts, task.classes, strict=False) if count]
     return f"Of the {sum(counts)} most similar reference images, {' and '.join(found)}." if found else ""
 
 
@@ -77,7 +77,7 @@ def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Dia
     value = diagnosis.probabilities[name]
     singles = {(row,): found for row in range(len(asked.places)) if (found := _without(task, features, asked, (row,)))}
     if not singles:
-        return ["Every class has one symptom; none can be removed."]
+        return ["Every class has only one symptom; none can be removed."]
     best = max(singles, key=lambda rows: abs(singles[rows].probabilities[name] - value))
     moved = singles[best].probabilities[name]
     most = diagnosis.symptoms[best[0]].symptom

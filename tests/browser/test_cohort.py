@@ -108,7 +108,7 @@ def test_a_cohort_of_200_images_with_labels(visit, cohort, capsys):
     page.wait_for("summary", "1 image could not be read")
     page.wait_for("summary", "1 other file in the ZIP was left out")
     assert page.page.locator("#vip-cohort-threshold input[type=number]").input_value() == "0.745"
-    assert "pneumonia is predicted at a probability of 0.746 or more" in page.summary  # the screening point itself
+    assert "The prediction is pneumonia at a probability of 0.746 or more" in page.summary  # the screening point itself
     assert set(page.figures) == {"Accuracy", "Sensitivity for pneumonia", "Specificity", "AUROC"}
     assert page.page.locator(".vip-charts figure").count() == 5
     assert page.page.evaluate("window.harmed") is None
@@ -226,7 +226,7 @@ def test_an_edit_is_on_the_page_at_once(visit, capsys):
     ("name", "data", "words"),
     [
         ("x.zip", b"no zip", "x.zip is not a ZIP file, or is damaged"),
-        ("x.zip", b"PK\5\6" + bytes(18), "holds no image"),
+        ("x.zip", b"PK\5\6" + bytes(18), "contains no image"),
         ("x.png", b"", "1 image could not be read"),
     ],
 )

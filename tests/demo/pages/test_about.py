@@ -81,7 +81,7 @@ def test_a_card_with_odd_figures_is_shown_all_the_same(card):
     changes = {"figures": odd, "classes": [EVIL, "b"], "data": {"name": EVIL, "images": None}}
     shown = model_card(EVIL, card.model_copy(update=changes))
     assert "<img" not in shown and "Loose" in shown and "0.500" in shown
-    assert "No figures" in model_card("", card.model_copy(update={"figures": {}}))
+    assert "Nothing was measured" in model_card("", card.model_copy(update={"figures": {}}))
     json.dumps(shown)
 
 

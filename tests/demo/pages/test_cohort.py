@@ -543,9 +543,9 @@ def test_figures_are_given_without_out_of_distribution_images_too(task, cohort, 
     assert len(flagged) >= 2 and foreign.figures.n == foreign.within.n + len(foreign.counted) - len(rest)
     assert foreign.within.accuracy.value == np.mean([row.label == row.prediction for row in rest])
     said = unescape(summary_card(foreign, 1))
-    assert "The large figures below include these images" in said and said.count("without them") == 4
+    assert "The large numbers below include these images" in said and said.count("without them") == 4
     unlabelled = summary_card(score_cohort(task, foreign.cohort, None, task.predictor.symptoms), 1)
-    assert "out of distribution" in unlabelled and "include these images" not in unlabelled
+    assert "Out of distribution" in unlabelled and "include these images" not in unlabelled
 
 
 def test_show_refuses_a_prevalence_that_is_no_share(tasks, task, cohort, labels):

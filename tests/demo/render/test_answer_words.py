@@ -52,8 +52,8 @@ def test_report_names_the_finding_and_its_side_of_the_screening_point(view, mela
     assert "melanoma 30 % Above the screening point of 12 %. At ½: nevus." in text
     assert f"its sensitivity is {per_cent(recall['melanoma'])}" in text
     assert f"false-positive rate {per_cent(1 - recall['nevus'])} (of images without it)" in text
-    assert "22 % had melanoma" in text and "two classes only" in text and "seborrhoeic keratosis" in text
-    assert "Stable under 8 crops and 3 rewordings" in text and "says little" in text
+    assert "22 % were labelled melanoma" in text and "two classes only" in text and "seborrhoeic keratosis" in text
+    assert "stable under 8 crops and 3 rewordings" in text and "says little" in text
     found = json.loads(json.dumps(report_dict(made)))
     assert found["answer"]["side_of_screening_point"] == "above" and found["answer"]["class_at_one_half"] == "nevus"
     assert found["stability"]["refer"] is False and found["do_not_interpret"] is None and found["tested"] is True
@@ -70,7 +70,7 @@ def test_report_has_the_prevalence_and_its_predictive_values(view, melanoma):
     ppv, npv = predictive_values(recall["melanoma"], recall["nevus"], 0.03)
     assert answer.values["screening"] == pytest.approx((ppv, npv))
     text = text_of(made)
-    assert f"melanoma {per_cent(answer.probability)}" in text and "without this prevalence 95 %" in text
+    assert f"melanoma {per_cent(answer.probability)}" in text and "as calibrated: 95 %" in text
     assert f"PPV {per_cent(ppv)}" in text and "do not depend on the prevalence" in text
     assert report_dict(made)["answer"]["probability"] == answer.probability
 

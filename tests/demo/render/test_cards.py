@@ -54,13 +54,16 @@ def test_a_plain_sentence_says_what_the_probability_means_with_the_figures_of_th
     figures = task.predictor.vip.card.figures
     sentence = how_far_to_trust(view())
     assert (
-        f"{figures['val']['n']} validation images: about 93 of 100 images with this score were pneumonia." in sentence
+        f"{figures['val']['n']} validation images: about 93 of 100 images with this score were labelled pneumonia."
+        in sentence
     )
     assert (
         f"{figures['test']['n']} test images the mean calibration error was {100 * figures['test']['ece']:.0f} in 100"
         in sentence
     )
-    assert "over 99 of 100 images with this score were pneumonia" in how_far_to_trust(view(diagnosis(share=0.999)))
+    assert "over 99 of 100 images with this score were labelled pneumonia" in how_far_to_trust(
+        view(diagnosis(share=0.999))
+    )
 
 
 def test_calibrated_is_only_what_was_calibrated(view, task):

@@ -37,7 +37,7 @@ def test_added_class_with_a_finding_of_its_own_keeps_its_similarity(tasks, task,
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 61])
 def test_task_asked_refuses_odd_names(tasks, task, name):
-    with pytest.raises(SymptomError, match="The name of a class has 1 to 60 characters"):
+    with pytest.raises(SymptomError, match="A class name must have 1 to 60 characters"):
         task_asked(tasks, request(task, {name: ["x"]})[0])
 
 

@@ -107,7 +107,7 @@ def test_what_points_out_of_a_zip_is_left_out_and_counted(tmp_path):
         archive.writestr(link, "/etc/passwd")
     with open_upload(upload(path)) as (entries, notes):
         assert [entry.name for entry in entries] == ["good.png"]
-        assert notes == ["6 entries of the ZIP were left out: a link, or outside of it."]
+        assert notes == ["6 entries of the ZIP were left out: links, or paths outside it."]
 
 
 def test_other_and_hidden_files_are_left_out_and_counted(tmp_path):
@@ -115,7 +115,7 @@ def test_other_and_hidden_files_are_left_out_and_counted(tmp_path):
     path = packed(tmp_path / "x.zip", {"a.png": picture(), **others})
     with open_upload(upload(path)) as (entries, notes):
         assert len(entries) == 1 and notes == ["4 other files in the ZIP were left out."]
-    assert "holds no image" in refusal(packed(tmp_path / "y.zip", others))
+    assert "contains no image" in refusal(packed(tmp_path / "y.zip", others))
 
 
 def test_a_file_that_cannot_be_read_has_its_error_and_the_rest_go_on(tmp_path):
@@ -188,7 +188,7 @@ def test_too_many_images_are_refused(tmp_path):
     with open_upload(upload(packed(tmp_path / "x.zip", files))) as (entries, _):
         assert len(entries) == MAX_IMAGES
     (tmp_path / "one.png").write_bytes(picture())
-    assert "holds 501 images; the limit is 500" in refusal(tmp_path / "one.png", tmp_path / "x.zip")
+    assert "contains 501 images; the limit is 500" in refusal(tmp_path / "one.png", tmp_path / "x.zip")
 
 
 def test_nothing_is_written(tmp_path, monkeypatch):
