@@ -25,7 +25,7 @@ def port_number(text: str) -> int:
 
 
 def accounts(text: str) -> tuple[tuple[str, str], ...]:
-    """Users and their passwords. The complaint does not repeat them."""
+    """Users and their passwords. The error message does not repeat them."""
     pairs = tuple(tuple(pair.split(":", 1)) for pair in text.split())
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise BadParameter("accounts are written as USER:PASSWORD, separated by spaces")
@@ -55,12 +55,12 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def _default_host() -> str:
-    """This machine alone, but for a Hugging Face Space, which is reached from outside its container."""
+    """This machine alone, except on a Hugging Face Space, which is reached from outside its container."""
     return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
 
 
 def _default_proxies() -> int:
-    """None, but for a Hugging Face Space, which is reached through one."""
+    """None, except on a Hugging Face Space, which is reached through one."""
     return 1 if os.environ.get("SPACE_ID") else 0
 
 
@@ -74,7 +74,7 @@ def host_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the host of a page decides. Each field is a flag, an environment variable and a default.
+    """What the operator of a page decides. Each field is a flag, an environment variable and a default.
 
     Raises:
         UsageError: if the default task is not among the tasks.
@@ -99,9 +99,9 @@ class Settings:
             show_default="the first free port from 7860",
         ),
     ] = None
-    share: Annotated[
-        bool, Option(envvar="GRADIO_SHARE", help="open Gradio's public tunnel, which needs the internet")
-    ] = False
+    share: Annotated[bool, Option(envvar="GRADIO_SHARE", help="open Gradio's public tunnel; requires the internet")] = (
+        False
+    )
     auth: Annotated[  # pairs of user and password; empty: everybody may come in
         tuple[tuple[str, str], ...],
         Option(
@@ -165,7 +165,7 @@ class Settings:
     ] = False
     generate_limit: Annotated[
         int,
-        Option(envvar="VIP_GENERATE_LIMIT", min=1, metavar="N", help="number of such requests per visitor and hour"),
+        Option(envvar="VIP_GENERATE_LIMIT", min=1, metavar="N", help="number of such requests per visitor per hour"),
     ] = 10
     visitors_may_set_base_url: Annotated[
         bool | None,
@@ -216,7 +216,7 @@ class Settings:
 
     @property
     def alone(self) -> bool:
-        """Whether only people at this machine can come: a loopback address, and no tunnel."""
+        """Whether the page is reachable only from this machine: a loopback address, and no tunnel."""
         try:
             loopback = self.host == "localhost" or ip_address(self.host.strip("[]")).is_loopback
         except ValueError:  # another name: it may be anything
@@ -225,7 +225,7 @@ class Settings:
 
     @property
     def base_url_allowed(self) -> bool:
-        """Whether a visitor may say which server ours calls."""
+        """Whether a visitor may choose the address that this server calls."""
         return self.alone if self.visitors_may_set_base_url is None else self.visitors_may_set_base_url
 
     @property

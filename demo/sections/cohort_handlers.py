@@ -42,7 +42,7 @@ FIX_LISTS = "Fix the symptom lists to see the results of these images."
 
 
 def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str) -> Iterator[Updates]:
-    """The cohort as far as it is read, again and again. upload: as the page sends it."""
+    """Yield the cohort repeatedly, as far as it has been read. upload: as the page sends it."""
     files = uploaded_files(upload)
     last, cohort_read = GONE.format(thing="files"), False
     if files:
@@ -59,7 +59,7 @@ def read_upload(tasks: Tasks, key: str, upload: list[Json] | None, visitor: str)
 
 
 def usable(reading: bool) -> Updates:
-    """Upload, reference images and task wait while a cohort is read, which can then be stopped."""
+    """Disable upload, reference images and task while a cohort is read, and enable the Stop button."""
     free = gr.update(interactive=not reading)
     files = gr.update(value=None, interactive=not reading)
     return {"files": files, "reference": free, "task": free, "stop": gr.update(interactive=reading)}
@@ -78,7 +78,7 @@ def take_reference(tasks: Tasks, key: str) -> Updates:
 
 
 def take_labels(tasks: Tasks, key: str, upload: Json | None, meanings: Mapping[str, int] | None) -> Updates:
-    """The labels of an uploaded file, and the question what those mean that are no class's name."""
+    """The labels of an uploaded file, and questions about labels that are not class names."""
     files = uploaded_files(upload)
     if not files:
         return no_labels(tasks) | {"labels note": message(GONE.format(thing="files"))}
@@ -101,7 +101,7 @@ def no_labels(tasks: Tasks) -> Updates:
 
 
 def _questions(tasks: Tasks, task: Task, labels: Labels, meanings: Mapping[str, int]) -> Updates:
-    """A question per class, which labels mean it; answers given before stay."""
+    """One question per class: which labels mean it. Earlier answers are kept."""
     unknown = unknown_labels(labels, task.classes)
     return {
         f"meaning {c}": gr.update(
@@ -146,7 +146,7 @@ def show(
     order: str,
     *texts: str,
 ) -> Updates:
-    """The cohort under the lists as they are; while these cannot be used, its last result stays, so marked."""
+    """The cohort scored with the current lists; while these are invalid, the last result stays, marked as such."""
     task = tasks[key]
     try:
         symptoms = parse_boxes(task.predictor.symptoms, texts)
@@ -172,9 +172,9 @@ def show(
 
 
 def _threshold(task: Task, value: float | None) -> float:
-    """The threshold asked for; one half with more than two classes, where there is none.
+    """The chosen threshold; one half for more than two classes, which have none.
 
-    Where the slider starts, it is the screening point itself, which may be between two steps.
+    At the slider's start it is the exact screening point, which may be between two steps.
     """
     if len(task.classes) != 2 or value is None or not 0 < value < 1:
         return HALF
@@ -196,7 +196,7 @@ def _prevalence(per_cent: str | None) -> float | None:
 
 
 def detail(tasks: Tasks, key: str, results: Results | None, versions: str) -> Updates:
-    """The figures that take longest, of the results as they are. versions: JSON of those that the browser keeps."""
+    """The slowest metrics of the current results. versions: JSON of those that the browser keeps."""
     try:
         kept: Any = json.loads(versions or "[]")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The table of the Cohort page: what it can be narrowed to and sorted by, and the image that a row opens."""
+"""The table of the Cohort page: its filters and orders, and the image that a row opens."""
 
 import json
 from html import escape
@@ -28,14 +28,14 @@ NOT_OPEN = "Choose a row to open its image in Diagnose."
 
 
 def kinds(task: Task) -> list[tuple[str, str]]:
-    """What the table can be narrowed to: for people, and as `table_rows` knows it."""
+    """The filters of the table: the displayed name, and the value for `table_rows`."""
     classes = [(f"Class: {name}", f"{OF_CLASS}{c}") for c, name in enumerate(task.classes)]
     others = [("Out of distribution", FLAGGED), ("Wrong", WRONG), ("Unreadable", UNREAD), ("No label", UNLABELLED)]
     return [("All images", ALL), *classes, *others]
 
 
 def orders(task: Task) -> list[tuple[str, str]]:
-    """What the table can be sorted by: for people, and as `table_rows` knows it."""
+    """The orders of the table: the displayed name, and the value for `table_rows`."""
     return [
         ("As uploaded", UPLOADED),
         ("By name", BY_NAME),
@@ -46,7 +46,7 @@ def orders(task: Task) -> list[tuple[str, str]]:
 
 
 def filtered(tasks: Tasks, key: str, results: Results | None, search: str, which: str, order: str) -> Updates:
-    """The rows asked for, and their number."""
+    """The requested rows, and their number."""
     if results is None:
         return {"table": None, "count": ""}
     rows = table_rows(results, search, which, order, finding(tasks[key]))

@@ -1,4 +1,4 @@
-"""The API's `/diagnose`: one image in, the diagnosis out; it is on no page."""
+"""The API's `/diagnose`: one image in, the diagnosis out; no page shows it."""
 
 from dataclasses import replace
 

@@ -22,7 +22,7 @@ Components = Mapping[str, Component | Block]
 
 
 class _Nothing:
-    """What Gradio does with a state it drops. It publishes that as text: of a function, with its address in memory."""
+    """What Gradio calls for a dropped state. It publishes the repr, which for a function has a memory address."""
 
     def __call__(self, value: object) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Between the network and the page: who may ask, for what, how much, and what is answered and logged."""
+"""Between the network and the page: who may request what and how much, and what is returned and logged."""
 
 from .launch import launch
 

@@ -1,4 +1,4 @@
-"""The body of a request as far as it is allowed, and the refusal of a request."""
+"""Request bodies within limits, and the refusal of a request."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ STALLED_SECONDS = 60.0  # without a further byte of a body
 
 
 class Refused(Exception):
-    """A request that is not passed on: the status and the sentence of the answer, and further headers."""
+    """A request that is refused: the status and the sentence of the response, and further headers."""
 
     def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
         super().__init__(sentence)
@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 class Body:
-    """The body of a request, never more of it than allowed. Raises Refused(413), and 408 where it stops coming."""
+    """The body of a request, within its limit. Raises Refused: 413 if it is larger, 408 if it stops arriving."""
 
     def __init__(self, receive: Receive, most: int, declared: str | None):
         self._receive, self._most, self._seen = receive, most, 0
@@ -27,11 +27,11 @@ class Body:
         self.declared = None if declared is None else int(declared)
 
     async def receive(self) -> Message:
-        """As ASGI has it."""
+        """The next ASGI message of the body."""
         return self._read.pop(0) if self._read else await self._next()
 
     async def whole(self) -> bytes:
-        """All of it; `receive` gives it once more."""
+        """The whole body; `receive` then returns it again."""
         messages, more = [], True
         while more:
             message = await self._next()

@@ -1,4 +1,4 @@
-"""Limits on connections that ask for nothing: they must neither use up the descriptors nor shut others out."""
+"""Limits on idle connections, which must neither use up the file descriptors nor keep others out."""
 
 import asyncio
 import resource
@@ -12,7 +12,7 @@ RESERVED = 200  # descriptors kept for files, workers and the server's own
 
 
 def raise_descriptor_limit(wanted: int = 8192) -> int:
-    """Allow this process more descriptors, as far as the system lets it; how many it then has."""
+    """Raise this process's limit of file descriptors as far as the system allows; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < most:
@@ -23,8 +23,8 @@ def raise_descriptor_limit(wanted: int = 8192) -> int:
 class Connections:
     """The open connections, oldest first. Used from the server's own thread alone.
 
-    A newcomer always gets in: over the limit, the oldest connection without a request is closed instead. Who opens a
-    thousand idle ones, from the address of a whole clinic or through its proxy, thus closes only their own.
+    A new connection is always accepted: over the limit, the oldest idle one is closed instead. Whoever opens a thousand
+    idle connections thus closes only their own, even behind the shared address of a clinic.
     """
 
     def __init__(self, most: int):

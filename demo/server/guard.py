@@ -23,7 +23,7 @@ from .routes import MEGABYTE, is_open, is_utf8, max_body
 
 COOKIE = "vip-visitor"
 MAX_STREAMS = 200  # open event streams per address: a clinic behind one address has some two per page
-NOT_A_HOST = "This server does not answer to that host name. Its host can add the name to VIP_ALLOWED_HOSTS."
+NOT_A_HOST = "This server does not answer to that host name. The operator can add it to VIP_ALLOWED_HOSTS."
 NOT_OWN = "Only this server's own page may send such a request from a browser."
 
 
@@ -57,7 +57,7 @@ class Guard:
         if not self.hosts.own_origin(headers):
             raise Refused(403, NOT_OWN)
         if not is_open(method, path, self.settings.mcp):
-            raise Refused(404, "There is nothing here.")
+            raise Refused(404, "Not found.")
         if not is_utf8(headers.get("content-type", "")):
             raise Refused(415, "Only UTF-8 is accepted.")
         address = visitor_address(scope.get("client"), headers, self.settings.proxies)

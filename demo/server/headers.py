@@ -4,7 +4,7 @@ import os
 
 
 def security_headers() -> dict[str, str]:
-    """For every answer.
+    """The headers of every response.
 
     Gradio's page compiles listeners from text and sets styles in place, so scripts and styles need 'unsafe-inline' and
     scripts 'unsafe-eval'; nothing may be loaded from or sent to another server.

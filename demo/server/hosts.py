@@ -1,8 +1,8 @@
 """Which names this server answers to, and which pages may call it from a browser.
 
-A page of any site can send requests to a server on the visitor's own machine. A name that its owner lets point to
-127.0.0.1 even makes that the same origin. Both are recognised by names: the Host header is the name that the browser
-believes to talk to, and the Origin header is the page that asks.
+A page of any site can send requests to a server on the visitor's own machine. If the owner of a host name points it to
+127.0.0.1, the browser even takes both for the same origin. Both attacks show in the headers: Host is the name that the
+browser believes it is talking to, and Origin the site of the page that sends the request.
 """
 
 import os
@@ -81,8 +81,8 @@ class Hosts:
 def visitor_address(scope_client: tuple[str, int] | None, headers: Mapping[str, str], proxies: int) -> str:
     """The address of the visitor: that of the connection, or that seen by the outermost of so many proxies.
 
-    Every proxy appends the address it was called from to X-Forwarded-For, so it counts from the right; what comes
-    before was written by whoever called, and may be anything.
+    Every proxy appends the address it was called from to X-Forwarded-For, so entries are counted from the right; those
+    before were written by the caller and may be forged.
     """
     own = scope_client[0] if scope_client else ""
     chain = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""What reaches the log: nothing that a visitor typed or called a file, and no character that forges a line."""
+"""What reaches the log: no text or file name of a visitor, and no character that could forge a line."""
 
 import logging
 import sys
@@ -36,7 +36,7 @@ class SafeFormatter(logging.Formatter):
 
 
 class AtMost(logging.Filter):
-    """Lets so many equal records pass per minute: a flood of requests is no flood of lines."""
+    """Passes a limited number of identical records per minute, so that many requests do not flood the log."""
 
     def __init__(self, most: int = 10):
         super().__init__()
@@ -53,7 +53,7 @@ class AtMost(logging.Filter):
 
 
 def protect_log() -> None:
-    """Give every handler of the server's loggers the safe form, and print exceptions of Gradio in it."""
+    """Use the safe format in every handler of the server's loggers, and for Gradio's exceptions."""
     handler = logging.StreamHandler()
     handler.setFormatter(SafeFormatter())
     handler.addFilter(AtMost())

@@ -1,4 +1,4 @@
-"""Whose page a session is: its first visitor's. Who merely learns its name can neither read nor end it."""
+"""A session belongs to its first visitor. Anyone else who learns its name can neither read nor end it."""
 
 import threading
 from collections import OrderedDict
@@ -15,7 +15,7 @@ class Owners:
         self._lock = threading.Lock()
 
     def claim(self, session: str, owner: str) -> bool:
-        """Whether the session is this owner's; one that nobody has yet becomes theirs."""
+        """Whether the session is this owner's; an unclaimed session becomes theirs."""
         with self._lock:
             found = self._owners.setdefault(session, owner)
             self._owners.move_to_end(session)

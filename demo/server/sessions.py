@@ -1,4 +1,4 @@
-"""The states of visitors: an open page is never evicted, and a call of the API leaves none behind."""
+"""The states of visitors: that of an open page is never evicted, and an API call leaves none behind."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class Sessions(StateHolder):
-    """Gradio's own, which evicts the least recently used state; here only the state of a page that nobody has open.
+    """Gradio's store, which evicts the least recently used state; this one spares the states of open pages.
 
     is_open: whether a page has this session open; is_call: whether it is a single call of the API, whose state nobody
     asks for again.

@@ -1,4 +1,4 @@
-"""SIGTERM ends the server within a few seconds, whatever still runs, and takes the uploads with it."""
+"""SIGTERM ends the server within a few seconds, whatever is still running, and deletes the uploads."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ shutil.rmtree(uploads, ignore_errors=True)
 
 
 def end_when_told(uploads: Path) -> None:
-    """Have SIGTERM end this process as Ctrl-C does, and the uploads be deleted even where it is killed.
+    """Make SIGTERM end this process like Ctrl-C, and delete the uploads even if it is killed.
 
     Called from the main thread.
     """

@@ -1,4 +1,4 @@
-"""Uploads that an event waits for are kept, however long the queue is: the sweeper looks at when a file was touched."""
+"""Uploads that an event waits for are kept, however long the queue: they are touched before the sweeper looks."""
 
 import os
 import threading

@@ -32,12 +32,12 @@ def task_asked(tasks: Mapping[str, Task], request: Json) -> Task:
         raise SymptomError(f"At most {MAX_ADDED} classes can be added; remove one.")
     for name in added:
         if not name.strip() or len(name) > MAX_NAME:
-            raise SymptomError(f"The name of a class has 1 to {MAX_NAME} characters; “{name[:20]}” does not.")
+            raise SymptomError(f"A class name must have 1 to {MAX_NAME} characters; “{name[:20]}” does not.")
     return _EXTENDED.get([(id(task), added)], lambda new: [_extended(task, names) for _, names in new])[0]
 
 
 def _extended(task: Task, added: tuple[str, ...]) -> Task:
-    """The task with more classes. It keeps the reference images, which know nothing of the new ones."""
+    """The task with more classes. It keeps the reference images, none of which belongs to the new ones."""
     own = task.predictor.symptoms
     symptoms = replace(
         own, classes=(*own.classes, *added), symptoms=(*own.symptoms, *((name,) for name in added)), source={}

@@ -66,7 +66,7 @@ def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[Archiv
 
     files: where each lies, and what the visitor calls it.
 
-    Raises DataError: no image, too many, too large, a ZIP that is none, is encrypted, or is made to burst.
+    Raises DataError: no image, too many or too large ones, or a ZIP that is invalid, encrypted or a ZIP bomb.
     """
     entries: list[ArchiveEntry] = []
     others = outside = 0
@@ -82,17 +82,17 @@ def open_upload(files: Sequence[tuple[Path, str]]) -> Iterator[tuple[list[Archiv
             others, outside = others + more_others, outside + more_outside
         if not entries:
             raise DataError(
-                f"The upload holds no image; images end in {', '.join(IMAGE_SUFFIXES)}, or are DICOM files."
+                f"The upload contains no image; images end in {', '.join(IMAGE_SUFFIXES)}, or are DICOM files."
             )
         if len(entries) > MAX_IMAGES:
             raise DataError(
-                f"The upload holds {len(entries):,} images; the limit is {MAX_IMAGES} at once. Choose fewer."
+                f"The upload contains {len(entries):,} images; the limit is {MAX_IMAGES} at once. Choose fewer."
             )
         notes = []
         if others:
             notes.append(f"{_count(others, 'other file')} in the ZIP {_was(others)} left out.")
         if outside:
-            notes.append(f"{_count(outside, 'entry')} of the ZIP {_was(outside)} left out: a link, or outside of it.")
+            notes.append(f"{_count(outside, 'entry')} of the ZIP {_was(outside)} left out: links, or paths outside it.")
         yield entries, notes
 
 
@@ -119,7 +119,7 @@ def _is_zip(path: Path, name: str) -> bool:
 
 
 class _Guarded(FileIO):
-    """A ZIP as bytes, never many at once: `ZipFile` would read a list of a million files before one can count them."""
+    """A ZIP that refuses large reads: `ZipFile` would read a list of a million files before they can be counted."""
 
     def read(self, size: int = -1) -> bytes:
         """At most DIRECTORY bytes. Raises DataError where more are asked for and there."""
@@ -142,7 +142,7 @@ def _open_zip(path: Path, name: str) -> Iterator[ZipFile]:
 
 
 def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEntry], int, int]:
-    """The images of a ZIP, the number of other files, and that of links and of names that point out of it."""
+    """The images of a ZIP, the number of other files, and the number of links and of paths outside it."""
     members = archive.infolist()
     if len(members) > MAX_ENTRIES:
         raise DataError(f"{name} lists {len(members):,} files; the limit is {MAX_ENTRIES:,}. Pack fewer.")
@@ -170,20 +170,20 @@ def _images_in(archive: ZipFile, path: Path, name: str) -> tuple[list[ArchiveEnt
         )
     if unpacked > max(ALWAYS_FINE, MAX_RATIO * packed):
         raise DataError(
-            f"{name} unpacks to over {MAX_RATIO} times its size, which images do not; pack only the images."
+            f"{name} unpacks to over {MAX_RATIO} times its size, which images never do; pack only the images."
         )
     return entries, others, outside
 
 
 def _points_out(member: ZipInfo) -> bool:
-    """Links, absolute paths, drive letters, and "..". Nothing is ever written, but nothing good is called so."""
+    """Whether it is a link, or its path is absolute or has "..": nothing is written, but no honest ZIP has these."""
     name = member.orig_filename.replace("\\", "/")
     absolute = name.startswith("/") or name[1:2] == ":"
     return absolute or ".." in PurePosixPath(name).parts or stat.S_ISLNK(member.external_attr >> 16)
 
 
 def _is_image(archive: ZipFile, member: ZipInfo) -> bool:
-    """By its ending, or a DICOM file by its mark, as scanners leave the ending off. Hidden files are none."""
+    """By its extension, or a DICOM file by its prefix, since scanners omit the extension. Hidden files are excluded."""
     parts = PurePosixPath(member.filename).parts
     if any(part.startswith((".", "__MACOSX")) for part in parts):
         return False

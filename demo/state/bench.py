@@ -31,7 +31,7 @@ NO_PICTURE = "No picture: only the features of this image were kept.\nThe number
 
 
 def rescore(tasks: Mapping[str, Task], visit: Visit, request: Json) -> Json | None:
-    """Scores of the visitor's image under a request; None where it asks of an image that is not there any more."""
+    """Scores of the visitor's image under a request; None if that image is gone."""
     if not isinstance(request, dict) or request.get("task") not in tasks:
         return None
     try:
@@ -68,7 +68,7 @@ def answer(task: Task, visit: Visit, request: Json) -> Json:
 
 
 def map_of(task: Task, visit: Visit, request: Json, rows: list[Json]) -> Json | None:
-    """The map of the row in focus, by default of the strongest reason; None without patch features."""
+    """The map of the row in focus, by default the row that adds most; None without patch features."""
     if visit.cells is None or visit.features is None:
         return None
     focus = request.get("focus") or {}
@@ -144,7 +144,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
 
 
 def doubt(task: Task, visit: Visit, choice: int) -> Json | None:
-    """Whether small changes of the image or of the wording change the class. None where that is not to be found out."""
+    """Whether small changes of the image or of the wording change the class. None if that cannot be measured."""
     undecided, visit.undecided = visit.undecided, None
     if undecided is None:
         return None

@@ -228,7 +228,7 @@ def _called(rows: list[CohortRow], threshold: float, positive: int) -> list[Coho
 
 
 def measure_cohort(task: Task, results: Results, resamples: int = 0) -> Results:
-    """The results with the figures that `vip evaluate` gives of the same images.
+    """The results with the metrics that `vip evaluate` gives for the same images.
 
     resamples: of the bootstrap of the probabilities' figures, which takes longest; 0 leaves their intervals out.
     """

@@ -25,20 +25,20 @@ RENEW_EVERY = 15.0  # seconds; uploads older than a minute are deleted, and thes
 
 
 class Turns:
-    """Who may read: in order of arrival. A visitor who left without a word loses the place after GONE_AFTER."""
+    """Who may read: in order of arrival. A visitor who leaves silently loses the place after GONE_AFTER."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, float] = {}  # in order of arrival
 
     def come(self, visitor: str) -> None:
-        """Take a place, the last."""
+        """Join the end of the queue."""
         with self._lock:
             self._seen.pop(visitor, None)
             self._seen[visitor] = time.monotonic()
 
     def before(self, visitor: str) -> int | None:
-        """The number of visitors before this one, whose place is kept by asking; None once it has left."""
+        """The number of visitors before this one; asking keeps the place. None once this one has left."""
         now = time.monotonic()
         with self._lock:
             if visitor in self._seen:
@@ -47,7 +47,7 @@ class Turns:
             return list(self._seen).index(visitor) if visitor in self._seen else None
 
     def leave(self, visitor: str) -> None:
-        """Give the place up; a reading under way ends with its next batch."""
+        """Leave the queue; reading in progress ends after its current batch."""
         with self._lock:
             self._seen.pop(visitor, None)
 
@@ -70,7 +70,8 @@ def read_cohort(
 ) -> Iterator[LoadingStep]:
     """Read uploaded files step by step, until `turns.leave` stops it; what was read until then is kept.
 
-    files: where each lies, and what the visitor calls it. An image that cannot be read has its error; the rest go on.
+    files: where each lies, and what the visitor calls it. An image that cannot be read gets its error; the others are
+    read.
     visitor: names this visit.
 
     Raises DataError as `open_upload` does.
@@ -112,7 +113,7 @@ def read_cohort(
 
 
 def encode_batches(backbone: Backbone, entries: Sequence[ArchiveEntry]) -> Iterator[list[Tensor | ImageError]]:
-    """For each image its feature (D,), on the CPU, or the error why it cannot be read; some at a time.
+    """For each image its feature (D,), on the CPU, or the error why it cannot be read, in batches.
 
     In float32 throughout, as `evaluate` has it, so that the figures are the same.
     """
@@ -136,7 +137,7 @@ def encode_batches(backbone: Backbone, entries: Sequence[ArchiveEntry]) -> Itera
 
 
 def _renew(files: Sequence[tuple[Path, str]], renewed: float) -> float:
-    """Make files that are still to be read count as new; when that was last done."""
+    """Touch the files that are still to be read, so that they count as new; returns when that was last done."""
     if time.monotonic() - renewed < RENEW_EVERY:
         return renewed
     for path, _ in files:

@@ -31,7 +31,7 @@ class Workers:
 
     @contextmanager
     def one(self) -> Iterator[DecodeProcess]:
-        """A free one, until the end of the block."""
+        """A free worker, reserved for the block."""
         with self._changed:
             while not self._free:
                 self._changed.wait()

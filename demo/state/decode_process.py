@@ -29,7 +29,7 @@ class DecodeProcess:
         self._lock = threading.Lock()
 
     def decode(self, job: dict[str, object], data: bytes) -> tuple[Image.Image, dict[str, Any]]:
-        """Have an image decoded: itself, and the rest of the answer. Raises ImageError."""
+        """Decode an image; returns it and the rest of the answer. Raises ImageError."""
         with self._lock:
             process = self._running()
             timer = threading.Timer(WALL_SECONDS, process.kill)

@@ -19,13 +19,12 @@ MAX_SECONDS = 180.0  # that it may take
 POLL = 0.1  # seconds between two looks at a call
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 NOT_OPEN = (
-    "The language model of this page is not open to visitors; give a key of your own, or ask its host to set "
+    "The language model of this page is not open to visitors; give a key of your own, or ask the operator to set "
     "VIP_VISITORS_MAY_GENERATE=1."
 )
 NO_ADDRESS = (
     "This page accepts no server address from visitors, because it would call it from within its "
-    "own network; leave it empty, "
-    "or ask its host to set VIP_VISITORS_MAY_SET_BASE_URL=1."
+    "own network; leave it empty, or ask the operator to set VIP_VISITORS_MAY_SET_BASE_URL=1."
 )
 
 
@@ -39,7 +38,7 @@ class Allowance:
         self._lock = threading.Lock()
 
     def take(self, *names: str) -> None:
-        """Count one use for a visitor, who goes by several names (page, address). Raises UsageError at the limit."""
+        """Count one use for a visitor, known by several names (page, address). Raises UsageError at the limit."""
         now = time.monotonic()
         keys = {hashlib.blake2b(name.encode(), key=self._salt).digest() for name in names if name}
         with self._lock:
@@ -69,13 +68,13 @@ def check_budget(request: GenerationRequest) -> None:
 
 
 class Calls:
-    """The calls that are going on, by the page that made them, so that its button or its end can stop them."""
+    """The calls in progress, by the page that made them, so that cancelling or closing it can stop them."""
 
     def __init__(self) -> None:
         self._stops: dict[str, threading.Event] = {}
 
     def begin(self, page: str) -> threading.Event:
-        """An event that is set once the page wants no more of its call."""
+        """An event that is set when the page gives its call up."""
         self.stop(page)
         self._stops[page] = threading.Event()
         return self._stops[page]
@@ -86,13 +85,13 @@ class Calls:
             del self._stops[page]
 
     def stop(self, page: str) -> None:
-        """Give the page's call up, if there is one."""
+        """Stop the page's call, if there is one."""
         if stop := self._stops.get(page):
             stop.set()
 
 
 def may_set_base_url(settings: Settings, headers: Mapping[str, str]) -> bool:
-    """Whether this visitor may say which server ours calls: by the setting, else only people at this machine."""
+    """Whether this visitor may choose the address we call: by the setting, else only from this machine."""
     if settings.visitors_may_set_base_url is None:
         return settings.alone and not any(name in headers for name in PROXY_HEADERS)  # a proxy brings others in
     return settings.visitors_may_set_base_url

@@ -143,7 +143,7 @@ def unknown_labels(labels: Labels, classes: Sequence[str]) -> list[str]:
 
 
 def class_meant(label: str, classes: Sequence[str]) -> int | None:
-    """The one class whose name has all words of a label, as NORMAL of “normal lung”; None where none or several do."""
+    """The one class whose name has all words of a label, as NORMAL for “normal lung”; None if none or several do."""
     words = set(class_key(label).split())
     fitting = [c for c, name in enumerate(classes) if words and words <= set(class_key(name).split())]
     return fitting[0] if len(fitting) == 1 else None

@@ -10,7 +10,7 @@ LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_by
 
 
 def decode_memory() -> int:
-    """MB of addresses: VIP_DECODE_MEMORY, or what the memory leaves beside the server. docs/deploy.md has a table."""
+    """Address space in MB: VIP_DECODE_MEMORY, or what the server leaves of the memory. docs/deploy.md has a table."""
     given = os.environ.get("VIP_DECODE_MEMORY", "")
     if given.isdecimal() and int(given) > 0:
         return int(given)

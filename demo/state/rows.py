@@ -149,7 +149,7 @@ def _histogram(values: Tensor, low: float, high: float) -> list[int]:
 
 
 def note(symptom: str) -> str:
-    """Why a row may not mean what it says; empty where nothing is known against it."""
+    """Why a row may be misleading; empty if no reason is known."""
     words = {word.strip(".,;:()").lower() for word in symptom.split()}
     if words & set(SIDES):
         return "Left and right are not distinguished: the model was trained on mirrored images too."

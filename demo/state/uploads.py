@@ -27,7 +27,7 @@ EVERY = 10  # seconds
 
 @contextmanager
 def upload_folder(parent: str | None = None) -> Iterator[Path]:
-    """A new folder, only ours to read, that is kept swept and goes at the end; those of dead servers go at once."""
+    """A new private folder, swept regularly and deleted at the end; those of dead servers are deleted at once."""
     root = Path(parent or gettempdir())
     root.mkdir(parents=True, exist_ok=True)
     delete_abandoned(root)
