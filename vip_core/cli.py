@@ -56,7 +56,7 @@ def run(main: Main, keep_memory: bool = False) -> NoReturn:
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's own, named so that it need not be imported here
             raise
-        print("error: The device has too little memory; free some, or set VIP_DEVICE=cpu.", file=sys.stderr)
+        print("error: The device is out of memory; free some, or set VIP_DEVICE=cpu.", file=sys.stderr)
         status = 2
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""The errors that a person can cause. The message is one sentence for that person, and says what to do."""
+"""Errors that a user can cause. Each message is one sentence that says what to do."""
 
 
 class ViPError(Exception):
@@ -8,7 +8,7 @@ class ViPError(Exception):
 
 
 class UsageError(ViPError):
-    """The command line's words are off."""
+    """The arguments of a command or a function are invalid."""
 
 
 class ImageError(ViPError):
@@ -16,7 +16,7 @@ class ImageError(ViPError):
 
 
 class SymptomError(ViPError):
-    """A symptom set is not one: a class twice, an empty list, too many symptoms."""
+    """A symptom set is invalid: a class listed twice, an empty list, too many symptoms."""
 
 
 class PromptTooLong(SymptomError):
@@ -32,16 +32,16 @@ class DataError(ViPError):
 
 
 class CheckpointError(ViPError):
-    """A checkpoint is damaged, foreign, or cannot be written."""
+    """A checkpoint is damaged, belongs to another model, or cannot be written."""
 
 
 class StorageError(ViPError):
-    """A file cannot be written: no room, or no right to."""
+    """A file cannot be written: the disk is full, or permission is missing."""
 
 
 class GenerationError(ViPError):
-    """Symptoms cannot be generated: no language model is set up, it does not answer, or not usably."""
+    """Symptoms cannot be generated: no language model is set up, it does not answer, or its answer cannot be used."""
 
 
 class GenerationCancelled(GenerationError):
-    """The person who asked for symptoms has called it off."""
+    """The user cancelled the generation."""

@@ -28,7 +28,7 @@ def evaluate(
     zero_shot: Annotated[
         Literal["names", "symptoms"] | None,
         Option(
-            help="instead of a checkpoint: the untrained backbone, with class names or with the symptoms of --symptoms"
+            help="instead of a checkpoint: the backbone without trained prompts, with class names or with --symptoms"
         ),
     ] = None,
     backbone: Annotated[
@@ -47,7 +47,7 @@ def evaluate(
     prevalence: Annotated[
         str | None,
         Option(
-            metavar="SHARE", help="prevalence of the positive class where the model will be used, as 0.1 or CLASS=0.1"
+            metavar="SHARE", help="prevalence of the positive class where the model is used, such as 0.1 or CLASS=0.1"
         ),
     ] = None,
     by: Annotated[list[str], Option(metavar="COLUMN...", help="evaluate the subgroups defined by these columns")] = [],  # noqa: B006
@@ -66,7 +66,7 @@ def evaluate(
         bool,
         Option(
             "--uncertainty",
-            help="report how many images to refer to a person: those whose class changes with the crop or the wording",
+            help="report how many images to refer to a person because the crop or the wording changes their class",
         ),
     ] = False,
     allow_seen: Annotated[bool, Option("--allow-seen", help="allow images that the checkpoint was trained on")] = False,

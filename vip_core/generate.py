@@ -36,7 +36,7 @@ def generate(
         int, Option(min=1, metavar="N", help="number of requests; lines that occur in several replies rank first")
     ] = 1,
     critique: Annotated[
-        bool, Option("--critique", help="then have the model remove lines that no image can show")
+        bool, Option("--critique", help="finally, have the model remove lines that no image can show")
     ] = False,
     temperature: Annotated[
         float | None,
@@ -69,7 +69,7 @@ def generate(
         ),
     ] = None,
     retries: Annotated[int, Option(min=0, metavar="N", help="retries after a failure")] = 3,
-    no_stream: Annotated[bool, Option("--no-stream", help="receive the reply in one piece")] = False,
+    no_stream: Annotated[bool, Option("--no-stream", help="receive the reply all at once")] = False,
     checkpoint: Annotated[
         str | None,
         Option("--ground", metavar="CHECKPOINT", help="check each line against a checkpoint's reference bank"),
@@ -94,7 +94,7 @@ def generate(
         print(json.dumps(_requests(request), indent=2, ensure_ascii=False))
         return 0
     if out is None:
-        raise UsageError("The symptoms need a file to be written to; give --out FILE.")
+        raise UsageError("There is no file to write the symptoms to; give --out FILE.")
     if out.is_dir():
         raise UsageError(f"{out} is a folder; give --out a file, such as {out / 'symptoms.json'}.")
     server = None
@@ -130,7 +130,7 @@ def _finish(
     symptoms.save(out)
     if raw:
         write_json(out.with_suffix(".raw.json"), {"replies": list(result.replies)})
-    wanted = "" if request.kind == "name" else f" of {request.number} asked for"
+    wanted = "" if request.kind == "name" else f" of {request.number} requested"
     for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True):
         _say(f"{name}: {len(lines)}{wanted}")
     if KINDS[request.kind].uses_model:

@@ -42,7 +42,9 @@ def score(
     ] = [],  # noqa: B006
     uncertainty: Annotated[
         bool,
-        Option("--uncertainty", help="score random crops and other wordings as well; refer images whose class changes"),
+        Option(
+            "--uncertainty", help="also score random crops and rewordings, and report whether they change the class"
+        ),
     ] = False,
     as_json: Annotated[bool, Option("--json", help="print one JSON object per image, one per line")] = False,
     out: Annotated[
@@ -66,7 +68,7 @@ def score(
     ] = None,
     runtime: Annotated[
         Literal["torch", "openvino"],
-        Option(help="with --out: of the image tower; openvino, for CPUs, is exact and about as fast again"),
+        Option(help="with --out: what runs the image tower; openvino, for CPUs, computes in float32 and is faster"),
     ] = "torch",
     rows_per_file: Annotated[int, Option(min=1, metavar="N", help="with --out: images per Parquet file")] = 512,
 ) -> int:

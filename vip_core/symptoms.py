@@ -24,8 +24,8 @@ class SymptomSet:
         wordings: other ways to write a symptom, by its text; `vip-adapter` trains on all of them. May be empty.
 
     Raises:
-        SymptomError: if there are fewer than two classes, a class twice, a class with no symptom or too many, a plain
-            string in place of a list, or a text that is empty, has a line break, or is not text.
+        SymptomError: if there are fewer than two classes, a class is listed twice, a class has no symptom or too many,
+            a string takes the place of a list, or a symptom is empty, has a line break, or is not a string.
     """
 
     classes: tuple[str, ...]
@@ -78,7 +78,7 @@ class SymptomSet:
         classes = data["classes"] if nested else data
         modality, source = (data.get("modality", ""), data.get("source", {})) if nested else ("", {})
         if not isinstance(modality, str) or not isinstance(source, Mapping):
-            raise SymptomError('In a symptom set "modality" must be a text and "source" an object.')
+            raise SymptomError('In a symptom set "modality" must be a string and "source" an object.')
         wordings = data.get("wordings", {}) if nested else {}
         if not isinstance(wordings, Mapping):
             raise SymptomError('In a symptom set "wordings" must be an object of the form {symptom: [wording, …]}.')
@@ -161,15 +161,15 @@ def _texts(value: object, what: str) -> tuple[Any, ...]:
 
 def _check_text(text: object, what: str) -> None:
     if not isinstance(text, str):
-        raise SymptomError(f"{what} is {json.dumps(text, default=str)}, not a text; put it in quotation marks.")
+        raise SymptomError(f"{what} is {json.dumps(text, default=str)}, not a string; put it in quotation marks.")
     if not text.strip():
         raise SymptomError(f"{what} is empty; write it, or remove the line.")
     if len(text.splitlines()) > 1:
-        raise SymptomError(f"{what} runs over several lines; write one per line.")
+        raise SymptomError(f"{what} spans several lines; write one per line.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise SymptomError(f"{what} contains half a character (a lone surrogate); type it again.") from error
+        raise SymptomError(f"{what} contains an incomplete character (a lone surrogate); type it again.") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

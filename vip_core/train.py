@@ -44,9 +44,9 @@ def train(
     try:
         vip = train_prompts(config, out, resume, not no_test, ood, options, near_misses)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted. {out} keeps what was done; continue with --resume.") from None
+        raise KeyboardInterrupt(f"Interrupted. Finished epochs are kept in {out}; continue with --resume.") from None
     if finished:
-        console.print(f"{out} contains a finished run, which is not changed; vip_core.evaluate measures it.")
+        console.print(f"{out} contains a finished run, which was not changed; use vip evaluate to measure it.")
         return 0
     assert vip.card is not None
     for split, result in vip.card.figures.items():

@@ -93,7 +93,7 @@ def test_split_three_ways_needs_three_patients_per_class():
         "val": 2,
         "test": 2,
     }
-    with pytest.raises(DataError, match="The class 'ill' has images of 2 patients only, and 3 are needed"):
+    with pytest.raises(DataError, match="The class 'ill' has images of only 2 patients, and 3 are needed"):
         split_three_ways(rows[:-1], CLASSES)
 
 
@@ -140,7 +140,7 @@ def test_hold_out_by_content_does_not_depend_on_how_paths_and_patients_are_spelt
 
 def test_hold_out_refuses_a_class_of_one_patient():
     rows = [Row(Path(f"a{n}.png"), 0, f"a{n}") for n in range(3)] + [Row(Path(f"b{n}.png"), 1, "b") for n in range(3)]
-    with pytest.raises(DataError, match="The class 'ill' has images of 1 patient only, and 2 are needed"):
+    with pytest.raises(DataError, match="The class 'ill' has images of only 1 patient, and 2 are needed"):
         hold_out(rows, 0.1, CLASSES)
 
 

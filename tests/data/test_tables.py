@@ -129,7 +129,7 @@ def test_folder_mistakes_get_one_sentence(tmp_path):
     make_folder(tmp_path / "twice/train"), make_folder(tmp_path / "twice/val"), make_folder(tmp_path / "twice/valid")
     assert "has both val and valid" in refused("folder", tmp_path / "twice", classes)
     put(tmp_path / "few/a class/x.png", tmp_path / "few/b class/y.png")
-    assert "The class 'a class' has images of 1 patient only" in refused("folder", tmp_path / "few", classes)
+    assert "The class 'a class' has images of only 1 patient" in refused("folder", tmp_path / "few", classes)
 
 
 # csv
@@ -265,7 +265,7 @@ def test_csv_refuses_two_columns_that_match(tmp_path):
 
 def test_csv_explains_one_hot_tables_and_class_numbers(tmp_path):
     source = make_csv(tmp_path, "a.png,1,0", header="image,normal lung,Pneumonia")
-    assert "make one column label of them" in refused("csv", source)
+    assert "combine them into one column label" in refused("csv", source)
     assert "not its number" in refused("csv", make_csv(tmp_path, "a.png,1"))
 
 
@@ -329,7 +329,7 @@ def test_load_dataset_for_evaluation_needs_no_train(tmp_path):
     assert "has test but no train" in refused("folder", tmp_path)
     assert len(load_dataset("folder", tmp_path, LUNG, use="evaluate").test) == 72
     few = films(tmp_path / "few", patients=1, images=1, form="a{patient}.png")
-    assert "1 patient only" in refused("folder", few)
+    assert "only 1 patient" in refused("folder", few)
     for root in (few, make_csv(tmp_path / "csv", "a.png,pneumonia", "b.png,pneumonia")):
         data = load_dataset("csv" if root.suffix else "folder", root, LUNG, use="all")
         assert len(data.split("all")) == len(data.test) == 2

@@ -104,7 +104,7 @@ def test_evaluate_prints_tables_that_name_the_class(trained, table, capsys):
         (["--checkpoint", "CHECKPOINT", "--prevalence", "grey=0.1"], "share between 0 and 1"),
         (["--checkpoint", "CHECKPOINT", "--prevalence", "many"], "CLASS=SHARE"),
         (["--checkpoint", "CHECKPOINT", "--by", "age"], "No image has a value in the column 'age'"),
-        (["--checkpoint", "CHECKPOINT", "--positive", "grey"], "none of the classes"),
+        (["--checkpoint", "CHECKPOINT", "--positive", "grey"], "not one of the classes"),
     ],
 )
 def test_evaluate_refuses_questions_that_make_no_sense(argv, sentence, trained, table):
@@ -162,5 +162,5 @@ def test_evaluate_explains_a_table_with_a_column_per_class(trained, unseen, tmp_
     shown = {"white": "1,0", "dark": "0,1"}
     lines = [f"{image},{shown[image.parent.name]}" for image in unseen.rglob("*.png")]
     (tmp_path / "labels.csv").write_text("\n".join(["image,white,dark", *lines]))
-    with pytest.raises(DataError, match="a column per class; make one column label"):
+    with pytest.raises(DataError, match="a column per class; combine them into one column label"):
         evaluate(["--checkpoint", str(trained), "--data", "csv", "--root", str(tmp_path), "--split", "all"])

@@ -52,7 +52,7 @@ def test_print_evaluation_names_the_class_of_the_threshold(swapped, capsys):
     else:
         result = evaluation(("nevus", "melanoma"), melanoma, labels, 0.297)
     out = printed(result, "melanoma", capsys)
-    assert "predicting melanoma from a probability of 0.297" in out and "0.703" not in out
+    assert "predicting melanoma at a probability of at least 0.297" in out and "0.703" not in out
     found = result.to_dict()["at_threshold"]
     assert found["thresholds"] == pytest.approx({"melanoma": 0.297, "nevus": 0.703})
     assert found["threshold"] == pytest.approx(found["thresholds"][found["threshold_class"]])

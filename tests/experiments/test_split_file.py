@@ -58,9 +58,9 @@ def test_split_file_counts_patients_on_both_sides_in_both_namings(both_namings):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "another form"),
-        ('{"train": []}', "another form"),
-        ('{"train": [["a.png"]], "val": [], "test": []}', "another form"),
+        ("{", "the expected form"),
+        ('{"train": []}', "the expected form"),
+        ('{"train": [["a.png"]], "val": [], "test": []}', "the expected form"),
         ('{"train": [["a.png", 0, "x"]], "val": [], "test": []}', "give a symptom file with the same class names"),
     ],
 )

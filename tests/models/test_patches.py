@@ -108,7 +108,7 @@ def test_patch_features_refuses_a_tower_without_any():
 def test_patch_features_names_the_image_tower_that_has_none(backbone):
     backbone.clip.visual = nn.Flatten()
     backbone.clip.visual.image_size = 32
-    with pytest.raises(BackboneError, match="Flatten, whose patches have no feature of their own"):
+    with pytest.raises(BackboneError, match="Flatten, which gives no patch features"):
         backbone.patch_features(torch.zeros(1, 3, 32, 32))
 
 

@@ -135,7 +135,7 @@ def test_train_interrupted_leaves_a_sentence_and_a_run_to_resume(image_folder, s
     assert process.wait(60) == 130
     errors = (tmp_path / "errors").read_text()
     assert "Traceback" not in errors
-    assert f"{out} keeps what was done; continue with --resume." in " ".join(errors.split())
+    assert f"Finished epochs are kept in {out}; continue with --resume." in " ".join(errors.split())
     assert torch.load(out / "last.pt", weights_only=True)["progress"]["epoch"] >= 1
 
 
@@ -148,7 +148,7 @@ def test_train_never_overwrites_a_run_nor_repeats_a_finished_one(
     with pytest.raises(CheckpointError, match=r"already contains a run\. Use --resume"):
         main(run)
     main([*run, "--resume"])
-    assert "contains a finished run, which is not changed" in " ".join(capsys.readouterr().err.split())
+    assert "contains a finished run, which was not changed" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(CheckpointError, match="contains a run with seed 1, not 7"):
         main([*run, "--resume", "--seed", "7"])
     assert (tmp_path / "run" / "card.json").read_bytes() == before
@@ -266,7 +266,7 @@ def test_config_needs_symptoms_for_data_of_ones_own():
         ({"shots": 0}, "shots is 0; it must be at least 1"),
         ({"rate": float("nan")}, "rate: 'nan' is not a finite number"),
         ({"crop": 0.0}, "crop: '0.0' is not a share of a whole"),
-        ({"data": "mri"}, "no data layout 'mri'; use one of pneumonia, isic2017"),
+        ({"data": "mri"}, "Unknown data layout 'mri'; use one of pneumonia, isic2017"),
         ({"sensitivity": 0.9}, "--sensitivity needs --positive"),
     ],
 )

@@ -45,7 +45,7 @@ def test_generate_writes_a_file_and_nothing_to_standard_output(llm, to_server, t
     assert (status, printed) == (0, "")
     assert SymptomSet.load(out).to_dict()["classes"] == GOOD
     assert "dropped from pneumonia: “<b>x</b>” (contains HTML)" in said and "\x1b" not in said
-    assert "Cost: 1 request, 100 tokens sent" in said and "pneumonia: 2 of 4 asked for" in said
+    assert "Cost: 1 request, 100 tokens sent" in said and "pneumonia: 2 of 4 requested" in said
     assert sorted(path.name for path in out.parent.iterdir()) == ["set.json", "set.raw.json"]
     assert json.loads((out.parent / "set.raw.json").read_text())["replies"] == [llm.answers[0].content]
 

@@ -48,7 +48,7 @@ def find_columns(
     if missing:
         if {_key(name) for name in classes} <= {_key(column) for column in header}:
             raise DataError(
-                f"{path} has a column per class; make one column label of them, which names the class of each image. "
+                f"{path} has a column per class; combine them into one column label, with the class of each image. "
                 "Images of several classes at once cannot be used."
             )
         raise DataError(

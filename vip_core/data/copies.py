@@ -16,7 +16,7 @@ def with_digests(rows: Sequence[Row]) -> list[Row]:
 
 
 def join_copies(rows: Sequence[Row]) -> list[Row]:
-    """Rows that share an image get one patient, so that no split parts them. Rows need digests."""
+    """Give rows that share an image one patient, so that no split separates them. Rows need digests."""
     leader: dict[str, str] = {}
 
     def find(patient: str) -> str:
@@ -58,6 +58,6 @@ def check_copies(dataset: Dataset) -> list[str]:
                 )
             counts[split, dataset.classes[row.label]] += 1
     return [
-        f"{split}, {name}: {count} image{'s are' if count > 1 else ' is'} a copy of another in it."
+        f"{split}, {name}: {count} image{'s are copies' if count > 1 else ' is a copy'} of another in it."
         for (split, name), count in counts.items()
     ]

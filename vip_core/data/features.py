@@ -112,7 +112,7 @@ _ENCODER: ContextVar[Callable[..., Iterator[Tensor | ImageError]]] = ContextVar(
 
 
 def encode_with(encoder: Callable[..., Iterator[Tensor | ImageError]]) -> None:
-    """Have features encoded by something with the arguments and results of `encode_stream`, in this context."""
+    """Within this context, encode features with another function that has the signature of `encode_stream`."""
     _ENCODER.set(encoder)
 
 

@@ -1,4 +1,4 @@
-"""Images that look the same although their files differ: the same picture scaled, compressed or cut anew."""
+"""Images that look the same although their files differ: the same picture rescaled, recompressed or cropped again."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

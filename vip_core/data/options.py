@@ -13,7 +13,7 @@ ALTERATIONS = ("upside-down", "sideways", "inverted", "half-black", "screenshot"
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What a data set cannot say of itself, and what is to be checked; the columns are those of --data csv."""
+    """What a data set does not state itself, and what to check; the columns are those of --data csv."""
 
     image_column: Annotated[
         str | None, Option(metavar="NAME", help="the column of image paths", show_default="image")

@@ -38,7 +38,7 @@ def hold_out(
         classes: names of the labels, for the error.
         group: rows of the same group stay together.
         stratum: rows of each stratum are held out in the same share.
-        keep: the least number of groups with each class that is not held out.
+        keep: the number of groups of each class that must not be held out.
 
     Raises:
         DataError: a class has no more groups than must be kept.
@@ -97,7 +97,7 @@ def split_three_ways(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, l
 def _require_patients(found: int, needed: int, name: str) -> None:
     if found < needed:
         raise DataError(
-            f"The class {name!r} has images of {found} patient{'s' * (found != 1)} only, and "
+            f"The class {name!r} has images of only {found} patient{'s' * (found != 1)}, and "
             f"{needed} are needed to hold some out; add images of other patients, or give the splits yourself."
         )
 

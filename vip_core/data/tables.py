@@ -77,7 +77,7 @@ def read_csv(path: Path, needed: Sequence[str], separators: str = ",") -> list[t
                 if len(cells) > len(header):
                     raise DataError(
                         f"Line {reader.line_num} of {path} has {len(cells)} cells, the first line {len(header)}; "
-                        "put a cell that holds a comma in quotes."
+                        "put a cell that contains a comma in quotes."
                     )
                 filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
                 table.append((reader.line_num, dict(zip(header, filled, strict=True))))

@@ -1,4 +1,4 @@
-"""How well the domain check works: how many out-of-distribution (OOD) images it flags."""
+"""How well the domain check works: the number of out-of-distribution (OOD) images that it flags."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

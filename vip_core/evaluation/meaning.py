@@ -27,7 +27,7 @@ FINDINGS = {
 
 @dataclass(frozen=True)
 class Meaning:
-    """How much the symptoms of a class still differ, and whether sentences of a finding still find it.
+    """How much the symptoms of a class still differ, and whether sentences about a finding still detect it.
 
     Attributes:
         n: images.

@@ -23,9 +23,9 @@ class Report:
         model, data, split: what was measured on what, in words.
         evaluation: of the class with the highest probability.
         positive: figures of the positive class.
-        subgroups: by the columns asked for.
+        subgroups: by the requested columns.
         symptoms: of those that a column labels.
-        referral: of the images that views or wordings disagree on, where it was asked for.
+        referral: of the images on which views or wordings disagree, if requested.
         near_duplicates: pairs of images of this split and another that look the same; None if not looked for.
         comparison: tests against the model `compared_with`.
         settings: of the command, for the record.

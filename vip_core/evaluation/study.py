@@ -98,7 +98,7 @@ def _report(
     classes = predictions.classes
     positive = questions.positive or (trained_for if trained_for in classes else classes[-1])
     if positive not in classes:
-        raise UsageError(f"--positive {positive!r} is none of the classes {list(classes)}.")
+        raise UsageError(f"--positive {positive!r} is not one of the classes {list(classes)}.")
     probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
     names = [(classes[label], text) for label, text in zip(symptoms.labels, symptoms.texts, strict=True)]
     rows, seed = predictions.rows, questions.seed

@@ -1,4 +1,4 @@
-"""An evaluation as tables for people."""
+"""An evaluation as tables in the terminal."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def print_evaluation(console: Console, title: str, result: Evaluation, positive:
     table.add_row("expected calibration error", f"{metrics.ece:.3f}", "")
     if moved := result.at_threshold:
         name = positive if positive in moved.thresholds else metrics.classes[1]
-        at = f"predicting {name} from a probability of {moved.thresholds[name]:.3f}"
+        at = f"predicting {name} at a probability of at least {moved.thresholds[name]:.3f}"
         _add(table, f"accuracy, {at}", moved.metrics.accuracy)
         for other, found in moved.metrics.recall.items():
             _add(table, f"recall of {other}, {at}", found)

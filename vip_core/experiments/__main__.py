@@ -25,7 +25,9 @@ def experiments(
     split_file: Annotated[
         Path | None, Option(metavar="FILE", help="JSON file with train, val and test lists of [path, label, class]")
     ] = None,
-    jobs: Annotated[int, Option(min=1, metavar="N", help="number of parallel runs, with one thread each")] = 1,
+    jobs: Annotated[
+        int, Option(min=1, metavar="N", help="number of runs to train in parallel, in one thread each")
+    ] = 1,
     out: Annotated[Path, Option(help="the folder for results; BACKBONE/DATA is appended")] = Path("results"),
 ) -> int:
     """Reproduce the paper's tables and figures, continuing earlier runs. Research use only."""
@@ -41,7 +43,7 @@ def experiments(
         folder = experiment(target, config)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. {config.folder} keeps what was done; the same command continues."
+            f"Interrupted. Finished runs are kept in {config.folder}; run the same command again to continue."
         ) from None
     console.print(f"Written to {folder}. Research use, not a medical device.")
     return 0

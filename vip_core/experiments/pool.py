@@ -1,4 +1,4 @@
-"""Several runs at a time, each in one thread of a process of its own, so that the number of jobs changes no figure."""
+"""Several runs at a time, each in one thread of its own process, so that the number of jobs changes no result."""
 
 import multiprocessing
 import sys

@@ -35,7 +35,7 @@ def read_split_file(path: Path, root: Path, data: str, classes: Sequence[str]) -
         raise DataError(f"The split file {path} cannot be read ({error.strerror}).") from error
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"The split file {path} has another form than expected: a JSON object with train, val and test, each a "
+            f"The split file {path} does not have the expected form: a JSON object with train, val and test, each a "
             "list of [relative path, label, class name]."
         ) from error
     titles = list(dict.fromkeys(class_key(title) for rows in listed.values() for _, title in rows))

@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> "Backbone":
-        """Stay in evaluation mode: a frozen tower keeps its BatchNorm statistics and drops nothing out."""
+        """Stay in evaluation mode: a frozen tower keeps its BatchNorm statistics and has no dropout."""
         return super().train(False)
 
     # ---- what it is
@@ -203,8 +203,8 @@ class Backbone(nn.Module):
         _, patches = self.encode_with_patches(pixels)
         if patches is None:
             raise BackboneError(
-                f"Backbone {self.name} has an image tower of type {type(self.clip.visual).__name__}, whose patches "
-                "have no feature of their own; use vip-mini, a ViT or a ResNet to see where a symptom is."
+                f"Backbone {self.name} has an image tower of type {type(self.clip.visual).__name__}, "
+                "which gives no patch features; use vip-mini, a ViT or a ResNet to see where a symptom is."
             )
         return patches
 
@@ -266,8 +266,8 @@ def _own_folder(name: str) -> Path:
         folder = cache_folder() / name
         if not (folder / "open_clip_config.json").is_file():
             raise BackboneError(
-                f"{name} is not built yet; run python -m vip_core.pretrain devise, which takes about a minute and "
-                "no data."
+                f"{name} is not built yet; run python -m vip_core.pretrain devise, which takes a minute "
+                "and needs no data."
             )
     return folder
 

@@ -151,7 +151,7 @@ class Card(_Part):
         return self.threshold if index == 1 or self.threshold is None else 1 - self.threshold
 
     def without_figures(self) -> "Card":
-        """The card of a model that was changed since: nothing that was measured or chosen on the former one."""
+        """The card of a model that was changed afterwards: without anything measured or chosen on the former model."""
         return self.model_copy(update={"figures": {}, "threshold": None, "guard": {}, "learning": None})
 
 

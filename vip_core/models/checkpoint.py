@@ -167,7 +167,7 @@ def _read_tensors(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, 
 def check_state(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     """Compare the tensors of a checkpoint with a model's. Raises CheckpointError naming the first difference."""
     if missing := sorted(wanted.keys() - found.keys()):
-        raise CheckpointError(f"{CHECKPOINT_FILES[0]} lacks {', '.join(missing)}; it is not of this model.")
+        raise CheckpointError(f"{CHECKPOINT_FILES[0]} lacks {', '.join(missing)}; it does not belong to this model.")
     if extra := sorted(found.keys() - wanted.keys()):
         raise CheckpointError(f"{CHECKPOINT_FILES[0]} has {', '.join(extra)}, which this model does not have.")
     for key, value in found.items():

@@ -21,7 +21,7 @@ class PromptLearner(nn.Module):
     another device, and is copied and pickled with it.
 
     A subclass defines `forward`, and what differs of the rest. A run calls `prepare`, trains by `loss` where there is
-    something to train, and calls `finish`; test images take part in none of them.
+    something to train, and calls `finish`; none of them sees test images.
 
     Args:
         backbone: the frozen CLIP.

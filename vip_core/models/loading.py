@@ -1,4 +1,4 @@
-"""Loading a CLIP from open_clip: what is known before a download is checked first, and errors become sentences."""
+"""Loading a CLIP from open_clip: checks what it can before a download, and turns errors into sentences."""
 
 import importlib.util
 import json

@@ -20,7 +20,7 @@ def export_onnx(
     outputs: list[str],
     lengths: tuple[dict[int, Any], ...] | None = None,
 ) -> onnx.ModelProto:
-    """A module as an ONNX model with no trace of where it was made.
+    """A module as an ONNX model, without any path of the machine that made it.
 
     Args:
         module: to export.

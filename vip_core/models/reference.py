@@ -75,8 +75,8 @@ class ReferenceBank:
             path: of the file, for the error.
 
         Raises:
-            CheckpointError: if a tensor is missing or foreign, has another shape or type than it should, or holds
-                values that are not finite, or no class indices.
+            CheckpointError: if a tensor is missing or unexpected, has the wrong shape or type, or contains values that
+                are not finite or are not class indices.
         """
         if tensors.keys() != {"features", "labels"}:
             raise CheckpointError(

@@ -53,10 +53,10 @@ def score_archive(
 ) -> ArchiveSummary:
     """Score the images of a listing that `out` does not have yet.
 
-    An image is known by its path; it is scored again once its content has changed, which is looked at where size or
-    time of modification differ. One that could not be opened is tried again. Rows of images that are no longer listed
-    stay. A killed run loses what was not yet written, and nothing else; its next run gives the same rows as one that
-    was never interrupted.
+    An image is known by its path; it is scored again if its content has changed, which is checked if its size or
+    modification time differs. An image that could not be opened is tried again. Rows of images that are no longer
+    listed are kept. A killed run loses only what was not yet written; the next run gives the same rows as one that was
+    never interrupted.
 
     Args:
         listing: of `sources.list_images`.
@@ -146,6 +146,6 @@ def model_digest(vip: ViP) -> str:
 
 def describe(summary: ArchiveSummary, out: Path) -> str:
     """A sentence for people."""
-    done = "all were there already" if not summary.scored else f"{summary.scored:,} scored now"
+    done = "all had been scored before" if not summary.scored else f"{summary.scored:,} scored now"
     failed = f"; {summary.failed:,} cannot be read, see the column error" if summary.failed else ""
     return f"{out} has {summary.images:,} images: {done}{failed}."

@@ -68,7 +68,7 @@ class Predictor(Scorer):
         self._remarks = tuple(read.info["remarks"])
 
     def set_features(self, features: Tensor) -> None:
-        """Take the feature (D,) of an image that `encode` gave."""
+        """Use the feature (D,) of an image, as `encode` returns it."""
         self._features, self._remarks = features, ()
 
     def score(self, symptoms: Symptoms | None = None, prevalence: Mapping[str, float] | None = None) -> Diagnosis:
@@ -89,7 +89,7 @@ class Predictor(Scorer):
         return diagnosis if prevalence is None else self.at_prevalence(diagnosis, prevalence)
 
     def at_prevalence(self, diagnosis: Diagnosis, prevalence: Mapping[str, float]) -> Diagnosis:
-        """The diagnosis where the classes have other shares than among the images that the model was calibrated on.
+        """The diagnosis where the classes are more or less frequent than among the images of the calibration.
 
         Args:
             diagnosis: of this model.
@@ -97,8 +97,8 @@ class Predictor(Scorer):
                 among the validation images.
 
         Raises:
-            UsageError: for a class that there is not, shares that do not fit together, or a checkpoint that does not
-                say what it was calibrated on.
+            UsageError: for an unknown class, shares that are inconsistent, or a checkpoint that does not state what it
+                was calibrated on.
         """
         classes = list(self.symptoms.classes)
         mix = None if self.vip.card is None else self.vip.card.calibrated_on
@@ -141,7 +141,7 @@ class Predictor(Scorer):
     def encode(self, image: ImageSource) -> Tensor:
         """Image feature (D,) of an image, on the CPU, not normalised. Takes and raises what `set_image` does.
 
-        In float32, so that an image has one probability, whatever the processor and wherever it is scored.
+        In float32, so that an image gets the same probability on every processor and from every command.
         """
         return self.backbone.encode_images(self._pixels(image))[0].cpu().clone()
 

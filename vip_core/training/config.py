@@ -70,11 +70,11 @@ METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
 class TrainConfig:
     """The whole configuration of a run; the paper's values where it has them.
 
-    What is left out takes the backbone's or the data set's own value, and paths of a local backbone become absolute,
-    so that the checkpoint finds it from any folder.
+    A value that is left out takes the backbone's or the data set's own default, and paths of a local backbone become
+    absolute, so that the checkpoint finds it from any folder.
 
     Raises:
-        UsageError: if a value is out of range, or `symptoms` is missing for data of one's own.
+        UsageError: if a value is out of range, or `symptoms` is missing for your own data.
     """
 
     data: Annotated[DataName, Option(help="the layout of the data set")]
@@ -199,7 +199,7 @@ class TrainConfig:
     ] = BY_BACKBONE
     shots: Annotated[int | None, Option(min=1, help="images per class to train on", show_default="all")] = None
     class_weights: Annotated[
-        bool, Option("--class-weights", help="weigh each class in the loss by the inverse of its training images")
+        bool, Option("--class-weights", help="weight each class in the loss by the inverse of its image count")
     ] = False
     hold_out_reference: Annotated[
         bool,
@@ -219,14 +219,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.data not in get_args(DataName):
-            raise UsageError(f"There is no data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
+            raise UsageError(f"Unknown data layout {self.data!r}; use one of {', '.join(get_args(DataName))}.")
         values: dict[str, Any] = {"backbone": _resolved(self.backbone)}
         if self.pretrained and Path(self.pretrained).is_file():
             values["pretrained"] = str(Path(self.pretrained).resolve())
         defaults = {**PAPER, **BACKBONE_DEFAULTS.get(values["backbone"], {})}
         method = self.method or defaults["method"]
         if method not in METHOD_DEFAULTS:
-            raise UsageError(f"There is no method {method!r}; use one of {', '.join(METHOD_DEFAULTS)}.")
+            raise UsageError(f"Unknown method {method!r}; use one of {', '.join(METHOD_DEFAULTS)}.")
         for name, value in {**METHOD_DEFAULTS[method], **defaults}.items():
             if getattr(self, name) is None:
                 values[name] = value
@@ -238,7 +238,7 @@ class TrainConfig:
             object.__setattr__(self, name, value)  # the data class is frozen
         check_ranges(self)
         if self.select not in get_args(Select):
-            raise UsageError(f"{self.select!r} cannot select an epoch; use {', '.join(get_args(Select))}.")
+            raise UsageError(f"--select {self.select!r} is unknown; use {', '.join(get_args(Select))}.")
         if (self.rank > 0) != (self.method == "vip-adapter"):
             raise UsageError(f"The method {self.method} cannot have an adapter of rank {self.rank}; leave --rank out.")
         if self.method == "vip" and not self.train_prompts:
@@ -248,7 +248,7 @@ class TrainConfig:
 
     @property
     def varies(self) -> bool:
-        """Whether a training step may read something other than the model's own symptoms in their places."""
+        """Whether a training step may use other texts than the model's own symptoms, or exchange them."""
         return bool(self.swap or self.unrelated or self.wordings or not self.train_prompts)
 
     @property

@@ -33,12 +33,12 @@ def train_prompts(
 ) -> TrainingState:
     """Train the prompts in place; the model ends with those of the epoch that `config.select` names.
 
-    The method has its loss and its optimizer; for ViP these are softmax cross-entropy without class weights, and SGD
-    with momentum and weight decay over all prompts. `StepLoss` and `make_optimizer` state what differs for vip-adapter.
-    Of equally good epochs the earliest is kept. Batches are shuffled and the last partial one dropped. The state is
-    written to `state_path` after every epoch. Where that file exists, the run continues from it, and is bit-for-bit
-    identical to an uninterrupted run on the same device. Under torchrun the main process writes the state, and a method
-    that reads pixels has each batch divided among the processes.
+    The method defines its loss and its optimizer; for ViP these are softmax cross-entropy without class weights, and
+    SGD with momentum and weight decay over all prompts. `StepLoss` and `make_optimizer` state what differs for
+    vip-adapter. Of equally good epochs the earliest is kept. Batches are shuffled and the last partial one dropped. The
+    state is written to `state_path` after every epoch. Where that file exists, the run continues from it, and is
+    bit-for-bit identical to an uninterrupted run on the same device. Under torchrun the main process writes the state,
+    and a method that reads pixels has each batch divided among the processes.
 
     Args:
         vip: ViP or another method, initialised under the seed.

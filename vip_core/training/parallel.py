@@ -22,7 +22,7 @@ Step = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 def training_step(learner: PromptLearner, loss: Callable[[Tensor, Tensor], Tensor], batch_size: int) -> Iterator[Step]:
     """The loss of a batch, whose images are divided among the processes where the method reads pixels.
 
-    Parameters, losses and statistics of normalisation are then those of one process with the whole batch, but for the
+    Parameters, losses and normalisation statistics are then those of one process with the whole batch, except for the
     order of sums. Where features are cached, every process computes the same.
 
     Raises:

@@ -85,7 +85,7 @@ def train(
     Under torchrun, the processes divide the images of --views 0 among them; the result is that of one process.
 
     Raises:
-        ViPError: whatever the caller can correct; nothing that was done is lost.
+        ViPError: for anything that the caller can correct; finished work is kept.
     """
     with joined():
         return _train(config, Path(out or config.default_out), resume, test, ood_images, options, near_misses)

@@ -29,7 +29,7 @@ def is_main() -> bool:
 
 
 def wait_for_all() -> None:
-    """Go on once every process has come here."""
+    """Continue once every process has reached this point."""
     if world() > 1:
         distributed.barrier()
 

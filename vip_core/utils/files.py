@@ -69,7 +69,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _settle(temporary: Path) -> None:
-    """Have a file on the disk itself, not in the system's memory alone."""
+    """Make sure that a file is on the disk, not only in the system's memory."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
 

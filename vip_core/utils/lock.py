@@ -13,7 +13,7 @@ LOCK = ".lock"  # its file in the folder
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made if it is missing, for this process alone.
+    """Lock a folder, which is created if it is missing, for this process alone.
 
     Raises:
         StorageError: if another process holds it, or it cannot be written.

@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
     """Have malloc reuse large blocks instead of returning each to the system, which zeroes it at every batch.
 
     It halves the time of vip-mini's image tower (docs/benchmarks.md). The process then keeps the memory of its largest
-    batch, so the page, which serves for months, leaves it alone. Of glibc only; elsewhere nothing changes.
+    batch, so the page, which serves for months, leaves it alone. This works with glibc only; elsewhere nothing changes.
     """
     if sys.platform != "linux":
         return

@@ -137,7 +137,7 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:  # n
 
 
 def check_ranges(values: Any) -> None:  # noqa: ANN401
-    """Hold a data class's values to the ranges of its options, for those who build it in Python. Raises UsageError."""
+    """Check a data class's values against the ranges of its options, for callers from Python. Raises UsageError."""
     for name, annotation in get_type_hints(type(values), include_extras=True).items():
         value, option = getattr(values, name), get_args(annotation)[1]
         if value is None or isinstance(value, str | bool):

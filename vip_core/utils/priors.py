@@ -31,7 +31,7 @@ def full_mix(given: Mapping[str, float], classes: Sequence[str], calibrated_on: 
     """
     for name, value in given.items():
         if name not in classes:
-            raise UsageError(f"The prevalence names {name!r}; the classes are {list(classes)}.")
+            raise UsageError(f"The prevalence refers to {name!r}; the classes are {list(classes)}.")
         if not 0 < value < 1:
             raise UsageError(f"The prevalence of {name!r} is {value:g}; give a share above 0 and below 1, such as 0.1.")
     rest, others = 1 - sum(given.values()), [name for name in classes if name not in given]

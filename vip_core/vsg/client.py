@@ -28,7 +28,7 @@ class NotOpenAI(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a request brought no text: a sentence for people, and the HTTP status if there was one."""
+    """Why a request gave no text: a sentence for the user, and the HTTP status if there was one."""
 
     sentence: str
     status: int = 0
@@ -228,5 +228,5 @@ def _content(piece: Any) -> tuple[str, object]:  # noqa: ANN401
     except (AttributeError, TypeError, KeyError) as error:
         raise NotOpenAI("no chat completion") from error
     if not isinstance(text, str):
-        raise NotOpenAI("content that is no text")
+        raise NotOpenAI("content that is not text")
     return text, usage

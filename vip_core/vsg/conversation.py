@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass
 class Conversation:
-    """The requests of one generation, and what they have brought so far."""
+    """The requests of one generation, and their results so far."""
 
     request: GenerationRequest
     client: Client
@@ -85,7 +85,7 @@ class Conversation:
     def _usable(
         self, messages: list[Message], take: Callable[[str], T], limits: tuple[int, int], seed: int | None
     ) -> T:
-        """What `take` makes of the reply; after one that it cannot use the model is asked again, once."""
+        """The reply as read by `take`; if it cannot be used, the model is asked once more."""
         reply = self._reply(messages, limits, seed)
         try:
             result = take(reply)

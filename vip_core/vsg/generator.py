@@ -40,7 +40,7 @@ def generate(
         cancelled: asked at the same moments; it does not interrupt a wait without any answer.
 
     Raises:
-        GenerationError: if no server is given but needed, it does not answer, or a reply cannot be used twice.
+        GenerationError: if no server is given but needed, it does not answer, or two replies in a row cannot be used.
         GenerationCancelled: once `cancelled` returns True.
     """
     kind, tower = KINDS[request.kind], backbone or Backbone.load()

@@ -1,4 +1,4 @@
-"""Grounding: each line of a symptom set checked against a checkpoint: its length, duplicates, and what it separates."""
+"""Grounding: each line of a symptom set checked against a checkpoint: its length, its duplicates and its AUROC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What is asked of the generator and what it returns, as plain data."""
+"""The input and the output of the generator, as plain data."""
 
 from dataclasses import dataclass
 

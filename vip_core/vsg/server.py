@@ -79,7 +79,7 @@ class Server:
         """A sentence for an HTTP status of an error. said: the server's own words, shown if no key can be in them."""
         said = self._without_key(said)
         if status in (401, 403):  # servers echo pieces of the key here, so their words are left out
-            return f"The server refused the key (status {status}); check OPENAI_API_KEY and what it may be used for."
+            return f"The server refused the key (status {status}); check OPENAI_API_KEY and its permissions."
         if status == 404:
             return (
                 f"The server has no model “{self.model}”, or the base URL should end differently, often in /v1{said}."

@@ -1,8 +1,8 @@
 """The prompt templates as data: a constant per kind of knowledge (the paper's figure 5), and the texts that all share.
 
 In a template `$modality`, `$classes`, `$number` and `$words` are what a person asked for, and `$form` is an empty
-answer (weak models copy an example that has words in it). Whoever changes a word here raises VERSION: every file that
-is written names it, and a test compares the digest of all texts with the one recorded for the version.
+answer (weak models copy an example that has words in it). Whoever changes a word here must raise VERSION: every file
+that is written names it, and a test compares the digest of all texts with the one recorded for the version.
 """
 
 from collections.abc import Mapping

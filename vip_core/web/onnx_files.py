@@ -87,7 +87,7 @@ def check_towers(exported: OnnxBackbone, pixels: Tensor, symptoms: list[str], co
     """The largest difference of a similarity between the exported towers and the backbone.
 
     Args:
-        exported: the files at work.
+        exported: the exported towers, loaded.
         pixels: of images (B, 3, H, W), resized, 0 to 255.
         symptoms: n texts.
         context: (M, W).

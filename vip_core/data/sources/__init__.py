@@ -50,7 +50,7 @@ def load_dataset(
     root = Path(root).expanduser()
     try:
         if not root.exists():
-            raise DataError(f"{root} does not exist; give --root the place of the {name} data.")
+            raise DataError(f"{root} does not exist; give --root the folder of the {name} data.")
         if not root.is_dir() and name != "csv":
             raise DataError(f"{root} is a file; give --root the folder of the {name} data.")
         dataset = DATASETS[name](root, classes, options, use)

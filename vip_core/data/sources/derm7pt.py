@@ -25,7 +25,8 @@ def derm7pt(root: Path, classes: Sequence[str], options: DataOptions, use: Use) 
     base = next((folder for folder in (root, root / "release_v0") if (folder / "meta" / "meta.csv").is_file()), None)
     if base is None:
         raise DataError(
-            f"{root} is not the derm7pt layout: neither it nor a folder release_v0 in it has images/ and meta/meta.csv."
+            f"{root} does not have the derm7pt layout: neither it nor a folder release_v0 in it has images/ and "
+            "meta/meta.csv."
         )
     label_of = match_classes(("melanoma", "nevus"), classes, base)
     meta = base / "meta" / "meta.csv"

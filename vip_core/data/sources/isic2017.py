@@ -68,8 +68,8 @@ def isic2017_table(root: Path) -> list[ListedImage]:
         return table
     if not (root / "ISIC-2017_Training_Part3_GroundTruth.csv").is_file():
         raise DataError(
-            f"{root} is not the isic2017 layout: it has neither labels.csv (columns image, split, diagnosis) nor the "
-            "challenge's ISIC-2017_Training_Part3_GroundTruth.csv beside ISIC-2017_Training_Data/."
+            f"{root} does not have the isic2017 layout: it has neither labels.csv (columns image, split, diagnosis) "
+            "nor the challenge's ISIC-2017_Training_Part3_GroundTruth.csv beside ISIC-2017_Training_Data/."
         )
     table = []
     for split, part in _PARTS.items():

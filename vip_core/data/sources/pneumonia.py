@@ -43,7 +43,7 @@ def pneumonia(root: Path, classes: Sequence[str], options: DataOptions, use: Use
     base = next((folder for folder in candidates if (folder / "train" / "NORMAL").is_dir()), None)
     if base is None:
         raise DataError(
-            f"{root} is not the pneumonia layout: neither it nor a folder chest_xray in it has train/NORMAL, "
+            f"{root} does not have the pneumonia layout: neither it nor a folder chest_xray in it has train/NORMAL, "
             "train/PNEUMONIA, test/NORMAL and test/PNEUMONIA."
         )
     label_of = match_classes(("normal lung", "pneumonia"), classes, base)
