@@ -53,7 +53,7 @@ function domain({ domain: check }) {
   return check && { ...check, reason: reasonOf(check) };
 }
 
-/** Why an image is out of distribution, as vip_core says it. */
+/** Why an image is out of distribution, in the words of vip_core. */
 function reasonOf({ in_domain, near_miss }) {
   if (in_domain) return "";
   return near_miss ? `This image looks like ${near_miss}, not like the reference images.` : "This image does not resemble the reference images.";

@@ -70,7 +70,7 @@ def test_a_wrong_option_is_refused_with_its_reason(tmp_path, options, reason):
 
 
 def test_an_unknown_label_is_refused_with_the_options_that_explain_it(tmp_path):
-    with pytest.raises(DataError, match=r"Line 2 of .* has the class 'KL 0'.*--merge and --leave-out"):
+    with pytest.raises(DataError, match=r"Line 2 of .* has the class 'KL 0'.*--merge or --leave-out"):
         load_dataset("csv", graded(tmp_path, "KL 0"), KNEE)
 
 

@@ -1,4 +1,4 @@
-"""Images altered as careless handling alters them: turned, inverted, half covered, or within a screenshot."""
+"""Images altered as by careless handling: rotated, inverted, half covered, or within a screenshot."""
 
 from collections.abc import Callable
 

@@ -58,14 +58,14 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class NearMissOptions:
-    """Images that are easily taken for the task's own, from which the domain check learns."""
+    """Images that are easily mistaken for the task's own, which the domain check learns to recognise."""
 
     near_misses: Annotated[
         Path | None,
         Option(
             metavar="FILE",
             help="CSV file of near misses for the domain check to learn: image, kind (such as \"an adult's chest "
-            'X-ray"), and perhaps split; those of test are only counted',
+            'X-ray") and optionally split; images of test are only counted',
         ),
     ] = None
     altered: Annotated[

@@ -9,7 +9,7 @@ from vip_core.errors import UsageError
 
 
 class Relabelling:
-    """What --merge and --leave-out say of a data set's labels, which are compared as class names are.
+    """The meaning that --merge and --leave-out give to a data set's labels, which are compared like class names.
 
     Raises:
         UsageError: if an option has another form, names a class that the symptom set lacks, or a label twice.
@@ -45,7 +45,7 @@ class Relabelling:
         return self._class_of[key]
 
     def notes(self) -> list[str]:
-        """Sentences on what became of the labels. Raises UsageError for a label that no image has."""
+        """Sentences on how the labels were used. Raises UsageError for a label that no image has."""
         if unused := [name for key, name in self._names.items() if not self._counts[key]]:
             raise UsageError(f"No image has the label {unused[0]!r} of --merge or --leave-out; correct the option.")
         found = {name: [] for name in dict.fromkeys(self._class_of.values())}

@@ -44,7 +44,7 @@ class AdapterInfo(_Part):
 
 
 class NearMissInfo(_Part):
-    """The learned half of the domain check: its limit, its kinds of near miss, and of each how many images it saw."""
+    """The learned half of the domain check: its limit, its kinds of near miss, and the number of images of each."""
 
     limit: Finite
     kinds: list[str] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""The learned half of the domain check: a small classifier that tells a task's images from its near misses."""
+"""The learned half of the domain check: a small classifier that distinguishes a task's images from near misses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ KEYS = ("near_miss_weight", "near_miss_bias")  # of its tensors in reference.saf
 class NearMisses:
     """A multinomial logistic regression on normalised image features: the task's own images, and K kinds of near miss.
 
-    A near miss resembles the task's images and is none of them, such as an adult's film where the task is children's.
+    A near miss resembles the task's images without being one, such as an adult's radiograph in a task on children.
 
     Attributes:
         weight: (K + 1, D); the first row is that of the task's own images.

@@ -1,4 +1,4 @@
-"""The learned half of the domain check, from images that a task's own are easily taken for."""
+"""The learned half of the domain check, fitted on images that are easily mistaken for the task's own."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def _read_table(source: Path) -> tuple[dict[str, list[Path]], dict[str, list[Pat
     for line, record in read_csv(source, ("image", "kind", *(["split"] if divided else []))):
         image = listed_image(source.parent / record["image"], source, line, seen)
         if not record["kind"]:
-            raise DataError(f"Line {line} of {source} has no kind; name what the image is, such as a photograph.")
+            raise DataError(f"Line {line} of {source} has no kind; state what the image shows, such as a photograph.")
         split = split_name(record["split"], source, line) if divided else _drawn(record["image"])
         by_split[split].setdefault(record["kind"], []).append(image)
     if not by_split["train"]:

@@ -169,7 +169,7 @@ def labels_csv(root: Path, classes: Sequence[str], options: DataOptions, use: Us
             hint = " Write the name of the class, not its number." if label.isdigit() else ""
             raise DataError(
                 f"Line {line} of {source} has the class {label!r}; the symptom set has {list(classes)}.{hint} "
-                "--merge and --leave-out say what other labels mean."
+                "Use --merge or --leave-out for other labels."
             )
         splits.append(split_name(record.pop(columns["split"]), source, line) if "split" in columns else "")
         patient = record.pop(columns["patient"], "") if "patient" in columns else ""
