@@ -48,12 +48,12 @@ export function nearestClasses(task, feature) {
   return labels.length ? task.config.classes.map((_, label) => labels.filter(each => each === label).length) : [];
 }
 
-/** What the most similar reference images had. */
+/** The labels of the most similar reference images, in words. */
 export function neighbours(task, feature) {
   const counts = nearestClasses(task, feature);
   const total = counts.reduce((sum, each) => sum + each, 0);
-  const found = task.config.classes.filter((_, label) => counts[label]).map(name => `${counts[task.config.classes.indexOf(name)]} were labelled ${name}`);
-  return total ? `Of the ${total} most similar reference images, ${found.join(" and ")}.` : "";
+  const found = task.config.classes.filter((_, label) => counts[label]).map(name => `${counts[task.config.classes.indexOf(name)]} ${name}`);
+  return total ? `Labels of the ${total} most similar reference images: ${found.join(", ")}.` : "";
 }
 
 /** The symptom whose removal moves the probability most, and the one or two whose removal flips the prediction. */

@@ -64,10 +64,10 @@ def nearest_classes(task: Task, features: Tensor) -> list[int]:
 
 
 def neighbours(task: Task, features: Tensor) -> str:
-    """What the most similar reference images had."""
+    """The labels of the most similar reference images, in words."""
     counts = nearest_classes(task, features)
-    found = [f"{count} were labelled {name}" for count, name in zip(counts, task.classes, strict=False) if count]
-    return f"Of the {sum(counts)} most similar reference images, {' and '.join(found)}." if found else ""
+    found = [f"{count} {name}" for count, name in zip(counts, task.classes, strict=False) if count]
+    return f"Labels of the {sum(counts)} most similar reference images: {', '.join(found)}." if found else ""
 
 
 def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Diagnosis) -> list[str]:

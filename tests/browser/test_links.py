@@ -149,9 +149,9 @@ def test_answer_refers_to_a_person_or_says_that_it_is_stable(bench):
     person.choose_example(3)
     card = read_card(PROJECT / "checkpoints" / "pneumonia").figures["val"]["referral"]
     share = f"{100 * card['coverage']['value']:.0f} %"
-    expect(person.page.locator(".vip-meaning")).to_contain_text(f"as are {share} of validation images")
+    expect(person.page.locator(".vip-meaning")).to_contain_text(f"as it is for {share} of validation images")
     person.text(0).fill("clear lungs")
-    expect(person.page.locator(".vip-meaning")).not_to_contain_text(f"as are {share} of validation images")
+    expect(person.page.locator(".vip-meaning")).not_to_contain_text(f"as it is for {share} of validation images")
 
 
 def test_answer_shows_the_steps_until_somebody_has_seen_a_result(bench):

@@ -63,7 +63,7 @@ def test_screening_point_says_what_it_is_for_and_what_it_found(melanoma):
     card = read_card(PROJECT / "checkpoints" / "melanoma")
     recall = card.figures["test"]["at_threshold"]["recall"]
     words = melanoma.page.inner_text(".vip-meaning")
-    assert f"set to find {100 * card.training['sensitivity']:.0f} % of melanoma on validation images" in words
+    assert f"set to detect {100 * card.training['sensitivity']:.0f} % of the validation images with melanoma" in words
     assert f"its sensitivity is {per_cent(recall['melanoma'])}" in words
     assert f"false-positive rate {per_cent(1 - recall['nevus'])}" in words
 
