@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
+LATEST = "document.querySelector('.vip-bench').bench.latest"
 PATIENCE = 20_000  # milliseconds that a test waits for what must come; far more than it takes
 
 
@@ -39,6 +40,10 @@ class Bench:
         self._listeners: list[tuple[Any, Callable]] = []
         self.listen("request", lambda request: self._note(request.url))
         self.listen("pageerror", lambda error: self.errors.append(str(error)))
+        self.arrive(query)
+
+    def arrive(self, query: str) -> None:
+        """Begin the visit."""
         self.open(query)
 
     def listen(self, event: Any, listener: Callable) -> None:
@@ -115,17 +120,18 @@ class Bench:
 
     def scored(self, text: str) -> bool:
         """Whether the latest scores are of lists that hold this text."""
-        return any(row["symptom"] == text.strip() for row in (self.scores or {}).get("rows", []))
+        holds = f"text => ({LATEST}?.rows ?? []).some(row => row.symptom === text)"
+        return self.page.evaluate(holds, text.strip())
 
     @property
     def scores(self) -> dict | None:
         """The scores that are painted, as the page holds them."""
-        return self.page.evaluate("document.querySelector('.vip-bench').bench.latest")
+        return self.page.evaluate(LATEST)
 
     @property
     def latest(self) -> int:
         """Number of the request that the painted scores answer."""
-        return (self.scores or {}).get("id", 0)
+        return self.page.evaluate(f"{LATEST}?.id ?? 0")
 
     @property
     def values(self) -> list[str]:

@@ -8,15 +8,41 @@ import pytest
 from tests.browser.bench import Bench
 
 LOADED = 60_000  # milliseconds for 60 MB on a busy machine
+CLOSE_ALL = """() => {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close()
+  for (const panel of document.querySelectorAll("details[open]")) panel.open = false
+  document.activeElement?.blur()
+  scrollTo(0, 0)
+}"""
 NOTHING_WAITS = "(b => b.latest?.id === b.sent)(document.querySelector('.vip-bench').bench)"
 
 
 class StaticBench(Bench):
     """The static page, of which a task may be chosen and files be taken away."""
 
+    def arrive(self, query: str = "") -> None:
+        """Open a new page; on one that others have used, remove what they left."""
+        if self.owned:
+            self.open(query)
+        else:
+            self.start_anew()
+
     def open(self, query: str = "") -> None:
         super().open(query)
         self.page.wait_for_selector("html[data-loaded=yes]", state="attached", timeout=LOADED)
+
+    def start_anew(self) -> None:
+        """The page as it was when it had loaded: first task, its own lists, no image, nothing open or kept."""
+        if self.page.url != self.home:
+            return self.open()
+        self.page.evaluate(CLOSE_ALL)
+        self.choose_task(self.page.evaluate("document.querySelector('.vip-bench').bench.config.order[0]"))
+        self.page.locator(".vip-mode").select_option("vip")
+        self.page.locator(".vip-forget").click()
+        if self.picture:
+            self.page.locator(".vip-clear").click()
+        self.page.evaluate("localStorage.clear()")
+        assert not self.picture and self.latest == 0
 
     @property
     def classes(self) -> list[str]:

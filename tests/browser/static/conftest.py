@@ -4,10 +4,13 @@ import csv
 import functools
 import http.server
 import json
+import os
 import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from playwright.sync_api import Page
 
 from tests.browser.static.bench import StaticBench
 from tests.conftest import DATA, PROJECT
@@ -37,22 +40,34 @@ def runtime(tmp_path_factory) -> Path:
     return folder
 
 
-def exported(folder: Path, runtime: Path, *more: str) -> Path:
-    """A page that the command wrote."""
-    assert vip(["export-web", "--checkpoint", *TASKS, "--out", str(folder), "--runtime", str(runtime), *more]) == 0
-    return folder
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, session_cache, runtime):
+    """A function that gives the page that the command wrote. Processes that test side by side write it once."""
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def export(name: str, *more: str) -> Path:
+        folder, begun = root / name, root / f"{name}-begun"
+        given = ["--checkpoint", *TASKS, "--out", str(begun), "--runtime", str(runtime), *more]
+        with FileLock(root / f"{name}.lock"):
+            if not folder.is_dir():
+                assert vip(["export-web", *given]) == 0
+                begun.rename(folder)
+        return folder
+
+    return export
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, session_cache, runtime) -> Path:
+def site(exported) -> Path:
     """The page of both shipped checkpoints, weights in fp16."""
-    return exported(tmp_path_factory.mktemp("site") / "page", runtime)
+    return exported("site-fp16")
 
 
 @pytest.fixture(scope="session")
-def small_site(tmp_path_factory, session_cache, runtime) -> Path:
+def small_site(exported) -> Path:
     """The same with weights in int8."""
-    return exported(tmp_path_factory.mktemp("site") / "page", runtime, "--int8")
+    return exported("site-int8", "--int8")
 
 
 class StaticServer:
@@ -81,25 +96,63 @@ class StaticServer:
         self.http.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def served_site(site):
     server = StaticServer(site)
     yield server
     server.close()
 
 
+@pytest.fixture(scope="session")
+def loaded_pages(browser, served_site):
+    """A function that gives a page with the models loaded, which takes seconds. Per context's settings there is one."""
+    pages = {}
+
+    def give(**context) -> Page:
+        key = tuple(sorted(context.items()))
+        if key not in pages or pages[key].is_closed():
+            visit = StaticBench(browser, served_site.url, **context)
+            assert visit.abroad == visit.errors == []
+            pages[key] = visit.page
+        return pages[key]
+
+    yield give
+    for page in pages.values():
+        page.context.close()
+
+
 @pytest.fixture
-def static_bench(browser, served_site):
-    """A function that opens the static page as another person; nothing may come from elsewhere, nothing may fail."""
+def first_visit(browser, served_site):
+    """A function that opens the static page for the first time; nothing may come from elsewhere, nothing may fail."""
     visits = []
 
-    def arrive(**how) -> StaticBench:
-        visits.append(StaticBench(browser, served_site.url, **how))
+    def arrive(server=served_site) -> StaticBench:
+        visits.append(StaticBench(browser, server.url))
         return visits[-1]
 
     yield arrive
+    leave(visits)
+
+
+@pytest.fixture
+def static_bench(browser, served_site, loaded_pages):
+    """The same on a page that people use one after another, each after the last one's work was removed."""
+    visits = []
+
+    def arrive(width=1440, height=900, color_scheme="light", **context) -> StaticBench:
+        page = loaded_pages(**context)
+        page.emulate_media(color_scheme=color_scheme)
+        visits.append(StaticBench(browser, served_site.url, width, height, page=page))
+        return visits[-1]
+
+    yield arrive
+    leave(visits)
+
+
+def leave(visits: list[StaticBench]) -> None:
+    """End the visits, after which nothing may have come from elsewhere or failed."""
     for each in visits:
-        each.context.close()
+        each.leave()
     assert [url for each in visits for url in each.abroad] == []
     assert [error for each in visits for error in each.errors] == []
 
@@ -113,9 +166,13 @@ def scored(vip_mini, monkeypatch):
     monkeypatch.setattr("vip_core.utils.device._cpu_flags", frozenset)
     predictors = {task: Predictor(ViP.from_pretrained(task, vip_mini)) for task in TASKS}
 
+    seen = {}
+
     def score(image, task, symptoms=None):
         predictor = predictors[task]
-        predictor.set_image(image)
+        if seen.get(task) != (content := Path(image).read_bytes()):
+            predictor.set_image(image)
+            seen[task] = content
         return json.loads(json.dumps(predictor.score(symptoms).to_dict()))
 
     return score

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from tests.browser.axe import barriers
 from tests.browser.static.bench import StaticBench, assert_alike
+from tests.browser.static.conftest import StaticServer
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def test_saved_json_is_that_of_vip_core_score_before_and_after_an_edit(static_be
 def test_page_makes_no_request_after_loading_and_none_to_another_origin(static_bench, served_site):
     bench = static_bench()
     requests = []
-    bench.page.on("request", lambda request: requests.append(request.url))
+    bench.listen("request", lambda request: requests.append(request.url))
     before = len(served_site.paths)
     for task in ("pneumonia", "melanoma"):
         bench.choose_task(task)
@@ -54,10 +55,11 @@ def test_page_forbids_itself_other_addresses(static_bench):
     bench.abroad.clear()  # the attempt is noted, and was blocked
 
 
-def test_page_works_offline_after_the_first_visit(static_bench, served_site):
-    bench = static_bench()
+def test_page_works_offline_after_the_first_visit(first_visit, site):
+    server = StaticServer(site)
+    bench = first_visit(server)
     assert "works without a network" in bench.page.inner_text(".vip-loading")
-    served_site.close()
+    server.close()
     bench.open("?task=melanoma")
     bench.choose_example(0)
     assert "melanoma" in bench.headline
@@ -65,8 +67,8 @@ def test_page_works_offline_after_the_first_visit(static_bench, served_site):
     assert bench.scored(EDIT)
 
 
-def test_browser_keeps_files_of_the_page_and_no_image(static_bench, xrays):
-    bench = static_bench()
+def test_browser_keeps_files_of_the_page_and_no_image(first_visit, xrays):
+    bench = first_visit()
     bench.upload(xrays[0])
     kept = bench.page.evaluate(
         """async () => {
@@ -81,8 +83,8 @@ def test_browser_keeps_files_of_the_page_and_no_image(static_bench, xrays):
     assert kept["databases"] == 0 and set(kept["stored"]) <= {"vip:seen"}
 
 
-def test_two_tabs_do_not_disturb_each_other(static_bench, xrays):
-    first = static_bench()
+def test_two_tabs_do_not_disturb_each_other(first_visit, xrays):
+    first = first_visit()
     first.upload(xrays[0])
     before = first.headline
     other = StaticBench.__new__(StaticBench)
