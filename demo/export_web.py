@@ -43,6 +43,11 @@ def export_web(
     backbones = {task.predictor.vip.backbone.fingerprint: task.predictor.vip.backbone for task in tasks.values()}
     if len(backbones) > 1:
         raise UsageError("The checkpoints use different backbones; export a page for each.")
+    if equalised := [key for key, task in tasks.items() if task.predictor.vip.backbone.contrast is not None]:
+        raise UsageError(
+            f"{equalised[0]} equalises the contrast of plain images, which the static page cannot do; leave it out, or "
+            "serve it with vip demo."
+        )
     (backbone,) = backbones.values()
     refuse_other_backbones(backbone)
     precision = "int8" if int8 else "fp16"

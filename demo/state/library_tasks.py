@@ -14,7 +14,7 @@ AXIS = (-0.5, 0.5)  # of similarities without reference images
 
 def library_tasks(tasks: Mapping[str, Task]) -> dict[str, Task]:
     """A task for each shipped library whose classes no trained task has. Raises SymptomError for a damaged library."""
-    backbone = next(iter(tasks.values())).predictor.vip.backbone
+    backbone = next(iter(tasks.values())).predictor.vip.backbone.with_contrast(None)
     trained = {tuple(sorted(task.classes)) for task in tasks.values()}
     found = {}
     for path in sorted((PROJECT / "assets" / "symptoms").glob("*.json")):

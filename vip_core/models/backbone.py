@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from vip_core.errors import BackboneError, PromptTooLong, SymptomError
+from vip_core.models.contrast import LocalContrast
 from vip_core.models.loading import load_open_clip
 from vip_core.models.patches import encode_with_patches
 from vip_core.models.towers.choice import text_tower
@@ -53,6 +55,7 @@ class Backbone(nn.Module):
         self.pretrained = pretrained
         self.text_tower = text_tower(clip, tokenizer, name)
         self._fingerprint: str | None = None
+        self.contrast: LocalContrast | None = None
         clip.visual.to(memory_format=torch.channels_last)  # convolutions run half as fast again on a CPU
         self.eval().requires_grad_(False)
 
@@ -81,6 +84,14 @@ class Backbone(nn.Module):
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: a frozen tower keeps its BatchNorm statistics and has no dropout."""
         return super().train(False)
+
+    def with_contrast(self, contrast: LocalContrast | None) -> "Backbone":
+        """This backbone with an equalisation of images before its transforms, or without; it shares the weights."""
+        if contrast == self.contrast:
+            return self
+        changed = copy(self)
+        changed.contrast = contrast
+        return changed
 
     # ---- what it is
 
@@ -132,7 +143,8 @@ class Backbone(nn.Module):
     @property
     def preprocess(self) -> Callable[[Image], Tensor]:
         """The model's own evaluation transform: an RGB image -> pixels (3, H, W)."""
-        return cast("Callable[[Image], Tensor]", image_transform_v2(self._preprocess, is_train=False))
+        own = cast("Callable[[Image], Tensor]", image_transform_v2(self._preprocess, is_train=False))
+        return own if self.contrast is None else transforms.Compose([self.contrast, own])
 
     def train_transform(self, least: float) -> Callable[[Image], Tensor]:
         """The paper's training transform: random resized crop (bicubic), horizontal flip.
@@ -142,6 +154,7 @@ class Backbone(nn.Module):
         config = self._preprocess
         return transforms.Compose(
             [
+                *([] if self.contrast is None else [self.contrast]),
                 transforms.RandomResizedCrop(
                     self.image_size, (least, 1.0), interpolation=transforms.InterpolationMode.BICUBIC
                 ),
@@ -153,7 +166,7 @@ class Backbone(nn.Module):
 
     @property
     def transform_id(self) -> str:
-        """A string that changes whenever `preprocess` would give other pixels."""
+        """A string that changes whenever `preprocess` would give other pixels, its equalisation apart."""
         config = self._preprocess  # field by field: a later open_clip may give it more
         mean, std = (_as_in_json(value, name) for value, name in ((config.mean, "mean"), (config.std, "std")))
         fields = config.size, config.mode, mean, std, config.interpolation, config.resize_mode

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vip_core.errors import CheckpointError, SymptomError
+from vip_core.models.contrast import LocalContrast
 from vip_core.symptoms import SymptomSet
 
 CHECKPOINT_FILES = ("model.safetensors", "reference.safetensors", "card.json")
@@ -41,6 +42,19 @@ class AdapterInfo(_Part):
     """The image adapter: its rank."""
 
     rank: int = Field(ge=1)
+
+
+class ContrastInfo(_Part):
+    """How images of little local contrast are equalised; see `vip_core.models.contrast.LocalContrast`."""
+
+    below: float = Field(gt=0, allow_inf_nan=False)
+    tiles: int = Field(ge=1)
+    clip: float = Field(gt=0, allow_inf_nan=False)
+
+    @property
+    def step(self) -> LocalContrast:
+        """The step as it is applied to images."""
+        return LocalContrast(self.below, self.tiles, self.clip)
 
 
 class NearMissInfo(_Part):
@@ -106,6 +120,7 @@ class Card(_Part):
             images; None for more than two classes.
         guard: per kind of out-of-distribution images, how many the domain check flags: {kind: {"n", "flagged"}}.
         near_misses: the learned half of the domain check; None where distance decides alone.
+        contrast: how images of little local contrast are equalised first; None where they are not.
         method: "vip", or the name of an extension of it.
         adapter: size of the image adapter; None for the method "vip", which has none.
         learning: what the run did, with its warnings; None for a card of version 0.1.0.
@@ -127,6 +142,7 @@ class Card(_Part):
     threshold: Finite | None = None
     guard: dict[str, dict[str, Any]] = Field(default_factory=dict)
     near_misses: NearMissInfo | None = None
+    contrast: ContrastInfo | None = None
     method: str = "vip"
     adapter: AdapterInfo | None = None
     learning: Learning | None = None

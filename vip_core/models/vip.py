@@ -138,6 +138,7 @@ class ViP(PromptLearner):
                 f"{folder} was trained on another backbone than this {backbone.name}: fingerprint "
                 f"{card.backbone.fingerprint} in the card, {backbone.fingerprint} here; train it again on this one."
             )
+        backbone = backbone.with_contrast(card.contrast and card.contrast.step)
         rank = card.adapter.rank if card.adapter else 0
         vip = cls(backbone, card.symptom_set, card.context.length, card.context.per_class, adapter_rank=rank)
         check_state(checkpoint.state, vip.state_dict())

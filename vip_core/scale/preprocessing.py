@@ -17,7 +17,7 @@ class ArchivePreprocess:
 
     Both resize by the same bicubic filter, but this one rounds to bytes elsewhere: a pixel of a radiograph differs by
     one grey level of 255 at most, of noise by two; probabilities by less than .01 (docs/benchmarks.md). Where a
-    backbone does not squash its images by bicubic interpolation, its own preprocessing is used.
+    backbone does not squash its images by bicubic interpolation, or equalises them, its own preprocessing is used.
     """
 
     def __init__(self, backbone: Backbone):
@@ -25,7 +25,8 @@ class ArchivePreprocess:
         height, width = backbone.image_size
         self.size = height, width
         self._whole: Callable[[Image], Tensor] | None = None
-        if config.get("resize_mode") != "squash" or config.get("interpolation") != "bicubic":
+        plain = config.get("resize_mode") == "squash" and config.get("interpolation") == "bicubic"
+        if not plain or backbone.contrast is not None:
             self._whole = backbone.preprocess
         else:
             self._mean, self._std = (_of_channels(config[name]) for name in ("mean", "std"))

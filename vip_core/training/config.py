@@ -208,6 +208,13 @@ class TrainConfig:
             help="keep a tenth of the training images, by patient, for the reference bank alone",
         ),
     ] = False
+    equalised: Annotated[
+        bool,
+        Option(
+            "--equalised",
+            help="the local contrast of the images was equalised (CLAHE); scoring equalises images that have less",
+        ),
+    ] = False
     positive: Annotated[
         str | None,
         Option(metavar="CLASS", help="with two classes, the one to detect: the card's threshold reaches --sensitivity"),

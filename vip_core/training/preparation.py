@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from vip_core.data.dataset import Dataset, Row
 from vip_core.data.features import readable_rows
+from vip_core.data.images import read_image
 from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
 from vip_core.data.options import DataOptions, NearMissOptions
 from vip_core.data.reference_share import divide_rows
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
-from vip_core.errors import DataError, UsageError
+from vip_core.errors import DataError, ImageError, UsageError
 from vip_core.evaluation.domain import ood_folders
 from vip_core.models.backbone import Backbone
+from vip_core.models.contrast import LocalContrast, local_contrast
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
@@ -25,6 +29,8 @@ from vip_core.utils.console import console
 from vip_core.utils.device import best_device, fast_bf16
 
 MIN_PER_CLASS = 5  # reference images; see also MIN_FOR_PERCENTILES
+CONTRAST_IMAGES = 300  # whose local contrast is measured
+LITTLE_CONTRAST = 1  # percentile among them, below which an image is taken for one that was not equalised
 MAX_TOKEN_RATIO = 0.2  # of a class token's norm to that of its symptoms; CLIP starts at 0.05, vip-mini at 0.01
 
 
@@ -85,6 +91,8 @@ def prepare(
     if config.shots is not None:
         train_rows = few_shot(train_rows, config.shots, config.seed, symptoms.classes)
     backbone = Backbone.load(config.backbone, config.pretrained).to(best_device())
+    if config.equalised:
+        backbone = backbone.with_contrast(_contrast_of(train_rows))
     torch.manual_seed(config.seed)
     words = config.context_words or None
     vip = ViP(backbone, symptoms, config.context_length, config.class_context, words, config.rank)
@@ -109,6 +117,18 @@ def prepare(
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     digest = _digest(train_rows, val_rows, *([reference_rows] if reference_rows else []))
     return Run(config, out, vip, data, train_rows, val_rows, ood, positive, digest, pairs, reference_rows, missed)
+
+
+def _contrast_of(rows: Sequence[Row]) -> LocalContrast:
+    """The equalisation of images with less local contrast than nearly all of the rows, which are equalised already."""
+    places = np.linspace(0, len(rows) - 1, min(CONTRAST_IMAGES, len(rows))).round().astype(int)
+    values = []
+    for place in places:
+        with suppress(ImageError):  # which the reading of all images reports
+            values.append(local_contrast(read_image(rows[place].path)))
+    if not values:
+        raise DataError("No training image can be read, so --equalised cannot measure their local contrast.")
+    return LocalContrast(below=float(np.percentile(values, LITTLE_CONTRAST)))
 
 
 def _without_reference(rows: Sequence[Row], classes: Sequence[str]) -> tuple[Sequence[Row], Sequence[Row]]:

@@ -23,7 +23,7 @@ from vip_core.evaluation.measure import Evaluation, measure
 from vip_core.evaluation.probe import fit_probe
 from vip_core.evaluation.thresholds import fit_threshold
 from vip_core.models.backbone import Backbone
-from vip_core.models.card import AdapterInfo, BackboneInfo, Card, ContextInfo, Learning, NearMissInfo
+from vip_core.models.card import AdapterInfo, BackboneInfo, Card, ContextInfo, ContrastInfo, Learning, NearMissInfo
 from vip_core.models.near_misses import NearMisses
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP, predict
@@ -241,6 +241,7 @@ def make_card(
         threshold=threshold,
         guard=domain_check,
         near_misses=missed and learned and _described(learned, missed),
+        contrast=vip.backbone.contrast and ContrastInfo(**asdict(vip.backbone.contrast)),
         method=config.method,
         adapter=AdapterInfo(rank=config.rank) if config.rank else None,
         learning=learning,
