@@ -10,7 +10,7 @@ export function askForClass(root, onname) {
     "dialog",
     { class: "vip-help", "aria-label": "Add a class" },
     make("h2", {}, "Add a class"),
-    make("p", {}, "No model is trained for it: all classes are then scored zero-shot, untested. Its first symptom is its name; rewrite it."),
+    make("p", {}, "No model was trained for it, so all classes are then scored zero-shot and untested. Its first symptom is its name; replace it with a description."),
     make(
       "form",
       { method: "dialog", class: "vip-line", onsubmit: () => onname(name.value) },

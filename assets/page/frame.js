@@ -59,7 +59,7 @@ export class Frame {
       { class: "vip-actions" },
       this.undo,
       this.redo,
-      button("Reset", acts.onreset, { class: "vip-reset", title: "The original lists, and no prevalence" }),
+      button("Reset", acts.onreset, { class: "vip-reset", title: "Restore the original lists and remove the prevalence" }),
       button("Load", () => file.click(), { class: "vip-load" }),
       button("Save", acts.onsave, { class: "vip-save" }),
       button("Link", acts.onshare, { class: "vip-share" }),

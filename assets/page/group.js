@@ -25,7 +25,7 @@ export class Group {
         make("small", { class: "vip-axis" }, "less similar ← → more similar"),
         this.towards,
         make("small", { class: "vip-auroc-head", title: task.auroc_note }, "AUROC"),
-        make("small", { class: "vip-finding-head", title: "Your own reading, in place of the model’s" }, "finding"),
+        make("small", { class: "vip-finding-head", title: "Your own judgement, in place of the model’s" }, "finding"),
       ),
       this.list,
       this.foot,
@@ -48,6 +48,6 @@ export class Group {
   /** Say what a positive number counts towards, and a negative one; null where that is not known yet. */
   head(towards, against) {
     say(this.towards, towards === null ? "" : `towards ${towards}`);
-    attribute(this.towards, "title", towards === null ? null : `What the symptom adds towards ${towards}; negative: towards ${against}`);
+    attribute(this.towards, "title", towards === null ? null : `How much the symptom adds towards ${towards}; negative is towards ${against}`);
   }
 }

@@ -57,6 +57,6 @@ export class SymptomMap {
   #explain() {
     const { drawn, box } = this;
     this.key.hidden = !drawn || !box.checked;
-    say(this.caption, !drawn ? "" : box.checked ? drawn.caption : "The map is off: it would change the colours. “Map” turns it on.");
+    say(this.caption, !drawn ? "" : box.checked ? drawn.caption : "The map is off because it would change the colours of the image. Switch it on with “Map”.");
   }
 }

@@ -38,7 +38,7 @@ export function paintRow(row, score, { task, scores, scale, symptom }) {
   say(row.addsValue, score ? (counts ? signed(score.adds) : "–") : symptom.on ? "" : "off");
   paintAdds(row.adds, score, scores && scale);
   const added = !task.lists[row.name].includes(symptom.text.trim()); // nobody has labelled this finding
-  paintAuroc(row.auroc, score?.auroc ?? null, added ? `Of the class “${row.name}”, not of this finding, for which there are no labels.` : `${task.auroc_note}.`, added);
+  paintAuroc(row.auroc, score?.auroc ?? null, added ? `AUROC of the class “${row.name}”, not of this finding, which has no labels.` : `${task.auroc_note}.`, added);
   say(row.note, score?.note ?? "");
   attribute(row.note, "hidden", !score?.note);
 }
