@@ -140,7 +140,7 @@ export class Bench {
       this.#change(task.key);
       this.editing.replace(lists);
       this.#request();
-      this.frame.say(`“${task.classes.at(-1)}” was added. No model was trained for it: all classes are now scored zero-shot.`);
+      this.frame.say(`“${task.classes.at(-1)}” was added. No model was trained for it, so all classes are now scored zero-shot.`);
     } catch (error) {
       this.frame.say(error.message);
     }

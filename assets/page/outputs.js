@@ -4,7 +4,7 @@ import { download } from "./dom.js";
 
 /** Ask for the report. page: {latest, asking, frame, more, answer} */
 export function askForReport({ latest, asking, frame, more, answer }) {
-  if (!latest) return frame.say("Choose an image first; the report contains what the page shows.");
+  if (!latest) return frame.say("Choose an image first. The report contains what the page shows.");
   frame.say("Preparing the report …");
   asking.report({ note: more.note.value, prevalence: answer.prevalence });
 }
