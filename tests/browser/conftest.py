@@ -78,14 +78,16 @@ def served(folder: Path, new_interpreter: bool = False):
         process = start("app.py", stdout=log, env=environment)
     url = f"http://127.0.0.1:{port}/"
     try:
+        client = httpx.Client(timeout=30)  # one for all attempts: making one takes longer than an attempt
         while True:
             try:
-                httpx.get(url, timeout=30).raise_for_status()
+                client.get(url).raise_for_status()
                 break
             except httpx.TransportError:
                 assert process.poll() is None, f"app.py ended by itself:\n{log.read_text()}"
                 assert time.monotonic() - begun < 120, "app.py serves no page after two minutes"
                 time.sleep(0.1)
+        client.close()
         yield Server(url, process, log, temporary, time.monotonic() - begun)
     finally:
         process.send_signal(signal.SIGTERM)

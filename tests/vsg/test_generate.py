@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import PROJECT
 from tests.llm_server import GOOD, VARIABLES, Answer
+from tests.processes import run
 from tests.test_cli import leaves_with
 from tests.vsg.conftest import KEY
 from vip_core.generate import main as generate
@@ -28,12 +26,7 @@ def to_server(llm):
 
 def test_generate_exits_with_2_and_one_sentence_where_nothing_is_set_up(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run(
-        [sys.executable, "-m", "vip_core.generate", *XRAY, "--out", tmp_path / "x.json"],
-        env={**environment, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-    )
+    done = run("-m", "vip_core.generate", *XRAY, "--out", tmp_path / "x.json", env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {NOT_SET_UP}\n")
     assert list(tmp_path.iterdir()) == []
 

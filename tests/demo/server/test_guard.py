@@ -86,17 +86,16 @@ def test_guard_lets_only_its_own_page_use_a_session(url):
     with httpx.Client(base_url=url) as ann, httpx.Client(base_url=url) as eve:
         ann.get("/"), eve.get("/")
         assert ann.cookies["vip-visitor"] != eve.cookies["vip-visitor"]
-        stop = threading.Event()
+        there, stop = threading.Event(), threading.Event()
 
         def stay():
-            with ann.stream("GET", "/gradio_api/heartbeat/annspage", timeout=30) as stream:
-                for _ in stream.iter_lines():
-                    if stop.wait(0.2):
-                        return
+            with ann.stream("GET", "/gradio_api/heartbeat/annspage", timeout=30):
+                there.set()
+                stop.wait(30)
 
         thread = threading.Thread(target=stay)
         thread.start()
-        time.sleep(0.5)
+        assert there.wait(30)
         assert eve.get("/gradio_api/heartbeat/annspage").status_code == 403
         assert eve.get("/gradio_api/queue/data", params={"session_hash": "annspage"}).status_code == 403
         call = {"data": ["x"], "fn_index": 0, "session_hash": "annspage"}
