@@ -4,7 +4,7 @@ import { attribute, button, make } from "./dom.js";
 import { strip } from "./strip.js";
 
 const FINDINGS = [
-  ["", "model decides"],
+  ["", "by model"],
   ["seen", "seen"],
   ["absent", "not seen"],
   ["unknown", "cannot tell"],

@@ -253,4 +253,4 @@ def test_rows_have_headings_on_a_phone(bench):
     person.choose_example(3)
     for head in (".vip-axis", ".vip-adds-head", ".vip-finding-head"):
         expect(person.page.locator(head).first).to_be_visible()
-    assert person.row(0).locator("select").evaluate("box => box.selectedOptions[0].text") == "model decides"
+    assert person.row(0).locator("select").evaluate("box => box.selectedOptions[0].text") == "by model"

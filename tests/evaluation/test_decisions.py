@@ -77,7 +77,7 @@ def test_full_mix_divides_the_rest_as_before():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"d": 0.1}, "names 'd'"),
+        ({"d": 0.1}, "refers to 'd'"),
         ({"a": 0.0}, "above 0 and below 1"),
         ({"a": 10}, "above 0 and below 1"),
         ({"a": float("nan")}, "above 0 and below 1"),

@@ -72,8 +72,10 @@ def _class_folders(
         raise DataError(f"{parent} has no class folders; expected one each for {list(classes)}, with its images in it.")
     contents_of = {path: search_folder(path) for path in folders}
     class_of = {path: labels.class_of(path.name, len(contents.images)) for path, contents in contents_of.items()}
-    found = {class_key(name): name for name in class_of.values() if name is not None}
-    label_of = match_classes(found.values(), classes, parent)
+    own = [path.name for path, name in class_of.items() if name == path.name]
+    merged = {name for path, name in class_of.items() if name is not None and name != path.name}
+    found = [*own, *sorted(name for name in merged if class_key(name) not in map(class_key, own))]
+    label_of = match_classes(found, classes, parent)
     rows: list[Row] = []
     left_out: list[Path] = []
     nested = False  # folders of patients within the classes
