@@ -149,7 +149,7 @@ def test_zero_shot_method_has_no_side_of_the_screening_point(bench):
 
 def test_domain_check_of_a_task_says_what_it_does_not_recognise(melanoma):
     words = melanoma.page.inner_text(".vip-scope")
-    assert "Resembles the reference images: dermoscopy" in words
+    assert "Resembles the reference dermoscopy images" in words
     assert "seborrhoeic keratosis" in words and "not recognised" in words
     assert melanoma.page.inner_text(".vip-chip") in ("", "Refer to a person")
 
