@@ -52,7 +52,7 @@ def test_report_names_the_finding_and_its_side_of_the_screening_point(view, mela
     assert "melanoma 30 % Above the screening point of 12 %. At ½: nevus." in text
     assert f"its sensitivity is {per_cent(recall['melanoma'])}" in text
     assert f"false-positive rate {per_cent(1 - recall['nevus'])} (of images without it)" in text
-    assert "22 % were labelled melanoma" in text and "two classes only" in text and "seborrhoeic keratosis" in text
+    assert "22 % were labelled melanoma" in text and "Two classes only" in text and "seborrhoeic keratosis" in text
     assert "stable under 8 crops and 3 rewordings" in text and "says little" in text
     found = json.loads(json.dumps(report_dict(made)))
     assert found["answer"]["side_of_screening_point"] == "above" and found["answer"]["class_at_one_half"] == "nevus"
