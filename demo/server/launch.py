@@ -35,7 +35,8 @@ def launch(demo: gr.Blocks, settings: Settings, uploads: Path, quiet: bool = Fal
     sessions.set_blocks(demo)
     app.state_holder = sessions
     pending = demo._queue.pending_event_ids_session
-    fairness = Fairness(lambda session: len(pending.get(session, ())))
+    # Of an event whose visitor left before its end, the number stays among the pending ones; it no longer runs.
+    fairness = Fairness(lambda session: len(events.keys() & pending.get(session, set())))
     keep_waiting(demo._queue, uploads)
     app.middleware_stack = Guard(app.middleware_stack or app, settings, hosts, owners, fairness)
     return url
