@@ -1,9 +1,11 @@
 """Data sets as plain data: an image with its label and patient, and the splits it belongs to."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from vip_core.errors import DataError
 
@@ -52,3 +54,8 @@ class Dataset:
             if rows:
                 lines.append(f"{split}: {len(rows):,} images ({parts})")
         return [*lines, *self.notes]
+
+
+def evenly_spaced(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most so many rows, evenly spaced in their list, the first and the last among them."""
+    return [rows[place] for place in np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]

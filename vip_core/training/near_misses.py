@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.data.alterations import LOOKS_LIKE, altered
-from vip_core.data.dataset import Row
+from vip_core.data.dataset import Row, evenly_spaced
 from vip_core.data.features import encode_images, image_features
 from vip_core.data.images import read_image
 from vip_core.data.options import ALTERATIONS, NearMissOptions
@@ -102,9 +102,8 @@ def encode_near_misses(
 
 def _altered_features(backbone: Backbone, rows: Sequence[Row], name: str, seed: int) -> Tensor:
     """Features (n, D) of at most ALTERED rows, evenly spaced, under an alteration."""
-    places = np.linspace(0, len(rows) - 1, min(ALTERED, len(rows))).round().astype(int)
     rng = np.random.default_rng([seed, *name.encode()])
-    rows = [rows[place] for place in places]
+    rows = evenly_spaced(rows, ALTERED)
     title = f"Images altered ({name}) through the image tower"
     with progress() as bar:
         return encode_images(

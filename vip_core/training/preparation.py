@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vip_core.data.dataset import Dataset, Row
+from vip_core.data.dataset import Dataset, Row, evenly_spaced
 from vip_core.data.features import readable_rows
 from vip_core.data.images import read_image
 from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
@@ -121,11 +121,10 @@ def prepare(
 
 def _contrast_of(rows: Sequence[Row]) -> LocalContrast:
     """The equalisation of images with less local contrast than nearly all of the rows, which are equalised already."""
-    places = np.linspace(0, len(rows) - 1, min(CONTRAST_IMAGES, len(rows))).round().astype(int)
     values = []
-    for place in places:
+    for row in evenly_spaced(rows, CONTRAST_IMAGES):
         with suppress(ImageError):  # which the reading of all images reports
-            values.append(local_contrast(read_image(rows[place].path)))
+            values.append(local_contrast(read_image(row.path)))
     if not values:
         raise DataError("No training image can be read, so --equalised cannot measure their local contrast.")
     return LocalContrast(below=float(np.percentile(values, LITTLE_CONTRAST)))
