@@ -184,7 +184,7 @@ export class Rows {
     used.delete(text.value);
     const opened = openedWith ?? text.value; // undefined where a text came without the focus
     const fresh = !this.task.lists[name].includes(opened);
-    if (fresh && opened.trim() === "") this.suggestions.show(text, matching(this.wordings.of(this.task, name), text.value, used));
+    if (fresh && opened.trim() === "") this.suggestions.show(text, matching(this.wordings.of(this.task, name), text.value, used), this.task.reference_note);
   }
 
   #take(box, text) {

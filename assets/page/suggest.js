@@ -1,10 +1,10 @@
 /** Suggestions below a row that is being written: wordings of the libraries, each with the AUROC of its class if that is known. */
 
-import { make } from "./dom.js";
+import { make, say } from "./dom.js";
 import { share } from "./format.js";
 
 const MOST = 8;
-const CAUTION = "The AUROC is that of the class, on training images, so it is optimistically biased. It does not show that the model recognises the finding.";
+const CAUTION = "The AUROC is that of the class: it does not show that the model recognises the finding.";
 
 /** Wordings that hold every word typed so far, in the order of the library: the AUROC is no reason to choose one. */
 export function matching(library, typed, used) {
@@ -19,7 +19,8 @@ export class Suggestions {
   constructor(onchoose) {
     this.onchoose = onchoose;
     this.list = make("ul", { role: "listbox", id: "vip-suggestions", "aria-label": "Wordings from the libraries" });
-    this.node = make("div", { class: "vip-suggestions" }, this.list, make("p", {}, CAUTION));
+    this.caution = make("p", {});
+    this.node = make("div", { class: "vip-suggestions" }, this.list, this.caution);
     this.node.hidden = true;
     this.entries = [];
     this.chosen = -1;
@@ -30,8 +31,10 @@ export class Suggestions {
     return !this.node.hidden;
   }
 
-  show(box, entries) {
+  /** note: how far AUROCs on the reference images can be trusted */
+  show(box, entries, note) {
     if (!entries.length) return this.close();
+    say(this.caution, `${CAUTION} ${note}`);
     this.box = box;
     this.entries = entries;
     this.chosen = -1;

@@ -33,6 +33,7 @@ from ..state.generation import (
     may_set_base_url,
 )
 from ..state.lists import refuse_long
+from ..state.task_view import reference_note
 from ..state.tasks import Task
 
 LIBRARIES = PROJECT / "assets" / "symptoms"
@@ -216,7 +217,7 @@ def check(tasks: Tasks, modality: str, text: str) -> Updates:
         symptoms = from_text(text, modality)
         refuse_long({name: "\n".join(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)})
         task = matching_task(tasks, symptoms)
-        table = "" if task is None else findings_table(ground(symptoms, task.predictor.vip))
+        table = "" if task is None else findings_table(ground(symptoms, task.predictor.vip), reference_note(task))
     except SymptomError as error:
         return {"notes": message(str(error))}
     return {"notes": f"<p>{len(symptoms.classes)} classes, {len(symptoms.texts)} symptoms.</p>", "findings": table}

@@ -76,16 +76,15 @@ def _value(value: object) -> str:
     return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
-def findings_table(findings: Iterable[GroundedLine]) -> str:
-    """AUROC of each symptom on the reference images of a checkpoint."""
+def findings_table(findings: Iterable[GroundedLine], note: str) -> str:
+    """AUROC of each symptom on the reference images of a checkpoint; the note says how far they can be trusted."""
     rows = [
         (each.class_name, each.symptom, _separation(each), f"{each.tokens} of {each.limit}", " ".join(each.notes))
         for each in findings
     ]
     explained = (
         "How well each symptom alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is "
-        "perfect, 0.5 is chance, below 0.5 it favours another class. These are training images, "
-        "so the AUROC is optimistically biased."
+        "perfect, 0.5 is chance, below 0.5 it favours another class. " + note
     )
     return _table(
         "How well the symptoms discriminate between the classes",

@@ -154,7 +154,11 @@ def reference_cohort(task: Task) -> Cohort:
         raise DataError("This checkpoint has no reference images; upload images of your own.")
     labels = tuple(bank.labels.tolist())
     names = tuple(f"reference image {i + 1:03d}" for i in range(len(labels)))
-    note = "The model was trained on these images (features only), so the figures are optimistically biased."
+    card = task.predictor.vip.card
+    if card is not None and card.reference_held_out:
+        note = "These images (features only) were kept out of training; they are from the same source."
+    else:
+        note = "The model was trained on these images (features only), so the figures are optimistically biased."
     return Cohort(names, (None,) * len(names), bank.features, (note,), labels)
 
 

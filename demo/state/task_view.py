@@ -48,6 +48,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "foreign": about.get("foreign", ""),
         "invitation": about.get("invitation", "Drop, paste or choose an image\nPNG, JPEG, TIFF or DICOM"),
         "legend": legend(task),
+        "reference_note": reference_note(task),
         "auroc_note": "AUROC: how well this symptom alone ranks the reference images of its class above the others",
         "lists": {name: list(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)},
         "modes": list(MODES) if card is not None else [mode for mode in MODES if mode != "vip"],
@@ -126,10 +127,17 @@ def legend(task: Task) -> str:
     above = "its class above, all others below"
     if len(task.classes) == 2:
         above = "{} above, {} below".format(*task.classes)
-    optimistic = "Reference images are training images, so the AUROC is optimistically biased."
     of_class = "The AUROC refers to the class, not to the finding."
     shared = "The symptoms of a class share its weight: editing one changes the numbers of the others."
-    return f"{bars}Shaded: the reference images ({images}), {above}. {of_class} {optimistic} {shared}"
+    return f"{bars}Shaded: the reference images ({images}), {above}. {of_class} {reference_note(task)} {shared}"
+
+
+def reference_note(task: Task) -> str:
+    """How far AUROCs on the reference images can be trusted."""
+    card = task.predictor.vip.card
+    if card is not None and card.reference_held_out:
+        return "The reference images were kept out of training; they are from the same source as the training images."
+    return "The reference images are training images, so the AUROC is optimistically biased."
 
 
 def calibrated_on(card: Card | None) -> int:

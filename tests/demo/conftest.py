@@ -1,11 +1,15 @@
 """The demo's tasks, loaded once: the checkpoints of the project, or of VIP_CHECKPOINTS."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 
 from demo.state.diagnosis import view_asked
 from demo.state.lists import lines_of
 from demo.state.request import read_request
 from demo.state.tasks import load_tasks
+from vip_core.scoring.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +20,19 @@ def tasks():
 @pytest.fixture(scope="session")
 def task(tasks):
     return tasks["pneumonia"]
+
+
+@pytest.fixture(scope="session")
+def held_out(task):
+    """A function that gives the task with a card that says whether its reference images were kept out of training."""
+
+    def with_card(held: bool):
+        vip = copy.copy(task.predictor.vip)
+        data = {**vip.card.data, "reference": {"held_out": held}}
+        vip.card = vip.card.model_copy(update={"data": data})
+        return replace(task, predictor=Predictor(vip))
+
+    return with_card
 
 
 @pytest.fixture(scope="session")

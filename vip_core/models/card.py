@@ -162,6 +162,11 @@ class Card(_Part):
             return None
         return [count / sum(counts) for count in counts]
 
+    @property
+    def reference_held_out(self) -> bool:
+        """Whether the images of the reference bank were kept out of training."""
+        return bool(self.data.get("reference", {}).get("held_out"))
+
     def threshold_of(self, index: int) -> float | None:
         """The threshold as a probability of the class at `index`, the first or the second; None where there is none."""
         return self.threshold if index == 1 or self.threshold is None else 1 - self.threshold

@@ -331,7 +331,8 @@ def test_labels_that_leave_a_class_empty_are_refused(task, cohort, labels):
     assert "With a labels file" in charts and "<svg" not in charts
 
 
-def test_summary_of_the_reference_images_says_that_it_is_biased(task):
+def test_summary_of_reference_images_that_the_model_was_trained_on_says_that_it_is_biased(held_out):
+    task = held_out(False)
     cohort = reference_cohort(task)
     results = score_cohort(task, cohort, None, task.predictor.symptoms)
     assert [row.label for row in results.rows] == task.predictor.vip.reference.labels.tolist()

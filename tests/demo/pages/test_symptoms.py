@@ -90,8 +90,9 @@ def test_every_library_of_a_task_is_grounded_and_others_say_nothing(tasks):
         assert ("<table>" in updates["findings"]) == (name in tasks)
     vip = tasks["pneumonia"].predictor.vip
     found = ground(vip.symptoms, vip)
-    assert findings_table(found).count("<tr>") == len(vip.symptoms.texts) + 1
-    assert f"<td>{found[0].auroc:.2f} (" in findings_table(found)
+    table = findings_table(found, "How far to trust it.")
+    assert table.count("<tr>") == len(vip.symptoms.texts) + 1
+    assert f"<td>{found[0].auroc:.2f} (" in table and "it favours another class. How far to trust it." in table
 
 
 def test_a_file_keeps_its_source_and_says_whether_it_was_edited():
