@@ -146,3 +146,31 @@ def test_bf16_and_float32_agree_on_predictions(vip_mini: Backbone, method):
             rounded = learner(images).float()
     clear = exact.topk(2).values.diff().abs().flatten() > 0.02 * exact.abs().max()  # untrained, many are ties
     assert (exact.argmax(-1) == rounded.argmax(-1))[clear].float().mean() > 0.99
+
+
+LEARNED_TEXT = {
+    "vip",
+    "coop",
+    "coop-csc",
+    "cocoop",
+    "bayesian",
+    "bayesian-conditional",
+    "kgcoop",
+    "biomedcoop",
+    "context-only",
+}
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in FEATURE_METHODS if m.name in LEARNED_TEXT], ids=lambda method: method.name
+)
+def test_methods_train_the_text_tower_in_bfloat16_alike(backbone, symptoms, features, labels, method):
+    torch.manual_seed(0)
+    learner = method.build(backbone, symptoms)
+    learner.prepare(features.unsqueeze(1), labels)
+    exact = learner.train()(features)
+    learner.fast_training = True
+    assert not torch.equal(learner(features), exact)
+    torch.testing.assert_close(learner(features), exact, atol=0.3, rtol=0.05)
+    learner.loss(features, labels).backward()
+    assert {p.grad.dtype for p in learner.parameters() if p.grad is not None} == {torch.float32}

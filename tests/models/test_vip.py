@@ -156,6 +156,17 @@ def test_vip_trains_the_text_tower_in_bfloat16_only_where_asked(vip, symptoms):
         assert torch.equal(vip.encode_symptoms(), fast if training and allowed else exact)
 
 
+def test_gradients_of_the_context_pass_no_fused_attention_on_a_cpu(vip):
+    seen, waiting = set(), [vip.encode_symptoms().sum().grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+    names = {type(node).__name__ for node in seen}
+    assert any("Softmax" in name for name in names) and not any("Attention" in name for name in names)
+
+
 @pytest.mark.parametrize("change", ["half", "double", "bfloat16"])
 def test_vip_refuses_another_precision(vip, features, change):
     before = vip(features)

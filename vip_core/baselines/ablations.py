@@ -21,7 +21,7 @@ class ContextOnly(PromptLearner):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, C) of image features (B, D)."""
-        text = self.backbone.encode_prompts(self.symptoms.texts, self.context_prompt(self.symptoms.counts))
+        text = self.encode_prompts(self.symptoms.texts, self.context_prompt(self.symptoms.counts))
         parts = F.normalize(text, dim=-1).split(self.symptoms.counts)
         mean = torch.stack([part.mean(0) for part in parts])
         return self.scale * F.normalize(images, dim=-1) @ mean.T

@@ -66,7 +66,7 @@ class BayesianPrompts(PromptLearner):
         noise = torch.randn(self.samples, mean.shape[-1], generator=generator).to(mean.device)  # (L, W)
         shift = mean.unsqueeze(1) + noise * (log_variance.unsqueeze(1) / 2).exp()  # (1 or B, L, W)
         contexts = (self.context + shift.unsqueeze(2)).flatten(0, 1)  # (1 or B times L, M, W)
-        text = self.backbone.encode_prompts(self.names * len(contexts), contexts.repeat_interleave(classes, dim=0))
+        text = self.encode_prompts(self.names * len(contexts), contexts.repeat_interleave(classes, dim=0))
         text = F.normalize(text, dim=-1).view(len(mean), self.samples, classes, -1)  # (1 or B, L, C, D)
         cosines = torch.einsum("bd,blcd->blc", x, text.expand(len(x), -1, -1, -1))
         return (self.scale * cosines).log_softmax(-1).logsumexp(1) - math.log(self.samples)  # (B, C)

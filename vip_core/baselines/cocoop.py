@@ -31,6 +31,6 @@ class CoCoOp(PromptLearner):
         x = F.normalize(images, dim=-1)
         contexts = self.context + self.shift(x).unsqueeze(1)  # (B, M, W)
         contexts = contexts.repeat_interleave(len(self.names), dim=0)  # (B C, M, W)
-        text = self.backbone.encode_prompts(self.names * len(x), contexts)  # (B C, D)
+        text = self.encode_prompts(self.names * len(x), contexts)  # (B C, D)
         text = F.normalize(text, dim=-1).view(len(x), len(self.names), -1)  # (B, C, D)
         return self.scale * torch.einsum("bd,bcd->bc", x, text)

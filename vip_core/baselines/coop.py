@@ -46,7 +46,7 @@ class CoOp(PromptLearner):
 
     def text_features(self) -> Tensor:
         """Unit features (C, D) of the classes."""
-        return F.normalize(self.backbone.encode_prompts(self.names, self.context), dim=-1)
+        return F.normalize(self.encode_prompts(self.names, self.context), dim=-1)
 
     def logits(self, images: Tensor, text: Tensor) -> Tensor:
         """Logits (B, C) of image features (B, D) with unit features (C, D) of the classes."""

@@ -78,7 +78,7 @@ class MaPLe(PromptLearner):
             self._blocks[0][i]: _replacing(slice(1, 1 + CONTEXT_LENGTH), self.prompts[i]) for i in range(1, self.depth)
         }
         with _hooked(deeper):
-            return self.backbone.encode_prompts(self.names, self.prompts[0])
+            return self.encode_prompts(self.names, self.prompts[0])
 
     def _image_features(self, pixels: Tensor) -> Tensor:
         if not self.vision_prompts:

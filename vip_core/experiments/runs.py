@@ -75,8 +75,7 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     torch.manual_seed(spec.seed)
     symptoms = knowledge_sets(material.symptoms, material.config.train.data, spec.seed)[spec.knowledge]
     learner = METHODS[spec.method].build(material.backbone, symptoms)
-    if isinstance(learner, ViP):
-        learner.fast_training = fast_bf16(material.backbone.device)  # as `vip_core.train` has it
+    learner.fast_training = fast_bf16(material.backbone.device)  # as `vip_core.train` has it
     test_features = material.test
     if not is_main() and not learner.reads_pixels:  # one process is enough for cached features
         wait_for_all()

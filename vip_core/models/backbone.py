@@ -20,6 +20,7 @@ from vip_core.models.loading import load_open_clip
 from vip_core.models.patches import encode_with_patches
 from vip_core.models.towers.choice import text_tower
 from vip_core.models.towers.tokens import shorten
+from vip_core.utils.device import trainable_attention
 from vip_core.utils.paths import cache_folder, checkpoint_folder
 
 EMBEDDED = "vip-mini"
@@ -253,7 +254,7 @@ class Backbone(nn.Module):
                     f"The symptom “{shorten(symptom)}” makes a prompt of {len(row) + size} tokens, "
                     f"and the text tower of {self.name} takes {self.context_length}; shorten it."
                 )
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast), trainable_attention(self.device):
             return self.text_tower.encode(rows, context)
 
     def prompt_tokens(self, symptom: str, follows: bool = False) -> list[int]:

@@ -28,6 +28,7 @@ class PromptLearner(nn.Module):
         symptoms: the classes in order, and the symptoms of the methods that use them.
 
     Attributes:
+        fast_training: in training mode, run the frozen text tower in bfloat16; the trainable part stays in float32.
         class_weights: (C,) weights of the classes in the loss, or None for equal weights.
         reads_pixels: `forward` takes pixels (B, 3, H, W) instead of image features (B, D), since the image tower
             changes, and features cannot be cached.
@@ -39,6 +40,7 @@ class PromptLearner(nn.Module):
         super().__init__()
         self._frozen = (backbone,)  # in a tuple, which nn.Module does not search for parameters
         self.symptoms = symptoms
+        self.fast_training = False
         self.class_weights: Tensor | None = None
 
     @property
@@ -59,6 +61,10 @@ class PromptLearner(nn.Module):
     def _apply(self: T, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> T:
         self.backbone._apply(fn, recurse)  # .to(device) moves the backbone along
         return super()._apply(fn, recurse)
+
+    def encode_prompts(self, texts: list[str], context: Tensor | None = None) -> Tensor:
+        """Features (n, D) of n texts, as `Backbone.encode_prompts` gives them, in training as `fast_training` says."""
+        return self.backbone.encode_prompts(texts, context, autocast=self.training and self.fast_training)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, C) of image features (B, D), not normalised, or of pixels."""

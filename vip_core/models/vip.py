@@ -58,7 +58,6 @@ class ViP(PromptLearner):
 
     Attributes:
         image_adapter: None for the paper's method.
-        fast_training: in training mode, run the frozen text tower in bfloat16; the prompts stay in float32.
         temperature: divides the logits before the softmax; fitted on validation data, 1 until then.
         reference: features of reference images, or None until trained.
     """
@@ -85,7 +84,6 @@ class ViP(PromptLearner):
             self.context_prompt.vectors.data.copy_(words)
         self.merge_prompt = MergePrompt(classes, backbone.embed_dim)
         self.image_adapter = ImageAdapter(backbone.embed_dim, adapter_rank) if adapter_rank else None
-        self.fast_training = False
         self.temperature = 1.0
         self.reference: ReferenceBank | None = None
         self._card: Card | None = None
@@ -197,7 +195,7 @@ class ViP(PromptLearner):
         """Text features (n, D) of all symptoms under the context prompt, class after class, not normalised."""
         symptoms = symptoms or self.symptoms
         context = self.context_prompt(symptoms.counts)
-        return self.backbone.encode_prompts(symptoms.texts, context, autocast=self.training and self.fast_training)
+        return self.encode_prompts(symptoms.texts, context)
 
     def merge(self, text: Tensor, counts: list[int]) -> tuple[Tensor, Tensor]:
         """Class features (C, D) and attention (C, m) of text features (n, D), `counts` of them per class."""

@@ -1,10 +1,12 @@
 """Which processor to run on, and whether bfloat16 is fast there."""
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vip_core.errors import UsageError
 
@@ -39,6 +41,14 @@ def fast_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(_CPU_BF16 & _cpu_flags())  # emulated bfloat16 is slower than float32
     return False
+
+
+def trainable_attention(device: torch.device) -> AbstractContextManager[None]:
+    """Within it, attention whose gradient is wanted is computed step by step on a CPU.
+
+    The backward pass of the fused kernel takes as long there as all the rest of a step, for texts as short as symptoms.
+    """
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" and torch.is_grad_enabled() else nullcontext()
 
 
 @cache
