@@ -71,6 +71,16 @@ def _rows(card: Card) -> list[FigureRow]:
             "The mean difference between predicted probabilities and observed shares. 0 is ideal.",
         ),
         (
+            "Brier score",
+            ("calibration", "brier"),
+            "The mean squared error of the probabilities. 0 is ideal.",
+        ),
+        (
+            "Calibration slope",
+            ("calibration", "slope"),
+            "Below 1 the probabilities are too extreme, above 1 too cautious.",
+        ),
+        (
             "Predictions that follow swapped lists",
             ("symptoms_carry", "moved_with_the_lists"),
             "The share of predictions that follow when the classes swap their lists. "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vip_core.evaluation.bootstrap import bootstrap, percentile_interval, units
+from vip_core.evaluation.bootstrap import bootstrap, units
+from vip_core.evaluation.intervals import percentile_interval
 
 
 def test_units_are_images_unless_a_patient_has_several():

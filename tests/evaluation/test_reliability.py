@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from vip_core.evaluation.positive_class import measure_positive_class
+from vip_core.evaluation.probabilities import Probabilities, measure_probabilities
 from vip_core.evaluation.reliability import (
     brier_score,
     calibration_intercept,
@@ -141,3 +142,30 @@ def test_measure_positive_class_swaps_with_the_classes():
     assert one.auprc.value == other.auprc.value
     assert one.at_prevalence.corrected_ppv.value == pytest.approx(other.at_prevalence.corrected_ppv.value)
     np.testing.assert_allclose(one.at_prevalence.curve.model, other.at_prevalence.curve.model)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_of_two_classes_are_those_of_the_second_as_the_positive_class(seed):
+    probability, positive = cases(seed)
+    scores, patients = np.stack([1 - probability, probability], 1), [str(i // 2) for i in range(len(probability))]
+    found = measure_probabilities(scores, positive.astype(int), ("no", "yes"), patients, seed, 50)
+    expected = measure_positive_class(scores, positive.astype(int), ("no", "yes"), 1, patients, seed=seed, resamples=50)
+    assert (found.brier, found.slope, found.intercept) == (expected.brier, expected.slope, expected.intercept)
+    assert found.of == "yes" and found.slope.low < found.slope.value < found.slope.high
+    assert Probabilities.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_probabilities_of_more_classes_have_a_brier_score_alone():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.dirichlet(np.ones(4), 100), rng.integers(0, 4, 100)
+    found = measure_probabilities(scores, labels, ("a", "b", "c", "d"), resamples=50)
+    assert found.brier.value == pytest.approx(brier_score(scores, labels))
+    assert (found.of, found.slope, found.intercept) == (None, None, None)
+    assert Probabilities.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_probabilities_that_separate_the_classes_have_no_slope():
+    scores = np.stack([[0.9, 0.8, 0.2, 0.1], [0.1, 0.2, 0.8, 0.9]], 1)
+    found = measure_probabilities(scores, np.array([0, 0, 1, 1]), ("no", "yes"), resamples=50)
+    assert found.slope is None and found.intercept is not None
+    assert Probabilities.from_dict(found.to_dict()) == found

@@ -23,6 +23,7 @@ def evaluation(names: tuple[str, str], second: torch.Tensor, labels: torch.Tenso
         metrics=compute_metrics(probabilities, labels, names),
         at_threshold=ThresholdMetrics({names[0]: 1 - threshold, names[1]: threshold}, moved),
         reliance=Reliance(4, 1.0, {}, 0.0),
+        probabilities=None,
         ece_before_temperature=0.0,
         subtypes={"viral [x]": share(labels.numpy() == 1)},
         flagged=0,

@@ -69,14 +69,3 @@ def bootstrap(
         counts = np.bincount(chosen, minlength=size)
         values.append(statistic(counts if single else counts[drawn.of]))
     return np.array(values) if values else np.empty((0, len(statistic(np.ones(len(drawn.of), dtype=np.int64)))))
-
-
-def percentile_interval(values: NDArray) -> tuple[float, float] | None:
-    """The 95 % percentile interval of resampled values (R,); None where they all agree or are not defined.
-
-    An interval of no width, such as that of a perfect ranking, would claim a certainty that n images cannot give.
-    """
-    if not len(values):
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return None if np.isnan(low) or np.isnan(high) or low == high else (float(low), float(high))

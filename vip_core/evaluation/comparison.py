@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
-from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, percentile_interval, units
-from vip_core.evaluation.intervals import Estimate, estimate
+from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
+from vip_core.evaluation.intervals import Estimate, estimate, percentile_interval
 from vip_core.utils.ranking import SortedScores
 
 

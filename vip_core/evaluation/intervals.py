@@ -1,13 +1,15 @@
 """A figure with its 95 % interval, and the intervals that follow from a formula."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, t
+
+MAX_UNDEFINED = 0.05  # share of resamples without a value, above which there is no interval
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,39 @@ class Estimate:
         """As JSON."""
         return {"value": self.value, "interval": self.interval, "n": self.n}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Estimate":
+        """From the JSON of `to_dict`."""
+        return estimate(data["value"], data["interval"], data["n"])
+
 
 def estimate(value: float, interval: tuple[float, float] | None, n: int) -> Estimate:
     """An Estimate from an interval that may be missing."""
     low, high = (None, None) if interval is None else interval
     return Estimate(float(value), low, high, n)
+
+
+def percentile_interval(values: NDArray) -> tuple[float, float] | None:
+    """The 95 % percentile interval of resampled values (R,); None where they all agree or are not defined.
+
+    An interval of no width, such as that of a perfect ranking, would claim a certainty that n images cannot give.
+    """
+    if not len(values):
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return None if np.isnan(low) or np.isnan(high) or low == high else (float(low), float(high))
+
+
+def resampled_estimate(value: float, resampled: NDArray, n: int) -> Estimate | None:
+    """A value with the percentile interval of resampled ones (R,), of which some may be NaN: not defined.
+
+    None where the value itself is not defined; without an interval where too many resamples have none.
+    """
+    if np.isnan(value):
+        return None
+    known = resampled[~np.isnan(resampled)]
+    few = not len(known) or len(known) < (1 - MAX_UNDEFINED) * len(resampled)
+    return estimate(value, None if few else percentile_interval(known), n)
 
 
 def clopper_pearson(hits: float, of: float) -> tuple[float, float]:

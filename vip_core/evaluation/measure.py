@@ -12,6 +12,7 @@ from vip_core.data.features import FeatureSplit
 from vip_core.evaluation.calibration import expected_calibration_error
 from vip_core.evaluation.intervals import Estimate, estimate, share
 from vip_core.evaluation.metrics import Metrics, compute_metrics
+from vip_core.evaluation.probabilities import Probabilities, measure_probabilities
 from vip_core.evaluation.reliance import Reliance, symptom_reliance
 from vip_core.evaluation.thresholds import at_threshold
 from vip_core.models.vip import ViP, predict
@@ -52,6 +53,7 @@ class Evaluation:
         metrics: of the class with the highest probability.
         at_threshold: at the threshold chosen on validation images, where the model has one.
         reliance: whether the decision depends on the symptoms; None without class tokens, as in zero-shot.
+        probabilities: how well they are calibrated; None in a card of an earlier version.
         ece_before_temperature: the expected calibration error of the softmax of the plain logits.
         subtypes: the accuracy on the images of each subtype, where the rows have one.
         flagged: images that the domain check calls out of distribution; None without a reference bank.
@@ -60,6 +62,7 @@ class Evaluation:
     metrics: Metrics
     at_threshold: ThresholdMetrics | None
     reliance: Reliance | None
+    probabilities: Probabilities | None
     ece_before_temperature: float
     subtypes: dict[str, Estimate]
     flagged: int | None
@@ -71,6 +74,8 @@ class Evaluation:
             result["at_threshold"] = self.at_threshold.to_dict()
         if self.reliance is not None:
             result["symptoms_carry"] = self.reliance.to_dict()
+        if self.probabilities is not None:
+            result["calibration"] = self.probabilities.to_dict()
         result["ece_before_temperature"] = self.ece_before_temperature
         if self.subtypes:
             result["subtypes"] = {
@@ -95,6 +100,7 @@ class Evaluation:
             metrics=metrics,
             at_threshold=moved,
             reliance=Reliance.from_dict(data["symptoms_carry"]) if "symptoms_carry" in data else None,
+            probabilities=Probabilities.from_dict(data["calibration"]) if "calibration" in data else None,
             ece_before_temperature=data["ece_before_temperature"],
             subtypes={
                 name: estimate(value["accuracy"], value["intervals"]["accuracy"], value["n"])
@@ -130,6 +136,9 @@ def measure(
         metrics=compute_metrics(probabilities, split.labels, classes, seed, patients),
         at_threshold=moved,
         reliance=symptom_reliance(vip, split.features),
+        probabilities=measure_probabilities(
+            probabilities.double().numpy(), split.labels.numpy(), classes, patients, seed
+        ),
         ece_before_temperature=expected_calibration_error(F.softmax(logits, -1).double().numpy(), split.labels.numpy()),
         subtypes=_by_subtype(rows, (logits.argmax(-1) == split.labels).numpy()),
         flagged=(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, percentile_interval, units
+from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.evaluation.calibration import expected_calibration_error
-from vip_core.evaluation.intervals import Estimate, estimate, share
+from vip_core.evaluation.intervals import Estimate, estimate, percentile_interval, share
 from vip_core.utils.ranking import SortedScores
 
 

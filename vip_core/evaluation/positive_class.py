@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, percentile_interval, units
+from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.evaluation.decisions import DecisionCurve, decision_curve, predictive_values, rates
-from vip_core.evaluation.intervals import Estimate, estimate
+from vip_core.evaluation.intervals import Estimate, estimate, percentile_interval, resampled_estimate
 from vip_core.evaluation.reliability import (
     ReliabilityBin,
     brier_score,
@@ -20,8 +20,6 @@ from vip_core.evaluation.reliability import (
 )
 from vip_core.utils.priors import shift_prior
 from vip_core.utils.ranking import SortedScores
-
-MAX_UNDEFINED = 0.05  # share of resamples without a value, above which there is no interval
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def measure_positive_class(
 
     point = values(np.ones(n, dtype=np.int64))
     drawn = bootstrap(values, units(labels, patients), np.random.default_rng(seed), resamples)
-    found = [_estimate(value, column, n) for value, column in zip(point, drawn.T, strict=True)]
+    found = [resampled_estimate(value, column, n) for value, column in zip(point, drawn.T, strict=True)]
     at_prevalence = None
     if prevalence is not None:
         at_prevalence = AtPrevalence(prevalence, found[4], found[5], decision_curve(probability, own, prevalence))
@@ -160,15 +158,6 @@ def _mix(calibrated_on: Sequence[float], positive: int, prevalence: float) -> li
     """The shares of the classes if the positive one has the prevalence and the others divide the rest as before."""
     rest = 1 - calibrated_on[positive]
     return [prevalence if c == positive else (1 - prevalence) * s / rest for c, s in enumerate(calibrated_on)]
-
-
-def _estimate(value: float, resampled: NDArray, n: int) -> Estimate | None:
-    """None where the value is not defined; without an interval where too many resamples have none."""
-    if np.isnan(value):
-        return None
-    known = resampled[~np.isnan(resampled)]
-    few = not len(known) or len(known) < (1 - MAX_UNDEFINED) * len(resampled)
-    return estimate(value, None if few else percentile_interval(known), n)
 
 
 def _reason(point: NDArray, own: NDArray) -> str | None:

@@ -14,6 +14,7 @@ from vip_core.evaluation.measure import Evaluation, measure
 from vip_core.evaluation.metrics import compute_metrics
 from vip_core.evaluation.positive_class import measure_positive_class
 from vip_core.evaluation.predictions import Predictions, predict_rows
+from vip_core.evaluation.probabilities import measure_probabilities
 from vip_core.evaluation.report import Report
 from vip_core.evaluation.subgroups import measure_subgroups, measure_symptoms
 from vip_core.models.backbone import Backbone
@@ -70,7 +71,18 @@ def evaluate_zero_shot(
     metrics = compute_metrics(
         torch.from_numpy(predictions.probabilities), split.labels, used.classes, questions.seed, predictions.patients
     )
-    found = Evaluation(metrics, None, None, metrics.ece, {}, None)
+    calibration = measure_probabilities(
+        predictions.probabilities, predictions.labels, used.classes, predictions.patients, questions.seed
+    )
+    found = Evaluation(
+        metrics=metrics,
+        at_threshold=None,
+        reliance=None,
+        probabilities=calibration,
+        ece_before_temperature=metrics.ece,
+        subtypes={},
+        flagged=None,
+    )
     return _report(found, predictions, used, questions, None, None), predictions
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vip_core.data.dataset import Row
 from vip_core.errors import UsageError
-from vip_core.evaluation.bootstrap import bootstrap, percentile_interval, units
-from vip_core.evaluation.intervals import Estimate, estimate
+from vip_core.evaluation.bootstrap import bootstrap, units
+from vip_core.evaluation.intervals import Estimate, estimate, percentile_interval
 from vip_core.evaluation.metrics import Metrics, compute_metrics
 from vip_core.utils.ranking import SortedScores
 

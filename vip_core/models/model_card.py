@@ -8,6 +8,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from vip_core.models.card import Card
 
 METRICS = {"auroc": ("roc_auc", "AUROC"), "accuracy": ("accuracy", "Accuracy"), "f1_macro": ("f1", "F1, macro")}
+CALIBRATION = {"brier": "Brier score", "slope": "Calibration slope", "intercept": "Calibration intercept"}
 TAGS = ["medical-imaging", "image-classification", "clip", "explainability", "visual-symptoms"]
 
 
@@ -82,6 +83,10 @@ def _figures(split: str, found: Mapping[str, Any]) -> str:
     for name, value in (found.get("recall") or {}).items():
         values[f"Recall of {name}"] = (value, intervals.get(f"recall of {name}"))
     values["Expected calibration error"] = (found.get("ece"), None)
+    calibration = found.get("calibration") or {}
+    for key, title in CALIBRATION.items():
+        if value := calibration.get(key):
+            values[title] = (value["value"], value["interval"])
     rows = [f"| {name} | {value:.3f}{_interval(pair)} |" for name, (value, pair) in values.items() if value is not None]
     if not rows:
         return ""
