@@ -26,10 +26,11 @@ def test_log_odds_are_those_of_the_softmax(learned):
     torch.testing.assert_close(learned.log_odds(images), own.logit(), rtol=1e-4, atol=1e-5)
 
 
-def test_likeliest_is_the_kind_of_the_highest_logit_but_the_first(learned):
+def test_kind_found_is_that_of_the_highest_logit_but_the_first(learned):
     images = torch.randn(20, 6)
     logits = F.normalize(images, dim=-1) @ learned.weight.T + learned.bias
-    assert learned.likeliest(images) == [KINDS[int(a < b)] for _, a, b in logits.tolist()]
+    assert replace(learned, limit=float("inf")).found_in(images) == [KINDS[int(a < b)] for _, a, b in logits.tolist()]
+    assert replace(learned, limit=-float("inf")).found_in(images) == [None] * 20
 
 
 def test_check_names_the_near_miss_and_only_where_it_is_flagged(learned):

@@ -62,13 +62,18 @@ class NearMisses:
 
     def log_odds(self, features: Tensor) -> Tensor:
         """Log-odds (B,) that images with features (B, D) are of the task, against all kinds of near miss together."""
-        logits = self._logits(features)
-        return logits[:, 0] - logits[:, 1:].logsumexp(-1)
+        return _log_odds(self._logits(features))
 
-    def likeliest(self, features: Tensor) -> list[str]:
-        """The kind of near miss that each of the images (B, D) resembles most."""
-        return [self.kinds[place] for place in self._logits(features)[:, 1:].argmax(-1).tolist()]
+    def found_in(self, features: Tensor) -> list[str | None]:
+        """Of each of the images (B, D) the most probable kind of near miss; None for one of the task's own."""
+        logits = self._logits(features)
+        flagged, likeliest = (_log_odds(logits) < self.limit).tolist(), logits[:, 1:].argmax(-1).tolist()
+        return [self.kinds[place] if out else None for out, place in zip(flagged, likeliest, strict=True)]
 
     def _logits(self, features: Tensor) -> Tensor:
         weight, bias = self.weight.to(features.device), self.bias.to(features.device)
         return torch.addmm(bias, F.normalize(features.float(), dim=-1), weight.T)  # (B, K + 1)
+
+
+def _log_odds(logits: Tensor) -> Tensor:
+    return logits[:, 0] - logits[:, 1:].logsumexp(-1)

@@ -145,11 +145,7 @@ class ReferenceBank:
     def check(self, features: Tensor) -> list[DomainCheck]:
         """Is each of the images (B, D) in domain?"""
         scores = self.distance(features).tolist()
-        missed: list[str | None] = [None] * len(scores)
-        if self.near_misses is not None:
-            flagged = (self.near_misses.log_odds(features) < self.near_misses.limit).tolist()
-            kinds = self.near_misses.likeliest(features)
-            missed = [kind if out else None for kind, out in zip(kinds, flagged, strict=True)]
+        missed = [None] * len(scores) if self.near_misses is None else self.near_misses.found_in(features)
         return [
             DomainCheck(score <= self.threshold and miss is None, score, self.threshold, miss)
             for score, miss in zip(scores, missed, strict=True)

@@ -87,30 +87,18 @@ def train(
     Raises:
         ViPError: for anything that the caller can correct; finished work is kept.
     """
+    out, started = Path(out or config.default_out), time.monotonic()
     with joined():
-        return _train(config, Path(out or config.default_out), resume, test, ood_images, options, near_misses)
-
-
-def _train(
-    config: TrainConfig,
-    out: Path,
-    resume: bool,
-    test: bool,
-    ood_images: Sequence[Path],
-    options: DataOptions | None,
-    near_misses: NearMissOptions | None,
-) -> ViP:
-    started = time.monotonic()
-    finished = agreed(is_finished(out))
-    if not resume and agreed((out / STATE).is_file() or finished):
-        raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
-    run = prepare(config, out, ood_images, options, near_misses)
-    if finished:
-        if (out / STATE).is_file():
-            check_same_run(out / STATE, run.vip, config, run.images)
-        return ViP.from_pretrained(out, run.vip.backbone)
-    with locked(out) if is_main() else nullcontext():
-        return _complete(run, test, started)
+        finished = agreed(is_finished(out))
+        if not resume and agreed((out / STATE).is_file() or finished):
+            raise CheckpointError(f"{out} already contains a run. Use --resume to continue it or choose another --out.")
+        run = prepare(config, out, ood_images, options, near_misses)
+        if finished:
+            if (out / STATE).is_file():
+                check_same_run(out / STATE, run.vip, config, run.images)
+            return ViP.from_pretrained(out, run.vip.backbone)
+        with locked(out) if is_main() else nullcontext():
+            return _complete(run, test, started)
 
 
 def _complete(run: Run, test: bool, started: float) -> ViP:
