@@ -77,3 +77,9 @@ def test_an_unknown_label_is_refused_with_the_options_that_explain_it(tmp_path):
 def test_a_data_set_with_classes_of_its_own_takes_no_merging(tmp_path):
     with pytest.raises(UsageError, match="are for --data csv and folder; pneumonia has its own classes"):
         load_dataset("pneumonia", tmp_path, KNEE, DataOptions(leave_out=["x"]))
+
+
+def test_data_name_replaces_the_name_of_the_source(tmp_path):
+    path = graded(tmp_path, "no osteoarthritis", "osteoarthritis")
+    named = load_dataset("csv", path, KNEE, DataOptions(data_name="Knees of one study"))
+    assert (load_dataset("csv", path, KNEE).name, named.name) == ("csv", "Knees of one study")

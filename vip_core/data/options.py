@@ -48,6 +48,10 @@ class DataOptions:
         list[str],
         Option(metavar="LABEL", help="with --data csv or folder: labels whose images are left out"),
     ] = field(default_factory=list)
+    data_name: Annotated[
+        str | None,
+        Option(metavar="NAME", help="what the card or the report calls the images", show_default="as --data"),
+    ] = None
     skip_unreadable: Annotated[
         bool, Option("--skip-unreadable", help="leave out images that cannot be read instead of stopping")
     ] = False

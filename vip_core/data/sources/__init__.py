@@ -54,6 +54,7 @@ def load_dataset(
         if not root.is_dir() and name != "csv":
             raise DataError(f"{root} is a file; give --root the folder of the {name} data.")
         dataset = DATASETS[name](root, classes, options, use)
-        return replace(dataset, notes=(*dataset.notes, *check_copies(dataset)))
+        name = options.data_name or dataset.name
+        return replace(dataset, name=name, notes=(*dataset.notes, *check_copies(dataset)))
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror}); check the --root.") from error
