@@ -254,7 +254,11 @@ class Backbone(nn.Module):
                     f"The symptom “{shorten(symptom)}” makes a prompt of {len(row) + size} tokens, "
                     f"and the text tower of {self.name} takes {self.context_length}; shorten it."
                 )
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast), trainable_attention(self.device):
+        trained = torch.is_grad_enabled() and context is not None and context.requires_grad
+        with (
+            torch.autocast(self.device.type, torch.bfloat16, enabled=autocast),
+            trainable_attention(self.device, trained),
+        ):
             return self.text_tower.encode(rows, context)
 
     def prompt_tokens(self, symptom: str, follows: bool = False) -> list[int]:

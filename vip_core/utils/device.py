@@ -43,12 +43,12 @@ def fast_bf16(device: torch.device) -> bool:
     return False
 
 
-def trainable_attention(device: torch.device) -> AbstractContextManager[None]:
-    """Within it, attention whose gradient is wanted is computed step by step on a CPU.
+def trainable_attention(device: torch.device, trained: bool = True) -> AbstractContextManager[None]:
+    """Within it, attention whose gradient is wanted is computed step by step on a CPU; `trained` says whether it is.
 
     The backward pass of the fused kernel takes as long there as all the rest of a step, for texts as short as symptoms.
     """
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" and torch.is_grad_enabled() else nullcontext()
+    return sdpa_kernel(SDPBackend.MATH) if trained and device.type == "cpu" else nullcontext()
 
 
 @cache
