@@ -43,7 +43,7 @@ def fast_bf16(device: torch.device) -> bool:
     return False
 
 
-def trainable_attention(device: torch.device, trained: bool = True) -> AbstractContextManager[None]:
+def trainable_attention(device: torch.device, trained: bool = True) -> AbstractContextManager[object]:
     """Within it, attention whose gradient is wanted is computed step by step on a CPU; `trained` says whether it is.
 
     The backward pass of the fused kernel takes as long there as all the rest of a step, for texts as short as symptoms.
