@@ -89,7 +89,8 @@ def _program(name: str) -> str:
 
 def _flat(function: Callable[..., int]) -> Callable[..., int]:
     """The function with the fields of data classes in place of its parameters of that type."""
-    hints = get_type_hints(function, include_extras=True)
+    # Not typing.get_type_hints: up to Python 3.10 it makes Optional[Annotated[…]] of what has the default None.
+    hints = inspect.get_annotations(function, eval_str=True)
     groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
 
     def flat(**values: Any) -> int:  # noqa: ANN401
