@@ -82,7 +82,7 @@ function rowsOf(task, asked, diagnosis, original, known, second) {
       attention: rounded(score.attention, 4),
       auroc: separations[row] === null || Number.isNaN(separations[row]) ? null : rounded(separations[row], 3),
       counts,
-      note: note(score.symptom),
+      note: note(score.symptom, task),
       ...(second ? { second: rounded(second.symptoms[row].similarity, 4) } : {}),
     };
   });
@@ -138,9 +138,10 @@ function histogram(values, [low, high]) {
 }
 
 /** Why a row may be misleading; empty if no reason is known. */
-function note(symptom) {
+function note(symptom, task) {
   const words = symptom.split(/\s+/).map(word => word.replace(/^[.,;:()]+|[.,;:()]+$/g, "").toLowerCase());
-  if (words.includes("left") || words.includes("right")) return "Left and right are not distinguished: the model was trained on mirrored images too.";
+  const cautions = task.config.cautions.filter(each => each.words.some(word => words.includes(word)));
+  if (cautions.length) return cautions.map(each => each.note).join(" ");
   const letters = [...symptom].filter(letter => /\p{L}/u.test(letter));
   const plain = letters.filter(letter => letter < "\x80").length;
   return letters.length && plain < 0.7 * letters.length ? "Not English: the model’s text tower was trained on English only." : "";

@@ -11,14 +11,13 @@ from vip_core.scoring.diagnosis import Diagnosis
 
 from .diagnosis import before_edits
 from .request import Asked, Json, read_request
-from .task_view import axis_of, finding_of, strip_groups
+from .task_view import axis_of, cautions, finding_of, strip_groups
 from .tasks import Task
 from .visit import Visit
 from .what_if import diagnose, nearest_classes, neighbours, what_would_change
 
 BINS = 28  # of a strip's distributions
 MAX_VERSIONS = 20
-SIDES = ("left", "right")
 
 
 def score_rows(task: Task, visit: Visit, request: Json) -> Json:
@@ -98,7 +97,7 @@ def rows(
                 "attention": round(score.attention, 4),
                 "auroc": None if (auroc := separations[row]) is None or math.isnan(auroc) else round(auroc, 3),
                 "counts": counts[row],
-                "note": note(score.symptom),
+                "note": note(score.symptom, task),
                 **({} if second is None else {"second": round(second.symptoms[row].similarity, 4)}),
             }
         )
@@ -148,11 +147,11 @@ def _histogram(values: Tensor, low: float, high: float) -> list[int]:
     return values.clamp(low, high).histc(BINS, low, high).int().tolist()
 
 
-def note(symptom: str) -> str:
+def note(symptom: str, task: Task) -> str:
     """Why a row may be misleading; empty if no reason is known."""
     words = {word.strip(".,;:()").lower() for word in symptom.split()}
-    if words & set(SIDES):
-        return "Left and right are not distinguished: the model was trained on mirrored images too."
+    if found := [caution["note"] for caution in cautions(task) if words & set(caution["words"])]:
+        return " ".join(found)
     letters = [character for character in symptom if character.isalpha()]
     if letters and sum(character.isascii() for character in letters) < 0.7 * len(letters):
         return "Not English: the model’s text tower was trained on English only."

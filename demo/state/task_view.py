@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from vip_core.models.backbone import EMBEDDED
 from vip_core.models.card import Card
 from vip_core.symptoms import MAX_SYMPTOMS, SymptomSet
 from vip_core.utils.paths import PROJECT
@@ -49,6 +50,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "invitation": about.get("invitation", "Drop, paste or choose an image\nPNG, JPEG, TIFF or DICOM"),
         "legend": legend(task),
         "reference_note": reference_note(task),
+        "cautions": cautions(task),
         "auroc_note": "AUROC: how well this symptom alone ranks the reference images of its class above the others",
         "lists": {name: list(lines) for name, lines in zip(symptoms.classes, symptoms.symptoms, strict=True)},
         "modes": list(MODES) if card is not None else [mode for mode in MODES if mode != "vip"],
@@ -138,6 +140,20 @@ def reference_note(task: Task) -> str:
     if card is not None and card.reference_held_out:
         return "The reference images were kept out of training; they are from the same source as the training images."
     return "The reference images are training images, so the AUROC is optimistically biased."
+
+
+def cautions(task: Task) -> list[Json]:
+    """Words of a symptom that the model takes no account of, with a sentence that says so."""
+    found: list[Json] = [
+        {
+            "words": ["left", "right"],
+            "note": "Left and right are not distinguished: the model was trained on mirrored images too.",
+        }
+    ]
+    if task.predictor.vip.backbone.name == EMBEDDED:
+        place = "Zones are not distinguished: no training image was labelled with the place of its finding."
+        found.append({"words": ["upper", "lower", "apical", "apex", "apices", "basal", "bases"], "note": place})
+    return found
 
 
 def calibrated_on(card: Card | None) -> int:

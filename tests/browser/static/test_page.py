@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from playwright.sync_api import expect
 
 from tests.browser.axe import barriers
 from tests.browser.static.bench import StaticBench, assert_alike
@@ -29,6 +30,15 @@ def test_saved_json_is_that_of_vip_core_score_before_and_after_an_edit(static_be
     bench.write(EDIT, 0, of=1)
     lists = {name: bench.texts(of=index) for index, name in enumerate(own["probabilities"])}
     assert_alike(bench.saved_json("Save JSON"), scored(image, task, lists))
+
+
+def test_page_says_which_words_cannot_matter(static_bench):
+    bench = static_bench()
+    bench.choose_example(0)
+    bench.write("opacity in the left lower zone", 0, of=1)
+    note = bench.page.locator(".vip-row-note:visible")
+    expect(note).to_contain_text("Left and right are not distinguished")
+    expect(note).to_contain_text("Zones are not distinguished")
 
 
 def test_page_makes_no_request_after_loading_and_none_to_another_origin(static_bench, served_site):

@@ -1,6 +1,8 @@
 """The rows of the Diagnose page: requests are checked, numbers are the library's, findings and removals recompute."""
 
 import json
+from copy import copy
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -14,6 +16,7 @@ from demo.state.task_view import aurocs, cutoffs, finding_of, task_config
 from demo.state.visit import Second, Visit
 from demo.state.what_if import diagnose, what_would_change
 from vip_core.errors import SymptomError
+from vip_core.scoring.predictor import Predictor
 
 
 def asked_for(task, mode="vip", **changes):
@@ -265,10 +268,26 @@ def test_distributions_shares_are_of_each_group(task, features):
 
 @pytest.mark.parametrize(
     ("symptom", "words"),
-    [("opacity in the left lower zone", "Left and right"), ("大片白色阴影", "Not English"), ("patchy opacity", "")],
+    [
+        ("opacity in the left lung", "Left and right"),
+        ("opacity, upper zone", "Zones are not distinguished"),
+        ("大片白色阴影", "Not English"),
+        ("patchy opacity", ""),
+    ],
 )
-def test_note_says_which_words_cannot_matter(symptom, words):
-    assert (words in note(symptom)) and bool(words) == bool(note(symptom))
+def test_note_says_which_words_cannot_matter(task, symptom, words):
+    assert (words in note(symptom, task)) and bool(words) == bool(note(symptom, task))
+
+
+def test_note_of_a_side_and_a_zone_names_both_and_zones_only_for_vip_mini(task):
+    line = "opacity in the left lower zone"
+    assert "Left and right" in note(line, task) and "Zones" in note(line, task)
+    vip = copy(task.predictor.vip)
+    backbone = copy(vip.backbone)
+    backbone.name = "ViT-B-16"
+    vip._frozen = (backbone,)
+    other = replace(task, predictor=Predictor(vip))
+    assert "Left and right" in note(line, other) and "Zones" not in note(line, other)
 
 
 def test_rescore_gives_the_aurocs_of_a_library_without_an_image(tasks, task):
