@@ -79,7 +79,7 @@ def rows(
     separations = task.scorer(asked.mode).separations(asked.symptoms)
     before = before_edits(original, asked)
     counts, below = distributions(task, asked, diagnosis, text)
-    signs = signs_of(task, diagnosis)
+    signs, known_cautions = signs_of(task, diagnosis), cautions(task)
     found = []
     for row, (score, place) in enumerate(zip(diagnosis.symptoms, asked.places, strict=True)):
         old = before[row]
@@ -97,7 +97,7 @@ def rows(
                 "attention": round(score.attention, 4),
                 "auroc": None if (auroc := separations[row]) is None or math.isnan(auroc) else round(auroc, 3),
                 "counts": counts[row],
-                "note": note(score.symptom, task),
+                "note": note(score.symptom, known_cautions),
                 **({} if second is None else {"second": round(second.symptoms[row].similarity, 4)}),
             }
         )
@@ -147,10 +147,10 @@ def _histogram(values: Tensor, low: float, high: float) -> list[int]:
     return values.clamp(low, high).histc(BINS, low, high).int().tolist()
 
 
-def note(symptom: str, task: Task) -> str:
-    """Why a row may be misleading; empty if no reason is known."""
+def note(symptom: str, known_cautions: list[Json]) -> str:
+    """Why a row may be misleading; empty if no reason is known. known_cautions: see `cautions`."""
     words = {word.strip(".,;:()").lower() for word in symptom.split()}
-    if found := [caution["note"] for caution in cautions(task) if words & set(caution["words"])]:
+    if found := [caution["note"] for caution in known_cautions if words & set(caution["words"])]:
         return " ".join(found)
     letters = [character for character in symptom if character.isalpha()]
     if letters and sum(character.isascii() for character in letters) < 0.7 * len(letters):

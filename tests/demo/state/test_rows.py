@@ -12,7 +12,7 @@ from demo.state.bench import rescore
 from demo.state.library_tasks import library_tasks
 from demo.state.request import read_request
 from demo.state.rows import distributions, note, score_rows
-from demo.state.task_view import aurocs, cutoffs, finding_of, task_config
+from demo.state.task_view import aurocs, cautions, cutoffs, finding_of, task_config
 from demo.state.visit import Second, Visit
 from demo.state.what_if import diagnose, what_would_change
 from vip_core.errors import SymptomError
@@ -276,18 +276,20 @@ def test_distributions_shares_are_of_each_group(task, features):
     ],
 )
 def test_note_says_which_words_cannot_matter(task, symptom, words):
-    assert (words in note(symptom, task)) and bool(words) == bool(note(symptom, task))
+    found = note(symptom, cautions(task))
+    assert (words in found) and bool(words) == bool(found)
 
 
 def test_note_of_a_side_and_a_zone_names_both_and_zones_only_for_vip_mini(task):
     line = "opacity in the left lower zone"
-    assert "Left and right" in note(line, task) and "Zones" in note(line, task)
+    own = note(line, cautions(task))
+    assert "Left and right" in own and "Zones" in own
     vip = copy(task.predictor.vip)
     backbone = copy(vip.backbone)
     backbone.name = "ViT-B-16"
     vip._frozen = (backbone,)
-    other = replace(task, predictor=Predictor(vip))
-    assert "Left and right" in note(line, other) and "Zones" not in note(line, other)
+    other = note(line, cautions(replace(task, predictor=Predictor(vip))))
+    assert "Left and right" in other and "Zones" not in other
 
 
 def test_rescore_gives_the_aurocs_of_a_library_without_an_image(tasks, task):
