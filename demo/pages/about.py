@@ -10,6 +10,7 @@ import gradio as gr
 
 from vip_core.evaluation.tables import learning_sentences
 from vip_core.models.card import Card
+from vip_core.models.model_card import CALIBRATION
 from vip_core.utils.paths import PROJECT, checkpoint_folder
 
 from .. import DISCLAIMER
@@ -24,12 +25,10 @@ NAMES = {
     "at_threshold": "At the screening point",
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
-    "brier": "Brier score",
     "calibration": "Calibration of the probabilities",
     "ece": "Calibration error",
     "ece_before_temperature": "Calibration error before temperature scaling",
-    "intercept": "Calibration intercept",
-    "slope": "Calibration slope",
+    **CALIBRATION,
     "f1_macro": "F1, mean over the classes",
     "flagged_out_of_domain": "Flagged as out of distribution",
     "moved_with_the_lists": "Predictions that follow swapped lists",
