@@ -16,7 +16,7 @@ from .body import Body, Refused
 from .brake import Brake
 from .disk import refuse_where_full
 from .fairness import Fairness
-from .headers import security_headers
+from .headers import cache_headers, security_headers
 from .hosts import Hosts, visitor_address
 from .owners import Owners
 from .routes import MEGABYTE, is_open, is_utf8, max_body
@@ -123,7 +123,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name in [name for name in headers if name.lower().startswith("access-control-")]:
                     del headers[name]  # this server's own page needs none, and no other page may have one
-                for name, value in self.headers.items():
+                for name, value in {**self.headers, **cache_headers(_path(scope), message["status"])}.items():
                     headers[name] = value
                 if new_visitor:
                     secure = headers_of(scope).get("x-forwarded-proto", scope["scheme"]).startswith("https")

@@ -1,6 +1,7 @@
 """Headers that tell the browser what a page of this server may do, and who may frame it."""
 
 import os
+from http import HTTPStatus
 
 
 def security_headers() -> dict[str, str]:
@@ -31,3 +32,9 @@ def security_headers() -> dict[str, str]:
         "referrer-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
     }
+
+
+def cache_headers(path: str, status: int) -> dict[str, str]:
+    """The headers that let a browser keep Gradio's own files, whose names change with their content."""
+    kept = path.startswith("/assets/") and status == HTTPStatus.OK
+    return {"cache-control": "public, max-age=31536000, immutable"} if kept else {}

@@ -1,6 +1,7 @@
 """The guard over real HTTP: who is refused, with what, and what an answer carries."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -29,6 +30,14 @@ def test_guard_answers_the_page_with_safe_headers(url):
     assert "frame-ancestors 'self'" in policy and "connect-src 'self' data: blob:;" in policy
     assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["referrer-policy"]
     assert "vip-visitor=" in answer.headers["set-cookie"] and "HttpOnly" in answer.headers["set-cookie"]
+
+
+def test_guard_lets_a_browser_keep_the_files_whose_names_change_with_their_content(url):
+    page = httpx.get(url + "/")
+    script = re.search(r"assets/[\w-]+\.js", page.text)[0]
+    assert "immutable" in httpx.get(f"{url}/{script}").headers["cache-control"]
+    for other in (page, httpx.get(url + "/config"), httpx.get(url + "/assets/no-such-file.js")):
+        assert "immutable" not in other.headers.get("cache-control", "")
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/queue/join"])
