@@ -8,13 +8,19 @@ from typing import Annotated, Literal
 from typer import Option
 
 from vip_core.cli import run
+from vip_core.errors import UsageError
 from vip_core.utils.options import command
+
+CELL = 32  # pixels per cell of the image tower's map
 
 
 def pretrain(
-    root: Annotated[Path, Option(help="the folder that contains pneumonia/, isic2017/ and text/")],
+    root: Annotated[Path, Option(help="the folder that contains the image sets and text/ (docs/vip-mini.md)")],
     out: Annotated[Path, Option(help="the folder to write")] = Path("runs/vip-mini"),
     seed: Annotated[int, Option(min=0, metavar="N", help="seed of all random choices")] = 1,
+    image_size: Annotated[
+        int, Option(min=64, metavar="PIXELS", help="side of the images that it reads, a multiple of 32")
+    ] = 224,
     evaluate_only: Annotated[
         bool, Option("--evaluate", help="evaluate a backbone's alignment instead of making one")
     ] = False,
@@ -47,7 +53,11 @@ def pretrain(
         console.print(rankings_table(title, rankings))
         return 0
     if not evaluate_only:
-        make(root, out, seed)
+        if image_size % CELL:
+            raise UsageError(
+                f"--image-size {image_size} is not a multiple of {CELL}; use {CELL * (image_size // CELL)}."
+            )
+        make(root, out, seed, image_size)
         return 0
     alignment = evaluate_backbone(Backbone.load(backbone, pretrained).to(best_device()), root, split)
     if as_json:

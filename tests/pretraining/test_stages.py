@@ -1,7 +1,6 @@
 """The text adapter, augmentation, image tower and evaluation: each keeps its promise and resumes."""
 
 import importlib.util
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,17 +13,18 @@ from torch.nn import functional as F
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.alignment import AlignConfig
 from vip_core.pretraining.corpus import TEXT_FILES, variants
+from vip_core.pretraining.draw import ImageDraw
 from vip_core.pretraining.evaluation import measure_alignment, rank_images
 from vip_core.pretraining.finetune_encoder import EncoderConfig, finetune_encoder
 from vip_core.pretraining.folds import cross_validate
 from vip_core.pretraining.image_tower import ExactConv2d, TowerConfig, depthwise_in_float32, tune_tower, tune_towers
-from vip_core.pretraining.labels import DERMOSCOPY, XRAY, LabelledImage, Sentence
+from vip_core.pretraining.kinds import DERMOSCOPY, XRAY, augmentations
+from vip_core.pretraining.labels import Sentence
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import PhraseBank, Phrasings, load_phrases
-from vip_core.pretraining.pixels import STORED_SIZE, Augmentation, augmented, plain_view, read_pixels
+from vip_core.pretraining.pixels import image_kinds, plain_view, read_pixels
+from vip_core.pretraining.sets import LabelledImage
 from vip_core.pretraining.text_adapter import AdapterConfig, TextAdapter, train_adapter
-
-STILL = Augmentation(1, 1, *[0] * 11)  # the whole image, its values as they are
 
 
 def two_kinds(folder, count: int = 6) -> list[LabelledImage]:
@@ -59,7 +59,8 @@ def test_train_adapter_separates_a_finding_from_its_negation(tmp_path):
     decided = torch.stack([positive, ~positive], dim=1).long() * 2 - 1
     loss, projection = SentenceLoss(decided, torch.ones(60, 2).bool()), nn.Linear(8, 16)
     config = AdapterConfig(steps=150, sentences=2, general=64, hidden=64)
-    adapter = train_adapter(pooled, bank, general, loss, projection, tmp_path / "adapter.pt", config)
+    draw = ImageDraw([LabelledImage(None, XRAY, {})] * 60)
+    adapter = train_adapter(pooled, bank, general, loss, projection, tmp_path / "adapter.pt", config, draw)
     with torch.inference_mode():
         before, after = (F.cosine_similarity(x[0], x[1], dim=0) for x in (bank, adapter(bank)))
         kept = F.cosine_similarity(adapter(general), general).mean()
@@ -68,7 +69,9 @@ def test_train_adapter_separates_a_finding_from_its_negation(tmp_path):
     assert kept > 0.9
     assert roc_auc_score(positive, ranked) > 0.97
     other = nn.Linear(8, 16)
-    again = train_adapter(pooled, bank, general, loss, other, tmp_path / "adapter.pt", config)  # read, not trained
+    again = train_adapter(
+        pooled, bank, general, loss, other, tmp_path / "adapter.pt", config, draw
+    )  # read, not trained
     assert torch.equal(again(bank), adapter(bank)) and torch.equal(other.weight, projection.weight)
 
 
@@ -114,9 +117,12 @@ def test_finetune_encoder_learns_a_negation_in_new_sentences_and_keeps_the_rest(
         own, before = WordCounter()(others), (WordCounter()(new) @ direction).tolist()
     config = EncoderConfig(rounds=2, steps=50, layers=3, sentences=4, general=4, rate=1e-2, adapter_rate=1e-2)
 
+    draw = ImageDraw([LabelledImage(None, XRAY, {})] * len(seen))
+
     def learn(encoder: WordCounter, state: str) -> TextAdapter:
         adapter, loss = TextAdapter(16, 64, 0.1), SentenceLoss(decided, torch.ones(60, 4).bool())
-        finetune_encoder(encoder, adapter, seen, sentences, bank, (others, own.clone()), loss, tmp_path / state, config)
+        general = others, own.clone()
+        finetune_encoder(encoder, adapter, seen, sentences, bank, general, loss, tmp_path / state, config, draw)
         return adapter
 
     encoder = WordCounter()
@@ -146,60 +152,9 @@ def test_plain_view_matches_the_preprocessing_of_the_backbone(tmp_path, vip_mini
     smooth = Image.open(images[0].path).resize((8, 8)).resize((300, 200), Image.Resampling.BICUBIC)
     smooth.save(images[0].path)
     pixels = read_pixels(images)
-    assert pixels.shape == (6, 3, STORED_SIZE, STORED_SIZE) and pixels.dtype == torch.uint8
+    assert pixels.shape == (6, 3, 256, 256) and pixels.dtype == torch.uint8
     ours, theirs = plain_view(pixels[:1], vip_mini)[0], vip_mini.preprocess(smooth)
     assert (ours - theirs).abs().mean() < 0.02  # of values from -1 to 1
-
-
-def test_augmented_without_extent_only_mirrors():
-    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
-    generator = torch.Generator().manual_seed(0)
-    views = augmented(pixels, torch.zeros(8).bool(), (32, 32), generator, STILL)
-    whole = pixels.float() / 127.5 - 1
-    mirrored = [torch.allclose(view, image.flip(-1), atol=1e-4) for view, image in zip(views, whole, strict=True)]
-    same = [torch.allclose(view, image, atol=1e-4) for view, image in zip(views, whole, strict=True)]
-    assert all(a != b for a, b in zip(mirrored, same, strict=True)) and any(mirrored) and any(same)
-
-
-def test_augmented_keeps_radiographs_upright_and_rotates_lesions():
-    """A bright upper half stays above in a radiograph; in a lesion it comes to lie anywhere."""
-    half = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
-    half[:, :, :16] = 255
-    for skin, least in ((torch.zeros(200).bool(), 1.0), (torch.ones(200).bool(), 0.0)):
-        views = augmented(
-            half,
-            skin,
-            (32, 32),
-            torch.Generator().manual_seed(0),
-            replace(STILL, radiograph_angle=8, dermoscopy_angle=180),
-        )
-        above = (views[:, 0, :16].mean((1, 2)) > views[:, 0, 16:].mean((1, 2))).float().mean()
-        assert above == 1 if least else 0.3 < above < 0.7
-        assert views.min() >= -1 and views.max() <= 1
-
-
-def test_augmented_exposure_is_monotone_and_spares_lesions():
-    """Gamma, contrast, brightness and equalisation are monotone; blur and grain, which are not, are left out."""
-    ramp = torch.linspace(0, 255, 32 * 32).round().to(torch.uint8).view(1, 1, 32, 32).expand(40, 3, -1, -1)
-    exposed = replace(STILL, radiograph_brightness=0.3, radiograph_contrast=0.4, gamma=0.6, equalised=1)
-    skin = torch.arange(40) < 20
-    views = augmented(ramp, skin, (32, 32), torch.Generator().manual_seed(0), exposed)
-    views = torch.where((views[:, :1, :, :1] > views[:, :1, :, -1:]), views.flip(-1), views)  # mirrored back
-    whole = ramp.float() / 127.5 - 1
-    torch.testing.assert_close(views[skin], whole[skin], atol=1e-4, rtol=0)
-    radiographs = views[~skin][:, 0].flatten(1)
-    assert (radiographs.diff(dim=1) > -1e-4).all()
-    assert radiographs.mean(1).std() > 0.1  # and they differ
-
-
-def test_augmented_blurs_radiographs_only():
-    pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8).expand(40, -1, -1, -1)
-    for change in ({"blurred": 1}, {"noise": 0.3}):
-        skin = torch.arange(40) < 20
-        views = augmented(pixels, skin, (32, 32), torch.Generator().manual_seed(0), replace(STILL, **change))
-        rough = (views[..., 1:, :] - views[..., :-1, :]).square().mean((1, 2, 3))
-        torch.testing.assert_close(rough[skin], rough[:1].expand(20), atol=1e-4, rtol=0)
-        assert (rough[~skin] < rough[0]).all() if "blurred" in change else rough[~skin].std() > 0.01
 
 
 # ---- tower
@@ -207,7 +162,7 @@ def test_augmented_blurs_radiographs_only():
 
 def test_tune_tower_resumes_bit_for_bit_and_keeps_early_stages_and_statistics(tmp_path):
     images = two_kinds(tmp_path)
-    pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
+    pixels, kinds, draw = read_pixels(images), image_kinds(images), ImageDraw(images)
     text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
     decided = torch.tensor([[1, -1, 0, -1], [-1, -1, 1, -1]] * 3)
 
@@ -225,7 +180,7 @@ def test_tune_tower_resumes_bit_for_bit_and_keeps_early_stages_and_statistics(tm
         loss = Interrupted(decided, torch.ones(6, 4).bool())
         loss.calls = calls
         config = TowerConfig(epochs=epochs, batch_size=3, averaging=0.5)
-        tune_tower(backbone, pixels, skin, text, loss, tmp_path / state, config, Augmentation(), 1)
+        tune_tower(backbone, pixels, kinds, text, loss, draw, tmp_path / state, config, augmentations(), 1)
         return backbone.clip.visual.state_dict()
 
     before = Backbone.load("vip-mini").clip.visual.state_dict()
@@ -246,18 +201,19 @@ def test_tune_tower_resumes_bit_for_bit_and_keeps_early_stages_and_statistics(tm
 
 def test_tune_towers_averages_towers_with_a_common_start(tmp_path):
     images = two_kinds(tmp_path)
-    pixels, skin = read_pixels(images), torch.tensor([image.modality == DERMOSCOPY for image in images])
+    pixels, kinds, draw = read_pixels(images), image_kinds(images), ImageDraw(images)
     text = torch.randn(4, 384, generator=torch.Generator().manual_seed(0))
     decided = torch.tensor([[1, -1, 0, -1], [-1, -1, 1, -1]] * 3)
-    config = TowerConfig(epochs=1, batch_size=3, averaging=0.5, views=(STILL, Augmentation()))
+    config = TowerConfig(epochs=1, batch_size=3, averaging=0.5, softness=(1.0, 0.0))
 
     def tuned(tune, *arguments) -> dict[str, torch.Tensor]:
         backbone, loss = Backbone.load("vip-mini"), SentenceLoss(decided, torch.ones(6, 4).bool())
-        tune(backbone, pixels, skin, text, loss, *arguments)
+        tune(backbone, pixels, kinds, text, loss, draw, *arguments)
         return {**backbone.clip.visual.state_dict(), **loss.state_dict()}
 
     alone = [
-        tuned(tune_tower, tmp_path / f"alone{seed}.pt", config, view, seed) for seed, view in enumerate(config.views, 1)
+        tuned(tune_tower, tmp_path / f"alone{seed}.pt", config, augmentations(softness), seed)
+        for seed, softness in enumerate(config.softness, 1)
     ]
     together = tuned(tune_towers, tmp_path, config)
     assert not torch.equal(alone[0]["head.proj.weight"], alone[1]["head.proj.weight"])

@@ -39,7 +39,13 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def new_vip_mini(seed: int) -> Backbone:
+def vip_mini_config(image_size: int = 224) -> dict[str, Any]:
+    """CONFIG for images of another size. The weights are the same; the map of cells has one per 32 pixels."""
+    model = CONFIG["model_cfg"]
+    return {**CONFIG, "model_cfg": {**model, "vision_cfg": {**model["vision_cfg"], "image_size": image_size}}}
+
+
+def new_vip_mini(seed: int, image_size: int = 224) -> Backbone:
     """vip-mini before its training: ImageNet weights in the image tower, all else random under `seed`.
 
     Raises:
@@ -47,8 +53,8 @@ def new_vip_mini(seed: int) -> Backbone:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        clip = CLIP(**CONFIG["model_cfg"])
-    set_model_preprocess_cfg(clip, {**CONFIG["preprocess_cfg"], "size": 224, "mode": "RGB", "fill_color": 0})
+        clip = CLIP(**vip_mini_config(image_size)["model_cfg"])
+    set_model_preprocess_cfg(clip, {**CONFIG["preprocess_cfg"], "size": image_size, "mode": "RGB", "fill_color": 0})
     visual: Any = clip.visual
     load_trunk(visual.trunk)
     return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vip_core.errors import DataError
 
-TEXT_FILES = ("medquad_sentences.txt", "roco_captions.txt")
+TEXT_FILES = ("medquad_sentences.txt", "roco_captions.txt", "ontology_definitions.txt")
 MAX_WORDS = 32  # nobody writes a longer symptom, and short text is quick to learn
 WORD = re.compile(r"[a-z][a-z'-]{2,}")
 FRAMES = (
@@ -55,7 +55,7 @@ def read_corpus(root: Path, dev_every: int = 100) -> tuple[list[str], list[str]]
     for name in TEXT_FILES:
         path = root / "text" / name
         if not path.is_file():
-            raise DataError(f"{path} is missing; --root must hold text/ with {' and '.join(TEXT_FILES)}.")
+            raise DataError(f"{path} is missing; --root must hold text/ with {', '.join(TEXT_FILES)}.")
         for line in path.read_text(encoding="utf-8").splitlines():
             line = line.strip()
             number += 1

@@ -13,9 +13,13 @@ from torch.nn import functional as F
 
 from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.models.backbone import Backbone
-from vip_core.pretraining.labels import ATTRIBUTES, DERMOSCOPY, XRAY, LabelledImage, Sentence, bank_sentences
+from vip_core.pretraining.findings import ATTRIBUTES
+from vip_core.pretraining.kinds import KINDS
+from vip_core.pretraining.labels import Sentence, bank_sentences
+from vip_core.pretraining.localisation import Placement, measure_placement
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import image_features_of
+from vip_core.pretraining.sets import LabelledImage, matching
 from vip_core.utils.ranking import SortedScores, auroc
 
 JSON_KEYS = {"lay": "loose", "inverted": "wrong_way"}
@@ -55,6 +59,19 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class Denials:
+    """How lists of denied findings rank images without a finding (n of them) above those with it; .5 is chance.
+
+    inverted: the lists whose AUROC lies below .5.
+    """
+
+    without: int
+    with_finding: int
+    value: Value
+    inverted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Alignment:
     """All that is measured of a backbone on one split.
 
@@ -64,8 +81,10 @@ class Alignment:
             pairs of a finding's state.
         negation: Spearman correlation over images between a finding's presence and its denial, phrasings averaged;
             below 0 is right.
-        modality: share of images for which phrasings of their own kind of image come first, before those of the other
-            kind and of what is neither.
+        modality: share of images for which phrasings of their own kind of image come first, before those of other
+            kinds and of what is none of them.
+        denials: how lists of denied findings rank images, by comparison: those without the findings are to come first.
+        placement: where the evidence is, by comparison; empty where a backbone's patches have no features.
         text: agreement with the sentence encoder on sentences it never taught; empty where it was not measured.
     """
 
@@ -76,6 +95,8 @@ class Alignment:
     paraphrases: dict[str, float]
     negation: dict[str, float]
     modality: dict[str, float]
+    denials: dict[str, Denials] = field(default_factory=dict)
+    placement: dict[str, Placement] = field(default_factory=dict)
     text: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -88,6 +109,16 @@ class Alignment:
         """Mean AUROC over the five dermoscopic attributes, affirmative phrasings."""
         names = [comparison.name for comparison in load_phrases().comparisons if comparison.finding in ATTRIBUTES]
         return float(np.mean([self.rankings[name].present.value for name in names if name in self.rankings]))
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """Mean AUROC of affirmative phrasings over the comparisons of each kind of image."""
+        names = {m.name: [c.name for c in m.comparisons if c.name in self.rankings] for m in load_phrases().modalities}
+        return {
+            kind: float(np.mean([self.rankings[name].present.value for name in measured]))
+            for kind, measured in names.items()
+            if measured
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -103,7 +134,7 @@ def measure_alignment(
 
     Args:
         backbone: any; of vip-mini alone it is known that these sentences were never trained on.
-        images: of both kinds.
+        images: of any kinds.
         split: its name, for the record.
         seed: of the bootstrap.
         resamples: of the bootstrap.
@@ -113,12 +144,12 @@ def measure_alignment(
     seen = {part: similarities(backbone, features, [s.text for s in sentences]) for part, sentences in bank.items()}
     rng = np.random.default_rng(seed)
     rankings = rank_images(images, bank, seen, rng, resamples)
-    positives, negatives = (_matching(images, {"pneumonia": state}) for state in (1, 0))
+    positives, negatives = (matching(images, {"pneumonia": state}) for state in (1, 0))
     words = similarities(backbone, features, list(WORDS))
     signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
     return Alignment(
         split=split,
-        images={kind: sum(image.modality == kind for image in images) for kind in (XRAY, DERMOSCOPY)},
+        images={kind: count for kind in KINDS if (count := sum(image.modality == kind for image in images))},
         rankings=rankings,
         words={
             word: _value((signs * words)[:, [i]], positives, negatives, rng, resamples)
@@ -126,7 +157,28 @@ def measure_alignment(
             if positives.any()
         },
         **_agreements(images, bank["held_out"], seen["held_out"]),
+        denials=rank_denials(backbone, images, features, rng, resamples),
+        placement=measure_placement(backbone, images),
     )
+
+
+def rank_denials(
+    backbone: Backbone, images: list[LabelledImage], features: Tensor, rng: np.random.Generator, resamples: int
+) -> dict[str, Denials]:
+    """How the bank's lists of denied findings rank images with unit features (N, D), by comparison."""
+    found = {}
+    for modality in load_phrases().modalities:
+        if not modality.denials:
+            continue
+        seen = similarities(backbone, features, list(modality.denials))
+        for comparison in modality.comparisons:
+            right, wrong = (matching(images, known) for known in (comparison.wrong, comparison.right))
+            if comparison.name in modality.denied_in and right.any() and wrong.any():
+                each = _each(seen, right, wrong)
+                inverted = tuple(text for text, value in zip(modality.denials, each, strict=True) if value < 0.5)
+                value = _value(seen, right, wrong, rng, resamples)
+                found[comparison.name] = Denials(int(right.sum()), int(wrong.sum()), value, inverted)
+    return found
 
 
 def rank_images(
@@ -155,7 +207,7 @@ def rank_images(
     rankings = {}
     for comparison in load_phrases().comparisons:
         finding = comparison.finding
-        right, wrong = (_matching(images, known) for known in (comparison.right, comparison.wrong))
+        right, wrong = (matching(images, known) for known in (comparison.right, comparison.wrong))
         if not (right.any() and wrong.any()):
             continue
         present, absent = columns("held_out", finding, 1), -columns("held_out", finding, 0)
@@ -181,22 +233,23 @@ def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: ND
         sides = {}
         for state in (1, 0):
             wanted = [i for i, s in enumerate(sentences) if (s.finding, s.state) == (finding, state)]
+            if not (kinds == sentences[wanted[0]].modality).any():
+                break  # no images of the kind were given
             own = seen[np.ix_(kinds == sentences[wanted[0]].modality, wanted)]
             sides[state] = own.mean(1)
             correlations = np.corrcoef(rankdata(own, axis=0), rowvar=False)  # Spearman's, of all pairs at once
             pairs = correlations[np.triu_indices(len(wanted), 1)]
             paraphrases[f"{finding} {'present' if state else 'absent'}"] = float(np.median(pairs))
-        negation[finding] = float(np.asarray(spearmanr(sides[1], sides[0]))[0])
+        if len(sides) == 2:
+            negation[finding] = float(np.asarray(spearmanr(sides[1], sides[0]))[0])
     groups = {
         kind: [i for i, s in enumerate(sentences) if s.finding is None and s.modality == kind]
-        for kind in (XRAY, DERMOSCOPY, None)
+        for kind in (*KINDS, None)
     }
     order = list(groups)
     nearest = np.stack([seen[:, wanted].mean(1) for wanted in groups.values()]).argmax(0)
     modality = {
-        kind: float((nearest[kinds == kind] == order.index(kind)).mean())
-        for kind in (XRAY, DERMOSCOPY)
-        if (kinds == kind).any()
+        kind: float((nearest[kinds == kind] == order.index(kind)).mean()) for kind in KINDS if (kinds == kind).any()
     }
     return {"paraphrases": paraphrases, "negation": negation, "modality": modality}
 
@@ -210,10 +263,6 @@ def encode_texts(backbone: Backbone, texts: list[str], batch_size: int = 256) ->
 def similarities(backbone: Backbone, features: Tensor, texts: list[str]) -> NDArray:
     """Cosines (N, n) of unit image features (N, D) with plain sentences."""
     return (features @ F.normalize(encode_texts(backbone, texts).cpu(), dim=-1).T).numpy()
-
-
-def _matching(images: list[LabelledImage], known: Mapping[str, int]) -> NDArray:
-    return np.array([all(image.findings.get(name) == state for name, state in known.items()) for image in images])
 
 
 def _each(scores: NDArray, right: NDArray, wrong: NDArray) -> NDArray:

@@ -16,6 +16,7 @@ from rich.progress import track
 from torch import Tensor
 
 from vip_core.pretraining.distillation import distillation_loss
+from vip_core.pretraining.draw import ImageDraw
 from vip_core.pretraining.labels import Sentence, heldout_texts, normalise
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.phrases import PhraseBank
@@ -72,6 +73,7 @@ def finetune_encoder(
     loss: SentenceLoss,
     state_path: Path,
     config: EncoderConfig,
+    draw: ImageDraw,
 ) -> None:
     """Fine-tune the encoder's layers and the adapter, in place.
 
@@ -87,6 +89,7 @@ def finetune_encoder(
         loss: with rows for the images and columns for the sentences; its scale and bias are trained too.
         state_path: where the state is saved.
         config: of this stage.
+        draw: of the training images.
     """
     device = next(adapter.parameters()).device
     texts, own = general
@@ -115,7 +118,7 @@ def finetune_encoder(
         torch.manual_seed(1000 * config.seed + number)
         title = f"Sentence encoder, round {number + 1} of {config.rounds}"
         for _ in track(range(config.steps), description=title, console=console):
-            rows = torch.randint(len(seen), (config.images,), generator=generator)
+            rows = draw.some(config.images, generator)
             view = torch.randint(seen.shape[1], (config.images,), generator=generator)
             columns = torch.randperm(len(sentences), generator=generator)[: config.sentences]
             taken = [short[i] for i in torch.randint(len(short), (config.general,), generator=generator).tolist()]

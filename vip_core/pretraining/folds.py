@@ -11,9 +11,11 @@ from vip_core.pretraining.alignment import AlignConfig, align
 from vip_core.pretraining.architecture import new_vip_mini
 from vip_core.pretraining.corpus import read_corpus
 from vip_core.pretraining.evaluation import Ranking, rank_images
-from vip_core.pretraining.labels import bank_sentences, dermoscopy_images
+from vip_core.pretraining.kinds import DERMOSCOPY
+from vip_core.pretraining.labels import bank_sentences
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, image_features_of, pooled_features, read_pixels
+from vip_core.pretraining.sets import SETS, labelled_images
 from vip_core.pretraining.state import check_same_run
 from vip_core.pretraining.teacher import teach
 from vip_core.utils.device import best_device
@@ -44,7 +46,7 @@ def cross_validate(
     """
     device = best_device()
     config = config or AlignConfig().seeded(seed)
-    images = dermoscopy_images(root, "train")
+    images = labelled_images(root, "train", [each for each in SETS if each.kind == DERMOSCOPY])
     check_same_run(work / "folds" / "run.json", root, images, seed)
     pixels = read_pixels(images)
     pooled = pooled_features(new_vip_mini(seed).to(device), images, pixels, VIEWS, work / "folds" / "pooled", seed)

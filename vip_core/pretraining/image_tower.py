@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,11 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vip_core.models.backbone import Backbone
+from vip_core.pretraining.augment import augmented
+from vip_core.pretraining.draw import ImageDraw
+from vip_core.pretraining.kinds import Augmentation, augmentations
 from vip_core.pretraining.loss import SentenceLoss
-from vip_core.pretraining.pixels import BATCH, Augmentation, augmented
+from vip_core.pretraining.pixels import BATCH
 from vip_core.pretraining.state import load_state, save_state
 from vip_core.utils.console import console
 from vip_core.utils.device import fast_bf16
@@ -28,27 +31,27 @@ class TowerConfig:
     """How the image tower is tuned."""
 
     epochs: int = 14
-    radiographs: int = 2  # per epoch and dermoscopy image, drawn anew from a larger number
     batch_size: int = 64
     rate: float = 4e-4
     stages: int = 4  # of the tower's seven, counted from its end, with the convolution after them
     weight_decay: float = 0.05
     dropout: float = 0.2  # of the pooled features
     averaging: float = 0.995  # of the weights, exponentially, per step; the average is what is kept
-    views: tuple[Augmentation, ...] = (Augmentation(), Augmentation(blurred=0.2, noise=0.025))  # of each tower
+    softness: tuple[float, ...] = (1.0, 0.5)  # of each tower: how much of the views' blur and grain
     seed: int = 1  # of the first tower; the next has the next
 
 
 def tune_towers(
     backbone: Backbone,
     pixels: Tensor,
-    skin: Tensor,
+    kinds: Tensor,
     text: Tensor,
     loss: SentenceLoss,
+    draw: ImageDraw,
     folder: Path,
     config: TowerConfig,
 ) -> None:
-    """Train one tower for each augmentation, all from the same start, and put the mean of their weights in place.
+    """Train one tower for each softness, all from the same start, and put the mean of their weights in place.
 
     The weights of towers that began alike can be averaged; the mean often does better than each of them and costs no
     more than one (Wortsman et al., "Model soups", ICML 2022). The arguments are those of `tune_tower`; `folder` gets a
@@ -57,11 +60,12 @@ def tune_towers(
     parts = backbone.clip.visual, loss
     start = [copy.deepcopy(part.state_dict()) for part in parts]
     towers = []
-    for number, views in enumerate(config.views):
+    for number, softness in enumerate(config.softness):
         for part, state in zip(parts, start, strict=True):
             part.load_state_dict(state)
         state_path = folder / f"tower{number + 1}.pt"
-        tune_tower(backbone, pixels, skin, text, loss, state_path, config, views, config.seed + number)
+        settings = augmentations(softness)
+        tune_tower(backbone, pixels, kinds, text, loss, draw, state_path, config, settings, config.seed + number)
         towers.append([copy.deepcopy(part.state_dict()) for part in parts])
     for part, *states in zip(parts, *towers, strict=True):
         part.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
@@ -70,28 +74,29 @@ def tune_towers(
 def tune_tower(
     backbone: Backbone,
     pixels: Tensor,
-    skin: Tensor,
+    kinds: Tensor,
     text: Tensor,
     loss: SentenceLoss,
+    draw: ImageDraw,
     state_path: Path,
     config: TowerConfig,
-    views: Augmentation,
+    settings: Sequence[Augmentation],
     seed: int,
 ) -> None:
     """Train the tower's last blocks and the projection, in place, BatchNorm statistics frozen.
 
-    An epoch takes all dermoscopy images and `radiographs` times as many radiographs, drawn anew. The state is saved at
-    `state_path` after every epoch; a later call resumes from it.
+    The state is saved at `state_path` after every epoch; a later call resumes from it.
 
     Args:
         backbone: with its projection trained; its text tower is not used.
         pixels: bytes (N, 3, H, W) of the training images.
-        skin: (N,) True for dermoscopy.
+        kinds: (N,) the place of each image's kind in `settings`.
         text: (S, D) adapted features of the bank's sentences.
         loss: with rows for the images and columns for the sentences.
+        draw: of the images of an epoch.
         state_path: where the state is saved.
         config: of this stage.
-        views: how images are augmented.
+        settings: how images of each kind are augmented.
         seed: of everything random.
     """
     visual: Any = backbone.clip.visual
@@ -102,9 +107,7 @@ def tune_tower(
         parameter.requires_grad_(True)
     average = AveragedModel(visual, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
     optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
-    lesions, radiographs = torch.nonzero(skin).flatten(), torch.nonzero(~skin).flatten()
-    taken = min(len(radiographs), config.radiographs * len(lesions)) if len(lesions) else len(radiographs)
-    steps = math.ceil((len(lesions) + taken) / config.batch_size)
+    steps = math.ceil(draw.per_epoch / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
     parts = {"visual": visual, "average": average, "loss": loss, "optimizer": optimizer, "rate": schedule}
     columns = torch.arange(len(text), device=device)
@@ -112,11 +115,9 @@ def tune_tower(
         # Of the epoch alone, so that a resumed run draws what an unbroken one does.
         generator = torch.Generator().manual_seed(1000 * seed + epoch)
         torch.manual_seed(1000 * seed + epoch)  # of the dropout
-        drawn = torch.cat([lesions, radiographs[torch.randperm(len(radiographs), generator=generator)[:taken]]])
-        drawn = drawn[torch.randperm(len(drawn), generator=generator)]
         title = f"Image {state_path.stem}, epoch {epoch + 1} of {config.epochs}"
-        for rows in track(drawn.split(config.batch_size), description=title, console=console):
-            batch = augmented(pixels[rows].to(device), skin[rows], backbone.image_size, generator, views)
+        for rows in track(draw.epoch(generator).split(config.batch_size), description=title, console=console):
+            batch = augmented(pixels[rows].to(device), kinds[rows], backbone.image_size, generator, settings)
             batch = batch.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)), depthwise_in_float32(visual):
                 pooled = torch.cat([visual.trunk(part) for part in batch.split(BATCH)])

@@ -2,39 +2,37 @@
 
 import random
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vip_core.data.sources import load_dataset
-from vip_core.data.sources.isic2017 import isic2017_table
 from vip_core.pretraining.phrases import PhraseBank
+from vip_core.pretraining.sets import LabelledImage
 
-XRAY, DERMOSCOPY = "chest X-ray", "dermoscopy image"
-ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """An image and what is known of it. findings: 1 present, 0 absent; what is not there is unknown."""
-
-    path: Path
-    modality: str
-    findings: Mapping[str, int]
+DIFFERENTIALS = 3  # as many preferences are made for a finding with more of them
+LISTS = 8  # of denied findings, per form and kind of image
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the bank and what makes it right: a finding's state, or, without a finding, the modality alone."""
+    """A sentence of the bank and what makes it right: findings' state, or, without a finding, the modality alone.
+
+    Attributes:
+        text: of the sentence.
+        modality: the kind of image it is about; None: right for no image.
+        finding: that it is about.
+        state: 1 if it says that the finding is there, 0 if it denies it.
+        others: further findings that it denies.
+    """
 
     text: str
-    modality: str | None  # None: right for no image
+    modality: str | None
     finding: str | None = None
     state: int = 1
+    others: tuple[str, ...] = ()
 
     def holds(self, image: LabelledImage) -> int:
         """1 if the sentence is right for the image, -1 if it is wrong, 0 if nothing decides it."""
@@ -43,39 +41,11 @@ class Sentence:
             return -1 if self.state == 1 else 0
         if self.finding is None:
             return 1
-        known = image.findings.get(self.finding)
-        return 0 if known is None else (1 if known == self.state else -1)
-
-
-def labelled_images(root: Path, split: str) -> list[LabelledImage]:
-    """Chest X-rays and dermoscopy images of a split, "train" or "val", with what their labels decide.
-
-    Kermany et al. (Cell 2018) state that bacterial pneumonia typically is a focal lobar consolidation and viral
-    pneumonia a diffuse interstitial pattern in both lungs; these are tendencies of the classes, not readings of the
-    radiograph. The melanocytic signs of ABCD rule and seven-point list go with the diagnosis in the same way.
-
-    Args:
-        root: a folder that holds `pneumonia/` and `isic2017/`.
-        split: the validation images of the pneumonia data are those of `vip_core.data.sources`, no patient of whom is
-            in train.
-
-    Raises:
-        DataError: if a data set is missing.
-    """
-    images = [
-        LabelledImage(row.path, XRAY, _chest_findings(row.details["subtype"]))
-        for row in load_dataset("pneumonia", root / "pneumonia", ("normal lung", "pneumonia")).split(split)
-    ]
-    return images + dermoscopy_images(root, split)
-
-
-def dermoscopy_images(root: Path, split: str) -> list[LabelledImage]:
-    """The dermoscopy images among them. Raises DataError if they are missing."""
-    return [
-        LabelledImage(image.path, DERMOSCOPY, _skin_findings(image.details))
-        for image in isic2017_table(root / "isic2017")
-        if image.split == split
-    ]
+        known = [image.findings[name] for name in (self.finding, *self.others) if name in image.findings]
+        if not known:
+            return 0
+        # A list of denials is wrong if one of its findings is there, and right if all that is known of are not.
+        return 1 if max(known) == self.state else -1
 
 
 def bank_sentences(bank: PhraseBank, part: str = "train") -> list[Sentence]:
@@ -99,19 +69,23 @@ def negation_pairs(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence
     are drawn at random, since the effect of such words is learnt from many nouns.
     """
     generator = random.Random(seed)
-    taken = {normalise(s.text) for s in bank_sentences(bank)} | heldout_texts(bank)
+    known, never = bank_sentences(bank), heldout_texts(bank)
     sentences = []
 
     def drawn(names: tuple[str, ...]) -> list[str]:
         return generator.sample(names, min(nouns, len(names)))
 
     for modality in bank.modalities:
+        taken = never | {normalise(s.text) for s in known if s.modality in (modality.name, None)}
         named = {finding.name: finding.nouns for finding in modality.findings}
         for finding in modality.findings:
             said = [(text, 1 - place) for pair in finding.pairs for place, text in enumerate(pair)]
             for hedges, state in ((bank.affirming, 1), (bank.denying, 0)):
                 said += [(hedge.format(noun), state) for hedge in hedges for noun in drawn(finding.nouns)]
-            for differential, preferring in product(finding.differentials, bank.preferring):
+            ways = bank.preferring
+            if len(finding.differentials) > DIFFERENTIALS:
+                ways = tuple(generator.sample(ways, len(ways) * DIFFERENTIALS // len(finding.differentials)))
+            for differential, preferring in product(finding.differentials, ways):
                 both = zip(drawn(finding.nouns), drawn(named[differential]), strict=False)
                 said += [(preferring.format(ours, theirs), 1) for ours, theirs in both]
             for preferring in bank.preferring:
@@ -124,14 +98,39 @@ def negation_pairs(bank: PhraseBank, seed: int, nouns: int = 2) -> list[Sentence
     return sentences
 
 
+def denial_lists(bank: PhraseBank, seed: int, taken: set[str]) -> list[Sentence]:
+    """Lists of two to four denied findings, which reports are full of: right where none of them is there.
+
+    Args:
+        bank: has the findings that may be in a list, and the lists' forms.
+        seed: of the draw.
+        taken: normalised texts of sentences that are there already.
+    """
+    generator = random.Random(seed)
+    sentences, taken = [], taken | heldout_texts(bank)
+    for modality in bank.modalities:
+        named = [finding for finding in modality.findings if finding.name in modality.listed]
+        for form, _ in product(bank.lists, range(LISTS if named else 0)):
+            chosen = generator.sample(named, generator.randint(2, min(4, len(named) - 1)))
+            *first, last = [generator.choice(finding.nouns) for finding in chosen]
+            text = form.format(", ".join(first), last)
+            if normalise(text) not in taken:
+                taken.add(normalise(text))
+                others = tuple(finding.name for finding in chosen[1:])
+                sentences.append(Sentence(text, modality.name, chosen[0].name, 0, others))
+    return sentences
+
+
 def labelled_sentences(bank: PhraseBank, seed: int) -> list[Sentence]:
     """All sentences that are trained on with labels: the bank's and the negation pairs."""
-    return bank_sentences(bank) + negation_pairs(bank, seed)
+    sentences = bank_sentences(bank) + negation_pairs(bank, seed)
+    return sentences + denial_lists(bank, seed, {normalise(sentence.text) for sentence in sentences})
 
 
 def heldout_texts(bank: PhraseBank) -> set[str]:
     """The normalised texts of all sentences to measure with, which no training sentence may repeat."""
-    return {normalise(sentence.text) for part in ("held_out", "lay") for sentence in bank_sentences(bank, part)}
+    measured = [sentence.text for part in ("held_out", "lay") for sentence in bank_sentences(bank, part)]
+    return {normalise(text) for text in [*measured, *(text for m in bank.modalities for text in m.denials)]}
 
 
 def normalise(text: str) -> str:
@@ -139,41 +138,46 @@ def normalise(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9ø]+|(?<!\w)[-+<>]|[-+<>](?!\w)", text.lower()))
 
 
-def label_targets(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
-    """(N, S) int8: 1 right, -1 wrong, 0 undecided."""
-    # Few images differ in what is known of them, so each kind is worked out once.
-    kinds: dict[tuple[str, tuple[tuple[str, int], ...]], list[int]] = {}
-    rows = []
-    for image in images:
-        kind = (image.modality, tuple(sorted(image.findings.items())))
-        if kind not in kinds:
-            kinds[kind] = [sentence.holds(image) for sentence in sentences]
-        rows.append(kinds[kind])
-    return torch.tensor(rows, dtype=torch.int8)
+@dataclass(frozen=True)
+class Verdicts:
+    """What S sentences are for N images, worked out once for all images of a set of which the same is known.
+
+    Attributes:
+        decided: (P, S) int8: 1 right, -1 wrong, 0 undecided.
+        own: (P, S) True where a sentence is about the images' kind.
+        source: (P,) the number of the images' set.
+        profile: (N,) the row of each image.
+    """
+
+    decided: Tensor
+    own: Tensor
+    source: Tensor
+    profile: Tensor
 
 
-def same_modality(images: list[LabelledImage], sentences: list[Sentence]) -> Tensor:
-    """(N, S) True where a sentence is about the image's modality."""
-    kinds = {image.modality: [sentence.modality == image.modality for sentence in sentences] for image in images}
-    return torch.tensor([kinds[image.modality] for image in images])
+def verdicts(images: Sequence[LabelledImage], sentences: Sequence[Sentence]) -> Verdicts:
+    """What sentences are for images.
 
+    A text that several kinds of image share ("benign") is undecided for those of another kind that say it too.
+    """
+    examples: dict[tuple[str, str, tuple[tuple[str, int], ...]], LabelledImage] = {}
+    keys = [(image.source, image.modality, tuple(sorted(image.findings.items()))) for image in images]
+    for key, image in zip(keys, images, strict=True):
+        examples.setdefault(key, image)
+    claims: dict[Sentence, int] = {}  # sentences that differ in their text alone are decided together
+    claim = [claims.setdefault(replace(sentence, text=""), len(claims)) for sentence in sentences]
+    decided = torch.tensor([[each.holds(image) for each in claims] for image in examples.values()], dtype=torch.int8)
+    own = torch.tensor([[each.modality == image.modality for each in claims] for image in examples.values()])
+    decided, own = decided[:, claim], own[:, claim]
 
-def _chest_findings(subtype: str) -> dict[str, int]:
-    return {
-        "pneumonia": int(subtype != "normal"),
-        "bacterial": int(subtype == "bacteria"),
-        "viral": int(subtype == "virus"),
-    }
-
-
-def _skin_findings(details: Mapping[str, str]) -> dict[str, int]:
-    diagnosis = details["diagnosis"]
-    findings = {name: int(details[name]) for name in ATTRIBUTES if details.get(name)}
-    if details.get("melanoma"):
-        findings["melanoma"] = int(float(details["melanoma"]))
-    if diagnosis:
-        findings["nevus"] = int(diagnosis == "nevus")
-        findings["seborrheic_keratosis"] = int(diagnosis == "seborrheic_keratosis")
-    if diagnosis in ("melanoma", "nevus"):
-        findings["melanoma_signs"] = int(diagnosis == "melanoma")
-    return findings
+    saying: dict[str, set[str | None]] = {}
+    for sentence in sentences:
+        saying.setdefault(normalise(sentence.text), set()).add(sentence.modality)
+    for column, sentence in enumerate(sentences):
+        if len(kinds := saying[normalise(sentence.text)]) > 1:
+            for row, image in enumerate(examples.values()):
+                if image.modality in kinds and image.modality != sentence.modality:
+                    decided[row, column] = 0
+    sources, places = {name: None for name, _, _ in examples}, {key: place for place, key in enumerate(examples)}
+    source = torch.tensor([list(sources).index(name) for name, _, _ in examples])
+    return Verdicts(decided, own, source, torch.tensor([places[key] for key in keys]))

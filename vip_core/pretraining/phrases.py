@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "phrases"
-FILES = ("chest_xray", "dermoscopy")  # a kind of image each
+FILES = ("chest_xray", "dermoscopy", "knee", "blood_cells", "breast_ultrasound", "brain_mri")  # a kind of image each
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Modality:
         comparisons: that its findings' sentences are measured with.
         denials: lists of denied findings, never trained on.
         denied_in: names of the comparisons whose wrong side such a list is true of.
+        listed: names of the findings that lists of denials to train on are made of.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Modality:
     comparisons: tuple[Comparison, ...] = ()
     denials: tuple[str, ...] = ()
     denied_in: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class PhraseBank:
         denying: those that deny it, or lean to that.
         preferring: with places {0} and {1} for two nouns, of which they prefer the first.
         frames: with a place {} for any sentence, whose meaning they leave alone.
+        lists: with places {0} for nouns and {1} for the last of them, all of which they deny.
     """
 
     modalities: tuple[Modality, ...]
@@ -97,6 +100,7 @@ class PhraseBank:
     denying: tuple[str, ...]
     preferring: tuple[str, ...]
     frames: tuple[str, ...]
+    lists: tuple[str, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -116,6 +120,7 @@ def load_phrases() -> PhraseBank:
         tuple(hedges["absent"]),
         tuple(hedges["preferring"]),
         tuple(general["frames"]),
+        tuple(general["lists"]),
     )
 
 
@@ -148,4 +153,5 @@ def _modality(data: dict[str, Any]) -> Modality:
         tuple(Comparison(**comparison) for comparison in data.get("comparisons", ())),
         tuple(data.get("denials", ())),
         tuple(data.get("denied_in", ())),
+        tuple(data.get("listed", ())),
     )

@@ -11,13 +11,14 @@ from torch.nn import functional as F
 from vip_core.errors import DataError
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.alignment import AlignConfig, align
-from vip_core.pretraining.architecture import CONFIG, new_vip_mini, start_words, vocabulary
+from vip_core.pretraining.architecture import new_vip_mini, start_words, vip_mini_config, vocabulary
 from vip_core.pretraining.corpus import read_corpus, variants
 from vip_core.pretraining.distillation import DistillConfig, distill
 from vip_core.pretraining.evaluation import Alignment, encode_texts, measure_alignment
-from vip_core.pretraining.labels import heldout_texts, labelled_images, labelled_sentences, normalise
+from vip_core.pretraining.labels import heldout_texts, labelled_sentences, normalise
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import VIEWS, pooled_features, read_pixels
+from vip_core.pretraining.sets import labelled_images, sets_in
 from vip_core.pretraining.state import check_same_run
 from vip_core.pretraining.tables import print_alignment
 from vip_core.pretraining.teacher import DIMENSION, teach
@@ -31,8 +32,23 @@ LOGIT_SCALE = 12.0
 UNSEEN = 600  # sentences by which the text tower is compared with the sentence encoder
 
 
-def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
+def pretrain(
+    root: Path,
+    out: Path,
+    seed: int = 1,
+    image_size: int = 224,
+    config: AlignConfig | None = None,
+    distillation: DistillConfig | None = None,
+) -> Backbone:
     """Make vip-mini and write it to `out`, with the state of each stage in `out`/work; returns it.
+
+    Args:
+        root: of the data; see `vip_core.pretraining.sets` and `vip_core.pretraining.corpus`.
+        out: the folder to write.
+        seed: of everything random.
+        image_size: pixels a side that the image tower reads; a cell of its map is 32 of them.
+        config: of stages 1 to 3; the recipe's where it is not given.
+        distillation: of stage 4; the same.
 
     Raises:
         DataError: if data or the packages with the starting weights are missing.
@@ -40,16 +56,15 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     """
     work, device = out / "work", best_device()
     images = labelled_images(root, "train")
-    labelled_images(root, "val")  # so that missing data is reported now, not after hours
-    check_same_run(work / "run.json", root, images, seed)
-    backbone = new_vip_mini(seed).to(device)
+    val_images, (corpus, _) = labelled_images(root, "val"), read_corpus(root)  # what is missing is reported now
+    check_same_run(work / "run.json", root, images, seed, image_size)
+    backbone = new_vip_mini(seed, image_size).to(device)
 
-    corpus, _ = read_corpus(root)
     words, general = (teach(texts, work / "teacher", device) for texts in (vocabulary(backbone), corpus))
-    pixels = read_pixels(images)
+    pixels = read_pixels(images, image_size)
     pooled = pooled_features(backbone, images, pixels, VIEWS, work / "pooled", seed)
-    config = AlignConfig().seeded(seed)
-    adapted = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config)
+    config = config or AlignConfig().seeded(seed)
+    adapted = align(backbone, images, pixels, pooled, (corpus, general), work / "teacher", work, config, val_images)
 
     bank = load_phrases()
     phrases = [sentence.text for sentence in labelled_sentences(bank, seed)]
@@ -61,7 +76,7 @@ def pretrain(root: Path, out: Path, seed: int = 1) -> Backbone:
     start_words(backbone, words)
     longest = backbone.context_length - 6  # four context vectors, [SOS] and [EOS]
     tokens = [backbone.prompt_tokens(text)[:longest] for text in texts]
-    distill(backbone, tokens, targets, work / "text.pt", DistillConfig(seed=seed))
+    distill(backbone, tokens, targets, work / "text.pt", distillation or DistillConfig(seed=seed))
 
     text = encode_texts(backbone, phrases)
     _set_magnitudes(backbone, text)
@@ -80,7 +95,7 @@ def evaluate_backbone(backbone: Backbone, root: Path, split: str) -> Alignment:
     Raises:
         DataError: if data are missing.
     """
-    alignment = measure_alignment(backbone, labelled_images(root, split), split)
+    alignment = measure_alignment(backbone, labelled_images(root, split, sets_in(root)), split)
     try:
         alignment.text.update(_text_agreement(backbone, root))
     except DataError as error:
@@ -111,7 +126,11 @@ def save_vip_mini(backbone: Backbone, folder: Path) -> None:
         key: value.half() if value.is_floating_point() else value for key, value in backbone.clip.state_dict().items()
     }
     atomic_together(
-        folder, {"open_clip_model.safetensors": tensor_bytes(weights), "open_clip_config.json": json_bytes(CONFIG)}
+        folder,
+        {
+            "open_clip_model.safetensors": tensor_bytes(weights),
+            "open_clip_config.json": json_bytes(vip_mini_config(backbone.image_size[0])),
+        },
     )
 
 

@@ -12,23 +12,28 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from vip_core.errors import DataError
 from vip_core.pretraining.corpus import TEXT_FILES
-from vip_core.pretraining.labels import LabelledImage, labelled_sentences
+from vip_core.pretraining.labels import labelled_sentences
 from vip_core.pretraining.phrases import load_phrases
+from vip_core.pretraining.sets import LabelledImage
 from vip_core.utils.files import write_json, write_torch
+
+RECIPE = 2  # raised when states of an earlier one can no longer be continued
 
 Part = nn.Module | Optimizer | LRScheduler
 
 
-def check_same_run(path: Path, root: Path, images: list[LabelledImage], seed: int) -> None:
-    """Tie the states of the stages to a seed and to data. Raises DataError where they are another run's."""
+def check_same_run(path: Path, root: Path, images: list[LabelledImage], seed: int, image_size: int = 224) -> None:
+    """Tie the states of the stages to a seed, an input size and data. Raises DataError where they are another run's."""
     listed = [f"{image.path.name} {sorted(image.findings.items())}" for image in images]
     texts = [(root / "text" / name).stat().st_size for name in TEXT_FILES if (root / "text" / name).is_file()]
     bank = load_phrases()
     said = labelled_sentences(bank, seed), bank.frames, [m.frames for m in bank.modalities]
     digest = hashlib.sha256(repr((listed, texts, said)).encode()).hexdigest()
-    run = {"seed": seed, "data": digest}
+    run = {"recipe": RECIPE, "seed": seed, "image_size": image_size, "data": digest}
     if path.is_file() and json.loads(path.read_text()) != run:
-        raise DataError(f"{path.parent} contains stages made with another seed or other data; give another --out.")
+        raise DataError(
+            f"{path.parent} contains stages made with another recipe, seed, image size or data; give another --out."
+        )
     write_json(path, run)
 
 

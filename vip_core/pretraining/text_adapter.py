@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vip_core.pretraining.distillation import distillation_loss
+from vip_core.pretraining.draw import ImageDraw
 from vip_core.pretraining.loss import SentenceLoss
 from vip_core.pretraining.state import load_state, save_state
 from vip_core.utils.console import console
@@ -69,6 +70,7 @@ def train_adapter(
     projection: nn.Linear,
     state_path: Path,
     config: AdapterConfig,
+    draw: ImageDraw,
 ) -> TextAdapter:
     """Train the text adapter and, in place, the projection of pooled image features onto its space.
 
@@ -82,6 +84,7 @@ def train_adapter(
         projection: of the image tower, C to D.
         state_path: where the result is saved.
         config: of this stage.
+        draw: of the training images.
     """
     device = projection.weight.device
     adapter = TextAdapter(bank.shape[1], config.hidden, config.dropout).to(device)
@@ -109,7 +112,7 @@ def train_adapter(
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # of the dropout
     for _ in track(range(config.steps), description="Text adapter", console=console):
-        rows = torch.randint(len(pooled), (config.images,), generator=generator)
+        rows = draw.some(config.images, generator)
         view = torch.randint(pooled.shape[1], (config.images,), generator=generator)
         columns = torch.randperm(len(bank), generator=generator)[: config.sentences]
         taken = torch.randint(len(general), (config.general,), generator=generator)
