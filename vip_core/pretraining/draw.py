@@ -7,6 +7,8 @@ from torch import Tensor
 
 from vip_core.pretraining.sets import PER_EPOCH, LabelledImage
 
+REPEATS = 4  # of an image in an epoch, at most
+
 
 class ImageDraw:
     """Draws rows of N training images, of each set as many as its `per_epoch` says.
@@ -21,9 +23,8 @@ class ImageDraw:
         self._rows = [
             torch.tensor([row for row, name in enumerate(names) if name == each]) for each in dict.fromkeys(names)
         ]
-        self._taken = [
-            PER_EPOCH.get(name, len(rows)) for name, rows in zip(dict.fromkeys(names), self._rows, strict=True)
-        ]
+        wanted = [PER_EPOCH.get(name, names.count(name)) for name in dict.fromkeys(names)]
+        self._taken = [min(most, REPEATS * len(rows)) for most, rows in zip(wanted, self._rows, strict=True)]
         self.per_epoch = sum(self._taken)
         self.mass = torch.empty(len(names))
         for rows, taken in zip(self._rows, self._taken, strict=True):

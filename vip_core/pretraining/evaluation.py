@@ -105,10 +105,11 @@ class Alignment:
         return float(np.median(list(self.paraphrases.values())))
 
     @property
-    def attributes(self) -> float:
-        """Mean AUROC over the five dermoscopic attributes, affirmative phrasings."""
+    def attributes(self) -> float | None:
+        """Mean AUROC over the five dermoscopic attributes, said to be present; None without dermoscopy."""
         names = [comparison.name for comparison in load_phrases().comparisons if comparison.finding in ATTRIBUTES]
-        return float(np.mean([self.rankings[name].present.value for name in names if name in self.rankings]))
+        values = [self.rankings[name].present.value for name in names if name in self.rankings]
+        return float(np.mean(values)) if values else None
 
     @property
     def kinds(self) -> dict[str, float]:

@@ -32,7 +32,7 @@ MAX_WORDS = 16  # of a general sentence; longer ones cost more and teach no more
 class EncoderConfig:
     """How the sentence encoder is fine-tuned."""
 
-    rounds: int = 5  # the state is saved after each
+    rounds: int = 12  # the state is saved after each
     steps: int = 100  # per round
     layers: int = 6  # of the encoder, counted from its end; its embeddings stay
     images: int = 512  # per step

@@ -100,12 +100,13 @@ def interpolate(
 
 
 def interpolation_table(table: Mapping[float, Mapping[str, float]], means: Mapping[float, float]) -> Table:
-    """A row per share, a column per shift."""
+    """A row per shift, a column per share of the tuned weights."""
     shown = Table(title="Mean AUROC of the bank's findings on shifted validation images", title_justify="left")
-    for name in ("share of the tuned weights", *next(iter(table.values())), "mean"):
+    for name in ("shift", *(f"{share:.0%} tuned" for share in table)):
         shown.add_column(name)
-    for share, values in table.items():
-        shown.add_row(f"{share:.2f}", *(f"{value:.3f}" for value in values.values()), f"{means[share]:.3f}")
+    for name in next(iter(table.values())):
+        shown.add_row(name, *(f"{values[name]:.3f}" for values in table.values()))
+    shown.add_row("mean", *(f"{mean:.3f}" for mean in means.values()))
     return shown
 
 

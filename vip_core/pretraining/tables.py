@@ -37,7 +37,8 @@ def print_alignment(alignment: Alignment) -> None:
     console.print(table)
     for kind, value in alignment.kinds.items():
         console.print(f"{kind}s, mean AUROC of affirmative phrasings: {value:.3f}", markup=False)
-    console.print(f"Attributes, mean of the five: {alignment.attributes:.3f}")
+    if alignment.attributes is not None:
+        console.print(f"Attributes, mean of the five: {alignment.attributes:.3f}")
     table = Table(title="Spearman correlation over images", title_justify="left")
     for name in ("finding", "affirmative phrasings", "negated phrasings", "affirmative with negated"):
         table.add_column(name)

@@ -26,7 +26,7 @@ from vip_core.utils.console import console
 class AdapterConfig:
     """How the text adapter is trained."""
 
-    steps: int = 1600
+    steps: int = 3200
     images: int = 512  # a step
     sentences: int = 1000  # of the bank, a step
     general: int = 256  # sentences of the corpus a step
