@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vip_core.pretraining.augment import augmented
-from vip_core.pretraining.kinds import BLOOD, DERMOSCOPY, KINDS, XRAY, Augmentation, augmentations, kind_indices
+from vip_core.pretraining.kinds import BLOOD, DERMOSCOPY, IMAGE_KINDS, XRAY, Augmentation, augmentations, kind_indices
 from vip_core.pretraining.quantise import quantised
 
 # The whole image, its values as they are.
@@ -53,8 +53,8 @@ def test_augmented_keeps_radiographs_upright_and_rotates_lesions_and_cells():
     """A bright upper half stays above in a radiograph; in a lesion it comes to be anywhere."""
     half = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
     half[:, :, :16] = 255
-    for name in KINDS:
-        angle = KINDS[name].augmentation.angle
+    for name in IMAGE_KINDS:
+        angle = IMAGE_KINDS[name].augmentation.angle
         made = views(half, torch.zeros(200).long(), replace(STILL, angle=angle))
         above = (made[:, 0, :16].mean((1, 2)) > made[:, 0, 16:].mean((1, 2))).float().mean()
         assert 0.3 < above < 0.7 if name in (DERMOSCOPY, BLOOD) else above == 1
@@ -107,13 +107,13 @@ def test_augmented_wide_views_show_the_whole_image_and_black_around_it():
 
 def test_augmented_draws_the_same_for_a_seed():
     pixels = torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8)
-    kinds = kind_indices(list(KINDS) * 2)
+    kinds = kind_indices(list(IMAGE_KINDS) * 2)
     first, again, other = (views(pixels, kinds, *augmentations(), seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_softened_augmentation_has_less_blur_and_grain_and_nothing_else_less():
-    chest = KINDS[XRAY].augmentation
+    chest = IMAGE_KINDS[XRAY].augmentation
     half = chest.softened(0.5)
     assert (half.blurred, half.noise) == (chest.blurred / 2, chest.noise / 2)
     assert replace(half, blurred=chest.blurred, noise=chest.noise) == chest

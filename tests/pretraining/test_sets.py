@@ -17,7 +17,7 @@ from vip_core.pretraining.findings import (
     knee_findings,
     skin_findings,
 )
-from vip_core.pretraining.kinds import KINDS, XRAY
+from vip_core.pretraining.kinds import IMAGE_KINDS, XRAY
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.sets import SETS, labelled_images, matching, sets_in
 
@@ -62,7 +62,7 @@ def test_other_findings_follow_the_label():
 
 def test_findings_of_every_image_are_in_the_bank(small_data):
     names = {modality.name: {finding.name for finding in modality.findings} for modality in load_phrases().modalities}
-    assert set(names) == set(KINDS)
+    assert set(names) == set(IMAGE_KINDS)
     for image in labelled_images(small_data, "train"):
         assert set(image.findings) <= names[image.modality]
 

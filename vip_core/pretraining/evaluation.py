@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.findings import ATTRIBUTES
-from vip_core.pretraining.kinds import KINDS
+from vip_core.pretraining.kinds import IMAGE_KINDS
 from vip_core.pretraining.labels import Sentence, bank_sentences
 from vip_core.pretraining.localisation import Placement, measure_placement
 from vip_core.pretraining.phrases import load_phrases
@@ -150,7 +150,7 @@ def measure_alignment(
     signs = np.array([1 if for_pneumonia else -1 for for_pneumonia in WORDS.values()])
     return Alignment(
         split=split,
-        images={kind: count for kind in KINDS if (count := sum(image.modality == kind for image in images))},
+        images={kind: count for kind in IMAGE_KINDS if (count := sum(image.modality == kind for image in images))},
         rankings=rankings,
         words={
             word: _value((signs * words)[:, [i]], positives, negatives, rng, resamples)
@@ -245,12 +245,14 @@ def _agreements(images: list[LabelledImage], sentences: list[Sentence], seen: ND
             negation[finding] = float(np.asarray(spearmanr(sides[1], sides[0]))[0])
     groups = {
         kind: [i for i, s in enumerate(sentences) if s.finding is None and s.modality == kind]
-        for kind in (*KINDS, None)
+        for kind in (*IMAGE_KINDS, None)
     }
     order = list(groups)
     nearest = np.stack([seen[:, wanted].mean(1) for wanted in groups.values()]).argmax(0)
     modality = {
-        kind: float((nearest[kinds == kind] == order.index(kind)).mean()) for kind in KINDS if (kinds == kind).any()
+        kind: float((nearest[kinds == kind] == order.index(kind)).mean())
+        for kind in IMAGE_KINDS
+        if (kinds == kind).any()
     }
     return {"paraphrases": paraphrases, "negation": negation, "modality": modality}
 

@@ -60,7 +60,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ImageKind:
     """A kind of image, and the region in which its findings are."""
 
     name: str
@@ -86,25 +86,25 @@ _BLOOD = Augmentation(angle=180, saturation=0.2, tint=0.2, gamma=0.2)
 _ULTRASOUND = Augmentation(border=0.2, contrast=0.3, gamma=0.4, noise=0.03)
 _MRI = Augmentation(angle=10, border=0.1, contrast=0.3, gamma=0.4, noise=0.03)
 
-KINDS = {
+IMAGE_KINDS = {
     kind.name: kind
     for kind in (
-        Kind(XRAY, _CHEST, central_box),
-        Kind(DERMOSCOPY, _SKIN, central_ellipse),
-        Kind(KNEE, _KNEE, central_box),
-        Kind(BLOOD, _BLOOD, central_ellipse),
-        Kind(ULTRASOUND, _ULTRASOUND, central_box),
-        Kind(MRI, _MRI, central_box),
+        ImageKind(XRAY, _CHEST, central_box),
+        ImageKind(DERMOSCOPY, _SKIN, central_ellipse),
+        ImageKind(KNEE, _KNEE, central_box),
+        ImageKind(BLOOD, _BLOOD, central_ellipse),
+        ImageKind(ULTRASOUND, _ULTRASOUND, central_box),
+        ImageKind(MRI, _MRI, central_box),
     )
 }
 
 
 def augmentations(factor: float = 1.0) -> list[Augmentation]:
     """Of all kinds in their order, with so much of their blur and grain."""
-    return [kind.augmentation.softened(factor) for kind in KINDS.values()]
+    return [kind.augmentation.softened(factor) for kind in IMAGE_KINDS.values()]
 
 
 def kind_indices(names: Sequence[str]) -> Tensor:
-    """(N,) the place in KINDS of each of N names."""
-    places = {name: place for place, name in enumerate(KINDS)}
+    """(N,) the place in IMAGE_KINDS of each of N names."""
+    places = {name: place for place, name in enumerate(IMAGE_KINDS)}
     return torch.tensor([places[name] for name in names])

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vip_core.models.backbone import Backbone
-from vip_core.pretraining.kinds import KINDS
+from vip_core.pretraining.kinds import IMAGE_KINDS
 from vip_core.pretraining.phrases import load_phrases
 from vip_core.pretraining.pixels import patch_features_of
 from vip_core.pretraining.placement import share_inside, share_of_area
@@ -42,7 +42,7 @@ def measure_placement(backbone: Backbone, images: list[LabelledImage], limit: in
     """
     found: dict[str, Placement] = {}
     for modality in load_phrases().modalities:
-        region = KINDS[modality.name].region
+        region = IMAGE_KINDS[modality.name].region
         said = {finding.name: list(finding.present.held_out) for finding in modality.findings}
         for comparison in modality.comparisons:
             rows = np.flatnonzero(matching(images, comparison.right))

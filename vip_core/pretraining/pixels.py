@@ -42,7 +42,7 @@ def read_pixels(images: list[LabelledImage], size: int = 224) -> Tensor:
 
 
 def image_kinds(images: list[LabelledImage]) -> Tensor:
-    """(N,) the place of each image's kind among KINDS."""
+    """(N,) the place of each image's kind among IMAGE_KINDS."""
     return kind_indices([image.modality for image in images])
 
 

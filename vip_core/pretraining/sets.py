@@ -24,7 +24,7 @@ from vip_core.pretraining.findings import (
 from vip_core.pretraining.kinds import BLOOD, DERMOSCOPY, KNEE, MRI, ULTRASOUND, XRAY
 from vip_core.utils.console import console
 
-Found = tuple[Path, str, Mapping[str, str]]  # an image, its split, and what the labels say
+_Found = tuple[Path, str, Mapping[str, str]]  # an image, its split, and what the labels say
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,16 @@ def _group(path: Path, details: Mapping[str, str]) -> str:
     return reference_group(details.get("patient") or path.stem, details)
 
 
-def _children(_: ImageSet, folder: Path, split: str) -> Sequence[Found]:
+def _children(_: ImageSet, folder: Path, split: str) -> Sequence[_Found]:
     rows = load_dataset("pneumonia", folder, ("normal lung", "pneumonia")).split(split)
     return [(row.path, split, row.details) for row in rows]
 
 
-def _lesions(_: ImageSet, folder: Path, __: str) -> Sequence[Found]:
+def _lesions(_: ImageSet, folder: Path, __: str) -> Sequence[_Found]:
     return [(image.path, image.split, image.details) for image in isic2017_table(folder)]
 
 
-def _listed(images: ImageSet, folder: Path, _: str) -> Sequence[Found]:
+def _listed(images: ImageSet, folder: Path, _: str) -> Sequence[_Found]:
     source, seen = folder / "labels.csv", {}
     if not source.is_file():
         raise DataError(f"{source} is missing.")
