@@ -79,11 +79,8 @@ def small_bank(tmp_path, monkeypatch):
 
     def trimmed(value):
         if isinstance(value, dict):
-            return {
-                key: value if key in ("comparisons", "listed", "denied_in") else trimmed(value)
-                for key, value in value.items()
-            }
-        return value[:4] if isinstance(value, list) else value
+            return {key: item if key in WHOLE else trimmed(item) for key, item in value.items()}
+        return value[:2] if isinstance(value, list) else value
 
     for path in phrases.FOLDER.glob("*.json"):
         (tmp_path / path.name).write_text(json.dumps(trimmed(json.loads(path.read_text(encoding="utf-8")))))
