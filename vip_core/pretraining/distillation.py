@@ -9,13 +9,12 @@ import torch
 from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.architecture import text_parameters
 from vip_core.pretraining.state import load_state, save_state
 from vip_core.utils.console import console
-from vip_core.utils.device import fast_bf16
+from vip_core.utils.device import fast_bf16, trainable_attention
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,10 @@ def distill(
             if torch.rand((), generator=generator) < config.context_share:
                 context = 0.02 * torch.randn(4, backbone.text_width, generator=generator).to(device)
             optimizer.zero_grad(set_to_none=True)
-            # The backward pass of the fused attention takes half of a step on a CPU, for texts so short.
-            with sdpa_kernel(SDPBackend.MATH):
-                with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)):
-                    student = tower.encode_padded([rows[i] for i in batch], context)
-                loss = distillation_loss(student.float(), targets[batch].float().to(device))
-                loss.backward()
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)), trainable_attention(device):
+                student = tower.encode_padded([rows[i] for i in batch], context)
+            loss = distillation_loss(student.float(), targets[batch].float().to(device))
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
