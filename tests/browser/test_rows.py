@@ -184,7 +184,7 @@ def test_rows_one_sign_everywhere(bench):
 
 def test_rows_of_more_classes_say_towards_and_against_which(bench, xrays):
     person = bench()
-    person.page.locator(".vip-task").select_option("knee_osteoarthritis")
+    person.page.locator(".vip-task").select_option("knee_kellgren_lawrence")
     person.upload(xrays[0])
     towards, against = person.scores["direction"]
     assert set(person.page.locator(".vip-adds-head").all_inner_texts()) == {f"towards {towards}"}

@@ -161,7 +161,7 @@ def test_direction_of_two_classes_is_towards_the_finding(task, visit):
 
 
 def test_direction_of_more_classes_is_the_shown_one_against_the_strongest_other(tasks, features):
-    task = library_tasks(tasks)["knee_osteoarthritis"]
+    task = library_tasks(tasks)["knee_kellgren_lawrence"]
     found = score_rows(task, Visit(choice=1, features=features), asked_for(task, "symptoms"))
     ranked = sorted(zip(found["probabilities"], task.classes, strict=True), reverse=True)
     assert found["direction"] == [name for _, name in ranked[:2]]

@@ -1,0 +1,127 @@
+"""Train the shipped checkpoints on vip-mini, each with its near misses.
+
+    python checkpoints/make.py --root DATA [--out runs] [--tasks pneumonia chest_adult …] [--no-test]
+
+DATA has the folders of `vip_core.pretraining.sets`. What was trained is not trained again; a stopped run continues.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from typer import Option
+
+from vip_core.cli import run
+from vip_core.data.sources.isic2017 import isic2017_table
+from vip_core.errors import UsageError
+from vip_core.pretraining.sets import SETS, labelled_images
+from vip_core.train import main as train
+from vip_core.utils.options import command
+from vip_core.utils.paths import PROJECT
+
+MOST = {"train": 400, "val": 0, "test": 10_000}  # near misses of a kind, evenly spaced in its list
+KINDS = {
+    "pneumonia": "a child's chest X-ray",
+    "chest_adult": "an adult's chest X-ray",
+    "isic2017": "a dermoscopy image",
+    "knee": "a knee X-ray",
+    "blood_cells": "an image of a blood cell",
+    "breast_ultrasound": "a breast ultrasound image",
+    "brain_mri": "a brain MRI slice",
+}
+MISHANDLED = ("inverted", "half-black", "screenshot")
+TURNED = ("upside-down", "sideways")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shipped checkpoint.
+
+    Attributes:
+        folder: of its images in DATA.
+        arguments: of `vip_core.train`.
+        altered: alterations after which an image is foreign to the task.
+    """
+
+    folder: str
+    arguments: tuple[str, ...]
+    altered: tuple[str, ...] = (*MISHANDLED, *TURNED)
+
+
+TASKS = {
+    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia")),
+    "chest_adult": Task(
+        "chest_adult", ("--data", "csv", "--leave-out", "other finding", "--positive", "airspace opacity")
+    ),
+    "melanoma": Task("isic2017", ("--data", "isic2017", "--positive", "melanoma"), (*MISHANDLED, "from-afar")),
+    "knee_osteoarthritis": Task(
+        "knee",
+        (
+            *("--data", "csv", "--positive", "knee osteoarthritis"),
+            *("--merge", "no osteoarthritis=KL 0,KL 1", "knee osteoarthritis=KL 2,KL 3,KL 4"),
+        ),
+    ),
+    "blood_cells": Task("blood_cells", ("--data", "csv", "--patient-pattern", ""), MISHANDLED),
+    "breast_ultrasound": Task("breast_ultrasound", ("--data", "csv", "--patient-column", "group")),
+    "brain_tumor": Task("brain_mri", ("--data", "csv", "--patient-pattern", "")),
+}
+
+
+def make(
+    root: Annotated[Path, Option(help="the folder of the sets")],
+    out: Annotated[Path, Option(help="the folder that gets a folder per checkpoint")] = Path("runs"),
+    tasks: Annotated[list[str], Option(metavar="TASK...", help=", ".join(TASKS), show_default="all")] = list(TASKS),  # noqa: B006
+    no_test: Annotated[bool, Option("--no-test", help="do not evaluate the test splits")] = False,
+    method: Annotated[str | None, Option(help="vip or vip-adapter", show_default="of vip-mini")] = None,
+) -> int:
+    """Train the shipped checkpoints on vip-mini."""
+    if unknown := sorted(set(tasks) - set(TASKS)):
+        raise UsageError(f"There is no task {unknown[0]!r}; choose from {', '.join(TASKS)}.")
+    for name in tasks:
+        task, folder = TASKS[name], out / name
+        table = write_near_misses(root, task.folder, out / "near-misses" / f"{name}.csv")
+        train(
+            [
+                *task.arguments,
+                *("--root", str(root / task.folder), "--out", str(folder), "--hold-out-reference"),
+                *("--symptoms", str(PROJECT / "assets" / "symptoms" / f"{name}.json")),
+                *("--near-misses", str(table), "--altered", *task.altered),
+                *(["--method", method] if method else []),
+                *(["--no-test"] if no_test else []),
+                *(["--resume"] if folder.is_dir() else []),
+            ]
+        )
+    return 0
+
+
+def write_near_misses(root: Path, folder: str, path: Path) -> Path:
+    """A table of the images of all other sets, and of lesions with other diagnoses for the task of lesions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "kind", "split"])
+        writer.writerows(_near_misses(root, folder))
+    return path
+
+
+def _near_misses(root: Path, folder: str) -> Iterator[tuple[str, str, str]]:
+    for split, most in MOST.items():
+        kinds = {
+            KINDS[each.name]: [image.path for image in labelled_images(root, split, [each])]
+            for each in SETS
+            if each.name != folder and most
+        }
+        if folder == "isic2017" and most:
+            others = [image for image in isic2017_table(root / folder) if image.split == split]
+            for kind, diagnosis in (("a seborrhoeic keratosis", "seborrheic_keratosis"), ("another lesion", "")):
+                kinds[kind] = [image.path for image in others if image.details["diagnosis"] == diagnosis]
+        for kind, paths in kinds.items():
+            places = np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)
+            yield from ((str(paths[place].resolve()), kind, split) for place in places)
+
+
+if __name__ == "__main__":
+    run(command(make, "checkpoints/make.py"), keep_memory=True)
