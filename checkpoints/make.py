@@ -60,7 +60,7 @@ TASKS = {
     "knee_osteoarthritis": Task(
         "knee",
         (
-            *("--data", "csv", "--positive", "knee osteoarthritis"),
+            *("--data", "csv", "--positive", "knee osteoarthritis", "--equalised"),
             *("--merge", "no osteoarthritis=KL 0,KL 1", "knee osteoarthritis=KL 2,KL 3,KL 4"),
         ),
     ),
