@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/vip-mini.md from the metrics stored in checkpoints/.
+"""Write the tables of README.md, docs/vip-mini.md and docs/figures.md from the metrics stored in checkpoints/.
 
 `python docs/figures.py` writes them; with `--check` it only compares, and exits with status 1 if one is out of date.
 """
@@ -12,7 +12,16 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
-DOCUMENTS = ROOT / "README.md", ROOT / "docs" / "vip-mini.md"
+DOCUMENTS = ROOT / "README.md", ROOT / "docs" / "vip-mini.md", ROOT / "docs" / "figures.md"
+TASKS = {  # the included checkpoints, as README's table names them
+    "pneumonia": "pneumonia vs normal lung, children (official test split of Kermany et al.)",
+    "chest_adult": "airspace opacity vs no finding, adults (own split of ChestX-ray14 images)",
+    "melanoma": "melanoma vs nevus, dermoscopy (own split of ISIC 2017)",
+    "knee_osteoarthritis": "knee osteoarthritis, Kellgren-Lawrence 2 to 4 vs 0 to 1",
+    "blood_cells": "kind of blood cell, 8 classes",
+    "breast_ultrasound": "breast ultrasound: benign, malignant, normal",
+    "brain_tumor": "kind of brain tumor on MRI, 3 classes",
+}
 Figures = dict[str, Any]
 
 
@@ -85,30 +94,92 @@ def tests() -> str:
         "calibration error (before temperature scaling)",
     )
     rows = []
-    for checkpoint, task in (
-        ("pneumonia", "pneumonia vs normal lung (official test split of Kermany et al.)"),
-        ("melanoma", "melanoma vs nevus (own split of ISIC 2017)"),
-    ):
+    for checkpoint, task in TASKS.items():
         card = load(f"{checkpoint}/card.json")
         figures, positive = card["figures"]["test"], card["training"]["positive"]
+        auroc = written(figures["auroc"], figures["intervals"]["auroc"])
+        calibration = f"{figures['ece']:.3f} ({figures['ece_before_temperature']:.3f})"
+        if len(card["classes"]) > 2:
+            accuracy = written(figures["accuracy"], figures["intervals"]["accuracy"])
+            rows.append((task, str(figures["n"]), auroc, accuracy, "", "", calibration))
+            continue
         negative = next(name for name in card["classes"] if name != positive)
         threshold = card["threshold"] if card["classes"][1] == positive else 1 - card["threshold"]
-        calibration = f"{figures['ece']:.3f} ({figures['ece_before_temperature']:.3f})"
 
         def cells(at: Figures, positive: str = positive, negative: str = negative) -> tuple[str, ...]:
             values = [("accuracy", at["accuracy"])]
             values += [(f"recall of {name}", at["recall"][name]) for name in (positive, negative)]
             return tuple(written(value, at["intervals"][name]) for name, value in values)
 
-        auroc = written(figures["auroc"], figures["intervals"]["auroc"])
         rows.append((task, str(figures["n"]), auroc, *cells(figures), calibration))
         at = f"{positive} at threshold {threshold:.2f}, chosen on validation images"
         rows.append((at, str(figures["n"]), "", *cells(figures["at_threshold"]), ""))
     return table(head, rows)
 
 
+def details() -> str:
+    """What README's table leaves out: validation, Brier score, slope and intercept, symptom reliance."""
+    head = (
+        "checkpoint",
+        "split",
+        "n",
+        "AUROC",
+        "accuracy",
+        "Brier score",
+        "slope",
+        "intercept",
+        "flip when the lists are swapped",
+        "unrelated text, furthest from even odds",
+        "share of the class tokens",
+    )
+    rows = []
+    for checkpoint in TASKS:
+        card = load(f"{checkpoint}/card.json")
+        even = 1 / len(card["classes"])
+        for split in ("val", "test"):
+            figures = card["figures"][split]
+            calibration, reliance = figures["calibration"], figures["symptoms_carry"]
+            furthest = max(abs(value - even) for value in reliance["probability_of_unrelated_text"].values())
+            rows.append(
+                (
+                    checkpoint,
+                    split,
+                    str(figures["n"]),
+                    written(figures["auroc"], figures["intervals"]["auroc"]),
+                    written(figures["accuracy"], figures["intervals"]["accuracy"]),
+                    *(estimated(calibration[name]) for name in ("brier", "slope", "intercept")),
+                    f"{reliance['moved_with_the_lists']:.3f}",
+                    f"{furthest:.3f}",
+                    f"{reliance['share_of_class_tokens']:.3f}",
+                )
+            )
+    return table(head, rows)
+
+
+def estimated(value: Figures | None) -> str:
+    """An estimate of a card, empty where there is none."""
+    return written(value["value"], value["interval"]) if value else ""
+
+
+def domain() -> str:
+    """How many images of each kind the checkpoints flag as out of distribution."""
+    cards = {checkpoint: load(f"{checkpoint}/card.json") for checkpoint in TASKS}
+    rows: dict[str, list[str]] = {"its own validation images": [], "its own test images": []}
+    kinds = dict.fromkeys(kind for card in cards.values() for kind in card["guard"])
+    for card in cards.values():
+        for name, split in zip(rows, ("val", "test"), strict=False):
+            figures = card["figures"][split]
+            rows[name].append(f"{figures['flagged_out_of_domain']:,} of {figures['n']:,}")
+    for kind in kinds:
+        found = [card["guard"].get(kind) for card in cards.values()]
+        rows[kind] = [f"{each['flagged']:,} of {each['n']:,}" if each else "" for each in found]
+    return table(("images", *TASKS), [(name, *cells) for name, cells in rows.items()])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "checkpoints": tests,
+    "details": details,
+    "domain": domain,
     "validation": lambda: rankings(load("vip-mini/figures.json")["rankings"]),
     "words": lambda: words(load("vip-mini/figures.json")),
     "agreement": lambda: agreement(load("vip-mini/figures.json")),
