@@ -54,19 +54,33 @@ class Task:
 TASKS = {
     "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia")),
     "chest_adult": Task(
-        "chest_adult", ("--data", "csv", "--leave-out", "other finding", "--positive", "airspace opacity")
+        "chest_adult",
+        (
+            *("--data", "csv", "--data-name", "ChestX-ray14, a part of the adults' films"),
+            *("--leave-out", "other finding", "--positive", "airspace opacity"),
+        ),
     ),
     "melanoma": Task("isic2017", ("--data", "isic2017", "--positive", "melanoma"), (*MISHANDLED, "from-afar")),
     "knee_osteoarthritis": Task(
         "knee",
         (
-            *("--data", "csv", "--positive", "knee osteoarthritis", "--equalised"),
+            *("--data", "csv", "--data-name", "knee X-rays of the Osteoarthritis Initiative (Chen 2018), a part"),
+            *("--positive", "knee osteoarthritis", "--equalised"),
             *("--merge", "no osteoarthritis=KL 0,KL 1", "knee osteoarthritis=KL 2,KL 3,KL 4"),
         ),
     ),
-    "blood_cells": Task("blood_cells", ("--data", "csv", "--patient-pattern", ""), MISHANDLED),
-    "breast_ultrasound": Task("breast_ultrasound", ("--data", "csv", "--patient-column", "group")),
-    "brain_tumor": Task("brain_mri", ("--data", "csv", "--patient-pattern", "")),
+    "blood_cells": Task(
+        "blood_cells",
+        ("--data", "csv", "--data-name", "blood cells of Acevedo 2020, a part", "--patient-pattern", ""),
+        MISHANDLED,
+    ),
+    "breast_ultrasound": Task(
+        "breast_ultrasound", ("--data", "csv", "--data-name", "BUSI", "--patient-column", "group")
+    ),
+    "brain_tumor": Task(
+        "brain_mri",
+        ("--data", "csv", "--data-name", "brain tumors of figshare 1512427 and others", "--patient-pattern", ""),
+    ),
 }
 
 
