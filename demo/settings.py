@@ -13,7 +13,15 @@ from vip_core.data.pixels import MAX_BYTES
 from vip_core.errors import UsageError
 from vip_core.utils.options import command
 
-SHIPPED = ("pneumonia", "melanoma")
+SHIPPED = (
+    "pneumonia",
+    "chest_adult",
+    "melanoma",
+    "knee_osteoarthritis",
+    "blood_cells",
+    "breast_ultrasound",
+    "brain_tumor",
+)
 MEGABYTE = 2**20
 
 

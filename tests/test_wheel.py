@@ -20,11 +20,11 @@ from zipfile import ZipFile
 import httpx
 import pytest
 
+from demo.settings import SHIPPED
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.wheel
 REUSE = os.environ.get("VIP_WHEEL_REUSE") == "1"
-SHIPPED = ("pneumonia", "melanoma")
 IMAGE = PROJECT / "assets" / "examples" / "pneumonia" / "person139_bacteria_662.jpeg"
 
 

@@ -21,8 +21,9 @@ from vip_core.scoring.zero_shot import ZeroShot, class_prompts
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.paths import PROJECT
 
+from ..settings import SHIPPED
+
 EXAMPLES = PROJECT / "assets" / "examples"
-TASKS = ("pneumonia", "melanoma")
 MODES = {  # how an image is read, each with its name for people
     "vip": "ViP, trained prompts",
     "symptoms": "Zero-shot, symptoms (untested)",
@@ -79,7 +80,7 @@ class Task:
         }
 
 
-def load_tasks(names: Iterable[str] = TASKS) -> dict[str, Task]:
+def load_tasks(names: Iterable[str] = SHIPPED) -> dict[str, Task]:
     """Load checkpoints by name; those on the same backbone share it.
 
     Raises:

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from demo.settings import SHIPPED
 from tests.browser.axe import barriers
 from vip_core.models.card import read_card
 from vip_core.utils.paths import PROJECT
@@ -17,7 +18,7 @@ def test_the_model_cards_and_the_rest_are_there(visit, width, query):
     person = visit(width, 900, query)
     person.page.get_by_role("tab", name="About").click()
     models = person.page.locator("#vip-models")
-    for name in ("pneumonia", "melanoma"):
+    for name in SHIPPED:
         test = read_card(PROJECT / "checkpoints" / name).figures["test"]
         expect(models).to_contain_text(f"n = {test['n']}")
         expect(models).to_contain_text(f"{test['auroc']:.3f}")

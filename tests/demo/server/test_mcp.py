@@ -10,7 +10,7 @@ import pytest
 
 from demo.build import build_demo
 from demo.server import launch
-from demo.settings import Settings
+from demo.settings import SHIPPED, Settings
 
 pytest.importorskip("mcp", reason="the extra mcp is not installed")
 from mcp import ClientSession
@@ -44,7 +44,7 @@ def test_mcp_offers_diagnose_and_nothing_else(address):
     (tool,) = ask(address, lambda client: client.list_tools()).tools
     assert tool.name == "diagnose" and "For research only, not a medical device" in tool.description
     assert set(tool.inputSchema["properties"]) == {"image", "task", "symptoms"}
-    assert '"pneumonia", "melanoma"' in tool.inputSchema["properties"]["task"]["description"]
+    assert ", ".join(f'"{name}"' for name in SHIPPED) in tool.inputSchema["properties"]["task"]["description"]
 
 
 def test_mcp_diagnose_gives_the_scores_of_the_predictor(address, task, xray):
