@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from vip_core.errors import DataError
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,6 @@ class Dataset:
         return [*lines, *self.notes]
 
 
-def evenly_spaced(rows: Sequence[Row], most: int) -> list[Row]:
-    """At most so many rows, evenly spaced in their list, the first and the last among them."""
-    return [rows[place] for place in np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
+def evenly_spaced(items: Sequence[_Item], most: int) -> list[_Item]:
+    """At most so many items, evenly spaced in their list, the first and the last among them."""
+    return [items[place] for place in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]

@@ -18,6 +18,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 
+from vip_core.data.dataset import evenly_spaced
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.labels import Sentence
 from vip_core.pretraining.phrases import Comparison, load_phrases
@@ -44,8 +45,7 @@ class InterpolationConfig:
         chosen: list[LabelledImage] = []
         for name in dict.fromkeys(image.source for image in images):
             rows = [image for image in images if image.source == name]
-            places = np.linspace(0, len(rows) - 1, min(self.images, len(rows))).round().astype(int)
-            chosen += [rows[place] for place in places]
+            chosen += evenly_spaced(rows, self.images)
         return chosen
 
 

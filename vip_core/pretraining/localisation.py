@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vip_core.data.dataset import evenly_spaced
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.kinds import IMAGE_KINDS
 from vip_core.pretraining.phrases import load_phrases
@@ -45,12 +46,11 @@ def measure_placement(backbone: Backbone, images: list[LabelledImage], limit: in
         region = IMAGE_KINDS[modality.name].region
         said = {finding.name: list(finding.present.held_out) for finding in modality.findings}
         for comparison in modality.comparisons:
-            rows = np.flatnonzero(matching(images, comparison.right))
+            shown = evenly_spaced([images[row] for row in np.flatnonzero(matching(images, comparison.right))], limit)
             texts = said[comparison.finding]
-            if not len(rows) or not texts:
+            if not shown or not texts:
                 continue
-            rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int)]
-            cells = patch_features_of(backbone, [images[row] for row in rows])
+            cells = patch_features_of(backbone, shown)
             if cells is None:
                 return {}
             with torch.inference_mode():
@@ -58,7 +58,7 @@ def measure_placement(backbone: Backbone, images: list[LabelledImage], limit: in
             shares = share_inside(evidence_maps(cells, text), region).nanmean(1).numpy()  # (n,)
             low, median, high = np.nanpercentile(shares, [25, 50, 75])
             area = share_of_area(region, *cells.shape[1:3])
-            found[comparison.name] = Placement(len(rows), float(median), float(low), float(high), area)
+            found[comparison.name] = Placement(len(shown), float(median), float(low), float(high), area)
     return found
 
 
