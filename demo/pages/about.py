@@ -201,7 +201,7 @@ def interval(values: object) -> str:
     """An interval in brackets, where there is one."""
     if not (isinstance(values, list | tuple) and len(values) == 2 and all(isinstance(v, int | float) for v in values)):
         return ""
-    return f" ({values[0]:.3f} to {values[1]:.3f})"
+    return f" ({digits(values[0], 3)} to {digits(values[1], 3)})"
 
 
 # ---- Markdown of the tree

@@ -40,7 +40,7 @@ def test_no_number_of_a_card_is_left_out(card):
             for inner in value:
                 yield from numbers(inner)
         elif isinstance(value, float):
-            yield f"{value:.3f}"
+            yield f"{value:.3f}".replace("-", "−")
         elif isinstance(value, int):
             yield str(value)
 
