@@ -22,40 +22,17 @@ from PIL import ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "checkpoints"))
 from learning import unrelated
-from make import TASKS
+from make import TASKS, rows_of, values_of
 
-from vip_core.data.dataset import Row
+from vip_core.data.dataset import Row, evenly_spaced
 from vip_core.data.features import encode_images
 from vip_core.data.images import read_image
-from vip_core.data.options import DataOptions
-from vip_core.data.sources import load_dataset
 from vip_core.models.vip import ViP, predict
 from vip_core.pretraining.kinds import IMAGE_KINDS
 from vip_core.pretraining.placement import share_inside, share_of_area
 from vip_core.pretraining.sets import SETS
 from vip_core.scoring.evidence import evidence
 from vip_core.scoring.predictor import Predictor
-
-
-def rows_of(task: str, root: Path, split: str, most: int, classes: tuple[str, ...]) -> list[Row]:
-    """At most so many images of a split, evenly spaced."""
-    arguments = list(TASKS[task].arguments)
-    options = DataOptions(
-        merge=_values(arguments, "--merge"),
-        leave_out=_values(arguments, "--leave-out"),
-        patient_column=next(iter(_values(arguments, "--patient-column")), None),
-        patient_pattern=next(iter(_values(arguments, "--patient-pattern")), None),
-    )
-    data = load_dataset(_values(arguments, "--data")[0], root / TASKS[task].folder, classes, options)
-    rows = data.split(split)
-    return [rows[place] for place in np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
-
-
-def _values(arguments: list[str], flag: str) -> list[str]:
-    if flag not in arguments:
-        return []
-    rest = arguments[arguments.index(flag) + 1 :]
-    return rest[: next((i for i, value in enumerate(rest) if value.startswith("--")), len(rest))]
 
 
 @torch.inference_mode()
@@ -99,8 +76,9 @@ def main() -> None:
     print("| checkpoint | n | mirrored | inside (quartiles) | area | unrelated |\n|---|---|---|---|---|---|")
     for task in arguments.tasks:
         predictor = Predictor.from_pretrained(str(arguments.checkpoints / task) if arguments.checkpoints else task)
-        rows = rows_of(task, arguments.root, arguments.split, arguments.images, predictor.symptoms.classes)
-        finding = next(iter(_values(list(TASKS[task].arguments), "--positive")), None)
+        rows = rows_of(task, arguments.root, arguments.split, predictor.symptoms.classes)
+        rows = evenly_spaced(rows, arguments.images)
+        finding = next(iter(values_of(TASKS[task], "--positive")), None)
         shown = [row for row in rows if finding in (None, predictor.symptoms.classes[row.label])]
         low, median, high, area = inside(predictor, task, shown)
         features = encode_images(predictor.vip.backbone, (read_image(row.path) for row in rows))

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make import TASKS
+from make import TASKS, rows_of
 from sklearn.model_selection import GroupKFold
 from torch import Tensor
 from torch.nn import functional as F
 
-from checkpoints import rows_of
 from vip_core.data.features import encode_images
 from vip_core.data.images import read_image
 from vip_core.evaluation.calibration import expected_calibration_error, fit_temperature
@@ -71,7 +70,7 @@ def main() -> None:
     print("| checkpoint | n | scaling | cross-entropy | Brier score | calibration error |\n|---|---|---|---|---|---|")
     for task in arguments.tasks:
         vip = Predictor.from_pretrained(str(arguments.checkpoints / task) if arguments.checkpoints else task).vip
-        rows = rows_of(task, arguments.root, "val", 10**9, vip.symptoms.classes)
+        rows = rows_of(task, arguments.root, "val", vip.symptoms.classes)
         labels = torch.tensor([row.label for row in rows])
         made = scaled(
             logits_of(vip, [row.path for row in rows]), labels, [row.patient for row in rows], arguments.folds

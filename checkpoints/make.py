@@ -6,18 +6,22 @@ DATA has the folders of `vip_core.pretraining.sets`. What was trained is not tra
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from typer import Option
 
 from vip_core.cli import run
+from vip_core.data.dataset import Row, evenly_spaced
+from vip_core.data.options import DataOptions
+from vip_core.data.sources import load_dataset
 from vip_core.data.sources.isic2017 import isic2017_table
 from vip_core.errors import UsageError
+from vip_core.evaluation.referral import measure_referral
 from vip_core.pretraining.sets import SETS, labelled_images
+from vip_core.scoring.predictor import Predictor
 from vip_core.train import main as train
 from vip_core.utils.options import command
 from vip_core.utils.paths import PROJECT
@@ -34,6 +38,8 @@ KINDS = {
 }
 MISHANDLED = ("inverted", "half-black", "screenshot")
 TURNED = ("upside-down", "sideways")
+PAPER = ("--method", "vip")
+ADAPTER = ("--method", "vip-adapter", "--weight-decay", "10", "--select", "loss")
 
 
 @dataclass(frozen=True)
@@ -42,17 +48,19 @@ class Task:
 
     Attributes:
         folder: of its images in DATA.
-        arguments: of `vip_core.train`.
+        arguments: of `vip_core.train`, on the data.
+        method: of `vip_core.train`, how to train; chosen on validation images (docs/figures.md).
         altered: alterations after which an image is foreign to the task.
     """
 
     folder: str
     arguments: tuple[str, ...]
+    method: tuple[str, ...] = ADAPTER
     altered: tuple[str, ...] = (*MISHANDLED, *TURNED)
 
 
 TASKS = {
-    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia")),
+    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia"), PAPER),
     "chest_adult": Task(
         "chest_adult",
         (
@@ -60,7 +68,7 @@ TASKS = {
             *("--leave-out", "other finding", "--positive", "airspace opacity"),
         ),
     ),
-    "melanoma": Task("isic2017", ("--data", "isic2017", "--positive", "melanoma"), (*MISHANDLED, "from-afar")),
+    "melanoma": Task("isic2017", ("--data", "isic2017", "--positive", "melanoma"), altered=(*MISHANDLED, "from-afar")),
     "knee_osteoarthritis": Task(
         "knee",
         (
@@ -72,7 +80,7 @@ TASKS = {
     "blood_cells": Task(
         "blood_cells",
         ("--data", "csv", "--data-name", "blood cells of Acevedo 2020, a part", "--patient-pattern", ""),
-        MISHANDLED,
+        altered=MISHANDLED,
     ),
     "breast_ultrasound": Task(
         "breast_ultrasound", ("--data", "csv", "--data-name", "BUSI", "--patient-column", "group")
@@ -89,7 +97,6 @@ def make(
     out: Annotated[Path, Option(help="the folder that gets a folder per checkpoint")] = Path("runs"),
     tasks: Annotated[list[str], Option(metavar="TASK...", help=", ".join(TASKS), show_default="all")] = list(TASKS),  # noqa: B006
     no_test: Annotated[bool, Option("--no-test", help="do not evaluate the test splits")] = False,
-    method: Annotated[str | None, Option(help="vip or vip-adapter", show_default="of vip-mini")] = None,
 ) -> int:
     """Train the shipped checkpoints on vip-mini."""
     if unknown := sorted(set(tasks) - set(TASKS)):
@@ -103,12 +110,45 @@ def make(
                 *("--root", str(root / task.folder), "--out", str(folder), "--hold-out-reference"),
                 *("--symptoms", str(PROJECT / "assets" / "symptoms" / f"{name}.json")),
                 *("--near-misses", str(table), "--altered", *task.altered),
-                *(["--method", method] if method else []),
+                *task.method,
                 *(["--no-test"] if no_test else []),
                 *(["--resume"] if folder.is_dir() else []),
             ]
         )
+        add_referral(root, name, folder)
     return 0
+
+
+def add_referral(root: Path, name: str, folder: Path) -> None:
+    """Add to the card what `vip evaluate --uncertainty` finds on validation images: whom to refer to a person."""
+    predictor = Predictor.from_pretrained(folder)
+    vip, card = predictor.vip, predictor.vip.card
+    assert card is not None
+    if "referral" not in card.figures["val"]:
+        found = measure_referral(predictor, rows_of(name, root, "val", vip.symptoms.classes))
+        val = {**card.figures["val"], "referral": found.to_dict()}
+        vip.card = card.model_copy(update={"figures": {**card.figures, "val": val}})
+        vip.save_pretrained(folder)
+
+
+def rows_of(name: str, root: Path, split: str, classes: Sequence[str]) -> list[Row]:
+    """The images of a task's split."""
+    task = TASKS[name]
+    options = DataOptions(
+        merge=values_of(task, "--merge"),
+        leave_out=values_of(task, "--leave-out"),
+        patient_column=next(iter(values_of(task, "--patient-column")), None),
+        patient_pattern=next(iter(values_of(task, "--patient-pattern")), None),
+    )
+    return load_dataset(values_of(task, "--data")[0], root / task.folder, classes, options).split(split)
+
+
+def values_of(task: Task, flag: str) -> list[str]:
+    """The values of one of the task's arguments; none where it has not got it."""
+    if flag not in task.arguments:
+        return []
+    rest = task.arguments[task.arguments.index(flag) + 1 :]
+    return list(rest[: next((i for i, value in enumerate(rest) if value.startswith("--")), len(rest))])
 
 
 def write_near_misses(root: Path, folder: str, path: Path) -> Path:
@@ -133,8 +173,7 @@ def _near_misses(root: Path, folder: str) -> Iterator[tuple[str, str, str]]:
             for kind, diagnosis in (("a seborrhoeic keratosis", "seborrheic_keratosis"), ("another lesion", "")):
                 kinds[kind] = [image.path for image in others if image.details["diagnosis"] == diagnosis]
         for kind, paths in kinds.items():
-            places = np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)
-            yield from ((str(paths[place].resolve()), kind, split) for place in places)
+            yield from ((str(path.resolve()), kind, split) for path in evenly_spaced(paths, most))
 
 
 if __name__ == "__main__":
