@@ -48,9 +48,9 @@ def test_a_library_is_shown_with_its_sources_and_what_the_reference_images_say(s
     assert text(person).input_value().startswith("[normal lung]\n")
     assert person.page.locator("#vip-findings tbody tr").count() == 11
     expect(person.page.locator("#vip-sources")).to_contain_text("Kermany")
-    library(person, "glioma")
-    expect(person.page.locator("#vip-modality textarea, #vip-modality input").first).to_have_value("brain MRI")
-    expect(person.page.locator("#vip-symptoms-note")).to_contain_text("4 classes")
+    library(person, "tuberculosis")
+    expect(person.page.locator("#vip-modality textarea, #vip-modality input").first).to_have_value("chest X-ray")
+    expect(person.page.locator("#vip-symptoms-note")).to_contain_text("2 classes")
     expect(person.page.locator("#vip-findings tbody tr")).to_have_count(0)  # no task has these classes
     library(person, "melanoma, nevus")
     expect(person.page.locator("#vip-findings tbody tr").first).to_contain_text("melanoma")

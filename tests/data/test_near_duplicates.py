@@ -17,10 +17,11 @@ def rows(*paths: Path) -> list[Row]:
 def test_near_duplicates_finds_a_scaled_and_compressed_copy(tmp_path):
     examples = sorted((PROJECT / "assets" / "examples").glob("*/*.jp*g"))
     copy = tmp_path / "copy.jpg"
-    with Image.open(examples[2]) as image:
+    original = next(path for path in examples if path.parent.name == "pneumonia")
+    with Image.open(original) as image:
         image.convert("RGB").resize((180, 170)).filter(ImageFilter.GaussianBlur(0.5)).save(copy, quality=50)
     (pair,) = near_duplicates({"train": rows(*examples), "test": rows(copy)})
-    assert (pair.first, pair.second) == (examples[2], copy) and pair.distance <= NEAR
+    assert (pair.first, pair.second) == (original, copy) and pair.distance <= NEAR
     assert near_duplicates({"train": [*rows(*examples), *rows(copy)]}) == []  # within a split they do no harm
 
 

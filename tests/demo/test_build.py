@@ -41,7 +41,7 @@ def test_tasks_on_the_same_backbone_share_it(tasks):
 def test_an_axis_holds_zero_and_all_that_the_reference_images_reach(tasks):
     for task in tasks.values():
         low, high = task.axis
-        known = task.predictor.vip.reference.similarities(task.predictor.vip.encode_symptoms())
+        known = task.predictor.vip.adapted_reference.similarities(task.predictor.vip.encode_symptoms())
         assert low <= min(known.min().item(), 0) and high >= max(known.max().item(), 0)
         assert task.axis == bar_axis(task.predictor.vip)
 
@@ -52,7 +52,7 @@ def test_every_example_is_shown_and_attributed_with_its_diagnosis(tasks):
         files = sorted(path.name for path in (EXAMPLES / task.key).iterdir() if path.suffix != ".json")
         assert files == sorted(path.name for path, _ in task.examples)
         for path, diagnosis in task.examples:
-            assert f"| `{path.name}` | {diagnosis} |" in attribution
+            assert f"| `{path.name}` | {diagnosis}" in attribution
 
 
 def test_only_diagnose_is_published(demo):

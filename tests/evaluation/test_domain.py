@@ -30,14 +30,13 @@ def test_domain_check_counts_are_those_of_the_domain_check(trained, image_folder
     assert all(kind["flagged"] == kind["n"] for kind in everything.values())
 
 
-@pytest.mark.parametrize(("name", "photographs"), [("pneumonia", 3), ("melanoma", 2)])
-def test_domain_check_counts_of_the_shipped_models_are_those_of_their_cards(name, photographs):
+@pytest.mark.parametrize("name", ["pneumonia", "melanoma"])
+def test_domain_check_counts_of_the_shipped_models_are_those_of_their_cards(name):
     card = read_card(find_checkpoint(name))
     found = domain_check_counts(ViP.from_pretrained(name))
     assert {kind: card.guard[kind] for kind in found} == found
-    assert found.pop("colour photographs")["flagged"] == photographs  # a close-up of a cat passes for dermoscopy
     assert all(kind["flagged"] == kind["n"] for kind in found.values())
-    other = card.guard["isic2017/images" if name == "pneumonia" else "pneumonia/chest_xray"]
+    other = card.guard["a dermoscopy image" if name == "pneumonia" else "a child's chest X-ray"]
     assert other["flagged"] / other["n"] > 0.99
     val = card.figures["val"]
     assert val["flagged_out_of_domain"] / val["n"] <= 0.05

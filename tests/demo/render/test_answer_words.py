@@ -48,8 +48,9 @@ def text_of(made):
 def test_report_names_the_finding_and_its_side_of_the_screening_point(view, melanoma):
     made = make_report(view(0.3), b"", doubt=STABLE)
     text = text_of(made)
-    recall = melanoma.predictor.vip.card.figures["test"]["at_threshold"]["recall"]
-    assert "melanoma 30 % Above the screening point of 12 %. At ½: nevus." in text
+    card = melanoma.predictor.vip.card
+    recall, at = card.figures["test"]["at_threshold"]["recall"], per_cent(card.threshold_of(0))
+    assert f"melanoma 30 % Above the screening point of {at}. At ½: nevus." in text
     assert f"its sensitivity is {per_cent(recall['melanoma'])}" in text
     assert f"false-positive rate {per_cent(1 - recall['nevus'])} (of images without it)" in text
     assert "22 % were labelled melanoma" in text and "Two classes only" in text and "seborrhoeic keratosis" in text
@@ -57,7 +58,7 @@ def test_report_names_the_finding_and_its_side_of_the_screening_point(view, mela
     found = json.loads(json.dumps(report_dict(made)))
     assert found["answer"]["side_of_screening_point"] == "above" and found["answer"]["class_at_one_half"] == "nevus"
     assert found["stability"]["refer"] is False and found["do_not_interpret"] is None and found["tested"] is True
-    assert "Below the screening point of 12 %" in text_of(make_report(view(0.03), b""))
+    assert f"Below the screening point of {at}" in text_of(make_report(view(0.03), b""))
 
 
 def test_report_has_the_prevalence_and_its_predictive_values(view, melanoma):

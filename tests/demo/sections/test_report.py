@@ -114,7 +114,7 @@ def test_an_image_out_of_domain_gets_the_warning_and_no_probability(make, tasks)
     stranger = tasks["melanoma"].examples[0][0]
     made = make(of=tasks["pneumonia"].predictor.encode(stranger), image=stranger)
     (text,) = pages(made)
-    assert OUT_OF_DISTRIBUTION in text and "%" not in text and "does not resemble the reference images" in text
+    assert OUT_OF_DISTRIBUTION in text and "%" not in text and "looks like a dermoscopy image" in text
     assert report_dict(made)["domain"]["in_domain"] is False
 
 

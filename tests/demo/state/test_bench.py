@@ -111,6 +111,6 @@ def test_mismatch_says_what_does_not_fit(facts, words):
 def test_library_tasks_are_usable_at_once_and_untrained(tasks, features):
     found = library_tasks(tasks)
     assert "knee_kellgren_lawrence" in found and not set(found) & set(tasks)
-    task = found["busi"]
+    task = found["tuberculosis"]
     scores = answer(task, Visit(choice=1, features=features), asked_for(task, "symptoms"))
     assert len(scores["probabilities"]) == len(task.classes) and scores["map"] is None

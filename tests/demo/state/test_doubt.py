@@ -40,6 +40,6 @@ def test_referral_of_a_card_is_that_of_its_validation_images(tasks):
     for task in tasks.values():
         card = task.predictor.vip.card
         found, kept = referral_of(card), card.figures["val"]["referral"]
-        assert found["coverage"] == kept["coverage"]["value"] and kept["coverage"]["n"] > 100
+        assert found["coverage"] == kept["coverage"]["value"] and kept["coverage"]["n"] > 90
         assert found["kept"] == kept["accuracy_kept"]["value"] > kept["accuracy_referred"]["value"] == found["referred"]
         assert referral_of(card.model_copy(update={"figures": {"val": {}}})) is None
