@@ -1,4 +1,4 @@
-"""Write the tables of README.md, docs/vip-mini.md and docs/figures.md from the metrics stored in checkpoints/.
+"""Write the tables of README.md and of docs/ from the metrics stored in checkpoints/.
 
 `python docs/figures.py` writes them; with `--check` it only compares, and exits with status 1 if one is out of date.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
-DOCUMENTS = ROOT / "README.md", ROOT / "docs" / "vip-mini.md", ROOT / "docs" / "figures.md"
+DOCUMENTS = [ROOT / name for name in ("README.md", "docs/vip-mini.md", "docs/ablations.md", "docs/figures.md")]
 TASKS = {  # the included checkpoints, as README's table names them
     "pneumonia": "pneumonia vs normal lung, children (official test split of Kermany et al.)",
     "chest_adult": "airspace opacity vs no finding, adults (own split of ChestX-ray14 images)",
@@ -82,8 +82,18 @@ def agreement(figures: Figures) -> str:
     return table(head, rows)
 
 
+def placement(figures: Figures) -> str:
+    """How much of the positive evidence for a finding is where the finding can be."""
+    head = ("comparison", "n", "inside the region, median (quartiles)", "evenly spread")
+    rows = [
+        (name, str(row["n"]), f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})", f"{row['area']:.2f}")
+        for name, row in figures["placement"].items()
+    ]
+    return table(head, rows)
+
+
 def tests() -> str:
-    """The included checkpoints on the test splits, at a threshold of one half and at the one chosen on validation."""
+    """The included checkpoints on the test splits, at a threshold of one half."""
     head = (
         "task",
         "n",
@@ -96,25 +106,37 @@ def tests() -> str:
     rows = []
     for checkpoint, task in TASKS.items():
         card = load(f"{checkpoint}/card.json")
-        figures, positive = card["figures"]["test"], card["training"]["positive"]
+        figures = card["figures"]["test"]
         auroc = written(figures["auroc"], figures["intervals"]["auroc"])
         calibration = f"{figures['ece']:.3f} ({figures['ece_before_temperature']:.3f})"
-        if len(card["classes"]) > 2:
-            accuracy = written(figures["accuracy"], figures["intervals"]["accuracy"])
-            rows.append((task, str(figures["n"]), auroc, accuracy, "", "", calibration))
-            continue
-        negative = next(name for name in card["classes"] if name != positive)
-        threshold = card["threshold"] if card["classes"][1] == positive else 1 - card["threshold"]
-
-        def cells(at: Figures, positive: str = positive, negative: str = negative) -> tuple[str, ...]:
-            values = [("accuracy", at["accuracy"])]
-            values += [(f"recall of {name}", at["recall"][name]) for name in (positive, negative)]
-            return tuple(written(value, at["intervals"][name]) for name, value in values)
-
-        rows.append((task, str(figures["n"]), auroc, *cells(figures), calibration))
-        at = f"{positive} at threshold {threshold:.2f}, chosen on validation images"
-        rows.append((at, str(figures["n"]), "", *cells(figures["at_threshold"]), ""))
+        rows.append((task, str(figures["n"]), auroc, *decisions(card, figures), calibration))
     return table(head, rows)
+
+
+def decisions(card: Figures, figures: Figures) -> tuple[str, str, str]:
+    """Accuracy and, of a task with a finding, sensitivity and specificity."""
+    accuracy = written(figures["accuracy"], figures["intervals"]["accuracy"])
+    if len(card["classes"]) > 2:
+        return accuracy, "", ""
+    positive = card["training"]["positive"]
+    negative = next(name for name in card["classes"] if name != positive)
+    sensitivity, specificity = (
+        written(figures["recall"][name], figures["intervals"][f"recall of {name}"]) for name in (positive, negative)
+    )
+    return accuracy, sensitivity, specificity
+
+
+def screening() -> str:
+    """The checkpoints with a finding on the test splits, at the threshold that was chosen on validation images."""
+    rows = []
+    for checkpoint in TASKS:
+        card = load(f"{checkpoint}/card.json")
+        if len(card["classes"]) == 2:
+            positive = card["training"]["positive"]
+            threshold = card["threshold"] if card["classes"][1] == positive else 1 - card["threshold"]
+            at = decisions(card, card["figures"]["test"]["at_threshold"])
+            rows.append((checkpoint, f"{threshold:.2f}", *at))
+    return table(("checkpoint", "threshold", "accuracy", "sensitivity", "specificity"), rows)
 
 
 def details() -> str:
@@ -124,6 +146,7 @@ def details() -> str:
         "split",
         "n",
         "AUROC",
+        "AUROC of a probe",
         "accuracy",
         "Brier score",
         "slope",
@@ -146,6 +169,7 @@ def details() -> str:
                     split,
                     str(figures["n"]),
                     written(figures["auroc"], figures["intervals"]["auroc"]),
+                    f"{card['learning']['probe'][split]:.3f}",
                     written(figures["accuracy"], figures["intervals"]["accuracy"]),
                     *(estimated(calibration[name]) for name in ("brier", "slope", "intercept")),
                     f"{reliance['moved_with_the_lists']:.3f}",
@@ -179,10 +203,12 @@ def domain() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "checkpoints": tests,
     "details": details,
+    "screening": screening,
     "domain": domain,
     "validation": lambda: rankings(load("vip-mini/figures.json")["rankings"]),
     "words": lambda: words(load("vip-mini/figures.json")),
     "agreement": lambda: agreement(load("vip-mini/figures.json")),
+    "placement": lambda: placement(load("vip-mini/figures.json")),
     "test": lambda: rankings(load("vip-mini/figures-test.json")["rankings"]),
     "folds": lambda: rankings(load("vip-mini/folds.json")),
 }
