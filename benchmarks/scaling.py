@@ -8,14 +8,17 @@ scaling stand beside them. The smaller the cross-entropy and the Brier score the
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from make import TASKS, rows_of
 from sklearn.model_selection import GroupKFold
 from torch import Tensor
 from torch.nn import functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "checkpoints"))
+from make import TASKS, rows_of
 
 from vip_core.data.features import encode_images
 from vip_core.data.images import read_image
