@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import PROJECT
 from vip_core.pretraining import phrases
 from vip_core.pretraining.corpus import TEXT_FILES
 from vip_core.pretraining.findings import CELLS, TUMOURS
+from vip_core.pretraining.kinds import DERMOSCOPY, XRAY
+from vip_core.pretraining.sets import LabelledImage
 
 WHOLE = ("comparisons", "listed", "denied_in")  # lists of names in the bank
 SPLITS = ("train",) * 12 + ("val",) * 4
@@ -88,3 +91,15 @@ def small_bank(tmp_path, monkeypatch):
     phrases.load_phrases.cache_clear()
     yield
     phrases.load_phrases.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[LabelledImage]:
+    """The example images of the pneumonia and melanoma checkpoints."""
+    images = []
+    for task, modality, finding in (("pneumonia", XRAY, "pneumonia"), ("melanoma", DERMOSCOPY, "melanoma")):
+        folder = PROJECT / "assets" / "examples" / task
+        for name, diagnosis in json.loads((folder / "examples.json").read_text()).items():
+            state = int(finding in diagnosis and "no " not in diagnosis)
+            images.append(LabelledImage(folder / name, modality, {finding: state, "nevus": 1 - state}))
+    return images

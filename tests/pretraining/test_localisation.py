@@ -4,28 +4,13 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
-from tests.conftest import PROJECT
 from vip_core.models.backbone import Backbone
 from vip_core.pretraining.evaluation import measure_alignment
-from vip_core.pretraining.kinds import DERMOSCOPY, XRAY
+from vip_core.pretraining.kinds import XRAY
 from vip_core.pretraining.localisation import evidence_maps, measure_placement
-from vip_core.pretraining.sets import LabelledImage
 from vip_core.scoring.evidence import evidence
-
-
-@pytest.fixture(scope="module")
-def examples() -> list[LabelledImage]:
-    """The example images of the pneumonia and melanoma checkpoints."""
-    images = []
-    for task, modality, finding in (("pneumonia", XRAY, "pneumonia"), ("melanoma", DERMOSCOPY, "melanoma")):
-        folder = PROJECT / "assets" / "examples" / task
-        for name, diagnosis in json.loads((folder / "examples.json").read_text()).items():
-            state = int(finding in diagnosis and "no " not in diagnosis)
-            images.append(LabelledImage(folder / name, modality, {finding: state, "nevus": 1 - state}))
-    return images
 
 
 def test_evidence_maps_are_those_of_scoring_up_to_a_factor():

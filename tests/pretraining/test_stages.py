@@ -296,19 +296,9 @@ def test_variants_are_new_and_the_same_for_a_seed():
     assert len(set(made)) == len(made) > 15 and not set(made) & set(sentences)
 
 
-def test_measure_alignment_of_the_shipped_backbone_on_its_examples():
+def test_measure_alignment_of_the_shipped_backbone_on_its_examples(examples):
     """A dozen example images say little of the figures, but the directions are right and intervals hold them."""
-    import json
-
-    from tests.conftest import PROJECT
-
-    images = []
-    for task, modality, finding in (("pneumonia", XRAY, "pneumonia"), ("melanoma", DERMOSCOPY, "melanoma")):
-        folder = PROJECT / "assets" / "examples" / task
-        for name, diagnosis in json.loads((folder / "examples.json").read_text()).items():
-            positive = int(finding in diagnosis and "no " not in diagnosis)
-            images.append(LabelledImage(folder / name, modality, {finding: positive, "nevus": 1 - positive}))
-    result = measure_alignment(Backbone.load("vip-mini"), images, "examples", resamples=20)
+    result = measure_alignment(Backbone.load("vip-mini"), examples, "examples", resamples=20)
     ranking = result.rankings["pneumonia vs normal"]
     assert ranking.positives + ranking.negatives == result.images[XRAY]
     assert ranking.present.value > 0.85 and ranking.absent.value > 0.85 and len(ranking.inverted) < 8
