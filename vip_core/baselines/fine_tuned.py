@@ -27,7 +27,7 @@ class FineTunedTower(PromptLearner):
     def __init__(self, backbone: Backbone, symptoms: SymptomSet, tower: nn.Module | None = None):
         super().__init__(backbone, symptoms)
         self.tower: Any = copy.deepcopy(backbone.clip.visual) if tower is None else tower
-        self.tower.requires_grad_(True)
+        self.tower.requires_grad_(True).to(memory_format=torch.channels_last)  # twice as fast a step on a CPU
         self.head = nn.Linear(backbone.embed_dim, len(symptoms.classes))
         self.to(backbone.device)
 
@@ -41,4 +41,5 @@ class FineTunedTower(PromptLearner):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, C) of pixels (B, 3, H, W)."""
         parts = [images] if self.training else images.split(BATCH)
-        return torch.cat([self.head(self.tower(part.to(self.head.weight.device))) for part in parts])
+        pixels = (part.to(self.head.weight.device, memory_format=torch.channels_last) for part in parts)
+        return torch.cat([self.head(self.tower(part)) for part in pixels])

@@ -1,7 +1,8 @@
 """Which runs an experiment needs: the learning rate chosen on validation images with the first seed, then all seeds."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from vip_core.baselines.registry import METHODS
 from vip_core.experiments.config import SHOTS, RunSpec
@@ -61,30 +62,69 @@ class Entry:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Request:
+    """A row that is asked for; see `RunSpec` for the fields."""
+
+    method: str
+    shots: int | None = None
+    knowledge: str = "visual"
+
+
 def entry(method: str, material: Material, shots: int | None = None, knowledge: str = "visual") -> Entry:
-    """Run what is missing of a method, and choose its learning rate by AUROC on validation images.
+    """One row; see `entries`."""
+    return entries([Request(method, shots, knowledge)], material)[0]
+
+
+def entries(requests: Sequence[Request], material: Material) -> list[Entry]:
+    """Run what is missing of the rows, and choose each method's learning rate by AUROC on validation images.
 
     Of equal AUROCs the smaller rate wins. Few-shot runs and other kinds of knowledge use the rate that was chosen with
-    all images and the visual symptoms.
+    all images and the visual symptoms. All rates of all methods are one pool of runs, and so are all seeds.
     """
-    kinds = "" if knowledge == "visual" else f", {LABELS[knowledge].lower()}"
-    name, label = method if not kinds else f"{method}-{knowledge}", METHODS[method].label + kinds
-    if (reason := can_run(method, material)) is not None:
-        return Entry(name, label, (), note=reason)
-    tried = _tried(method, material)
-    rate = None
-    if tried:
-        rate = max(tried, key=lambda result: (round(result.val_auroc, 12), -(result.spec.rate or 0))).spec.rate
-    specs = [RunSpec(method, seed, rate, shots, knowledge) for seed in material.config.seeds]
-    return Entry(name, label, tuple(_run_all(specs, material)), tried)
+    methods = dict.fromkeys(request.method for request in requests)
+    reasons = {method: can_run(method, material) for method in methods}
+    rates = [spec for method in methods if reasons[method] is None for spec in _rate_specs(method, material)]
+    tried: dict[str, list[RunResult]] = {method: [] for method in methods}
+    for result in _run_all(rates, material):
+        tried[result.spec.method].append(result)
+    best = {method: max(found, key=_validated).spec.rate for method, found in tried.items() if found}
+    specs = {
+        request: [
+            RunSpec(request.method, seed, best.get(request.method), request.shots, request.knowledge)
+            for seed in material.config.seeds
+        ]
+        for request in requests
+        if reasons[request.method] is None
+    }
+    results = {result.spec: result for result in _run_all(chain.from_iterable(specs.values()), material)}
+    return [
+        Entry(
+            request.method if request.knowledge == "visual" else f"{request.method}-{request.knowledge}",
+            _label(request),
+            tuple(results[spec] for spec in specs.get(request, ())),
+            tuple(tried[request.method]),
+            reasons[request.method] or "",
+        )
+        for request in requests
+    ]
 
 
-def _tried(method: str, material: Material) -> tuple[RunResult, ...]:
+def _label(request: Request) -> str:
+    label = METHODS[request.method].label
+    return label if request.knowledge == "visual" else f"{label}, {LABELS[request.knowledge].lower()}"
+
+
+def _validated(result: RunResult) -> tuple[float, float]:
+    """What the chosen learning rate has the highest of."""
+    return round(result.val_auroc, 12), -(result.spec.rate or 0)
+
+
+def _rate_specs(method: str, material: Material) -> list[RunSpec]:
     published = METHODS[method].rate
     if published is None:
-        return ()
-    first = RunSpec(method, material.config.seeds[0])
-    return tuple(_run_all((replace(first, rate=rate) for rate in material.config.rates(published)), material))
+        return []
+    return [RunSpec(method, material.config.seeds[0], rate) for rate in material.config.rates(published)]
 
 
 def _run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:
@@ -96,26 +136,27 @@ def _run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult
 def table1(material: Material) -> list[Entry]:
     """All methods, or those of the configuration; ViP always, since the others are tested against it."""
     names = material.config.methods or TABLE1
-    return [entry(name, material) for name in dict.fromkeys(("vip", *names))]
+    return entries([Request(name) for name in dict.fromkeys(("vip", *names))], material)
 
 
 def table2(material: Material) -> list[Entry]:
     """The ablations: context prompt, merge prompt, its tokens alone, exchanged lists, the adapter, and random words."""
-    entries = [entry(name, material) for name in TABLE2]
-    return [*entries, *(entry(name, material, knowledge="random") for name in ("vip", "vip-adapter"))]
+    ablations = [Request(name) for name in TABLE2]
+    return entries([*ablations, *(Request(name, knowledge="random") for name in ("vip", "vip-adapter"))], material)
 
 
 def few_shot_entries(material: Material) -> dict[int | None, list[Entry]]:
     """The methods of the curves by number of shots; None is all images."""
     names = material.config.methods or FEW_SHOT
-    return {shots: [entry(name, material, shots) for name in names] for shots in (*SHOTS, None)}
+    requests = [Request(name, shots) for shots in (*SHOTS, None) for name in names]
+    found = dict(zip(requests, entries(requests, material), strict=True))
+    return {shots: [found[Request(name, shots)] for name in names] for shots in (*SHOTS, None)}
 
 
 def figure5(material: Material) -> dict[str, tuple[Entry, Entry]]:
     """Zero-shot and trained entries by kind of knowledge."""
-    kinds = knowledge_sets(material.symptoms, material.config.train.data, seed=1)
-    return {
-        kind: (entry("zero-shot-symptoms", material, knowledge=kind), entry("vip", material, knowledge=kind))
-        for kind in LABELS
-        if kind in kinds
-    }
+    known = knowledge_sets(material.symptoms, material.config.train.data, seed=1)
+    kinds = [kind for kind in LABELS if kind in known]
+    requests = [Request(name, knowledge=kind) for name in ("zero-shot-symptoms", "vip") for kind in kinds]
+    found = entries(requests, material)
+    return dict(zip(kinds, zip(found[: len(kinds)], found[len(kinds) :], strict=True), strict=True))

@@ -10,15 +10,16 @@ import torch
 
 from vip_core.experiments.config import ExperimentConfig, RunSpec
 from vip_core.experiments.material import Material
-from vip_core.experiments.runs import RunResult, run_method
+from vip_core.experiments.runs import RunResult, is_complete, run_method
 
 _material: Material | None = None  # of a worker process
 
 
 def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:
-    """Yield the results of runs in order; `material.config.jobs` of them are trained at a time."""
+    """Yield the results of runs in order; `material.config.jobs` of those that are missing are trained at a time."""
     specs = list(specs)
-    jobs = min(material.config.jobs, len(specs))
+    missing = [spec for spec in dict.fromkeys(specs) if not is_complete(spec, material)]
+    jobs = min(material.config.jobs, len(missing))
     if jobs < 2:
         for spec in specs:
             with _one_thread():
@@ -30,7 +31,12 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
     context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(jobs, context, _start, (material.config,)) as pool:
-        yield from pool.map(_run, specs)
+        try:
+            trained = {spec: pool.submit(_run, spec) for spec in missing}
+            for spec in specs:
+                yield trained[spec].result() if spec in trained else run_method(spec, material)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, not the runs that have not begun
 
 
 def _start(config: ExperimentConfig) -> None:

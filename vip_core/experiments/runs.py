@@ -60,15 +60,20 @@ def mean_auroc(probabilities: NDArray, labels: NDArray) -> float:
     return float(auroc(probabilities[:, columns], labels[:, None] == columns).mean())
 
 
+def is_complete(spec: RunSpec, material: Material) -> bool:
+    """Whether the folder of a run holds its result."""
+    return (_folder(spec, material) / RUN).is_file()
+
+
 def run_method(spec: RunSpec, material: Material) -> RunResult:
     """The result of a run: read where its folder is complete, else trained, from where a killed run stopped.
 
     Raises:
         ViPError: the method cannot run on this backbone, or a file cannot be written.
     """
-    folder = material.config.folder / "runs" / spec.name
+    folder = _folder(spec, material)
     shared = shared_settings(material)
-    if agreed((folder / RUN).is_file()):
+    if agreed(is_complete(spec, material)):
         return read_run(folder, spec, shared)
     started = time.monotonic()
     images = material.images(spec.shots, spec.seed)
@@ -114,6 +119,10 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     (folder / STATE).unlink(missing_ok=True)
     wait_for_all()
     return read_run(folder, spec, shared)
+
+
+def _folder(spec: RunSpec, material: Material) -> Path:
+    return material.config.folder / "runs" / spec.name
 
 
 def _train(
