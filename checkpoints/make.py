@@ -38,7 +38,7 @@ KINDS = {
 }
 MISHANDLED = ("inverted", "half-black", "screenshot")
 TURNED = ("upside-down", "sideways")
-PAPER = ("--method", "vip")
+# Chosen on validation images (docs/figures.md).
 ADAPTER = ("--method", "vip-adapter", "--weight-decay", "10", "--select", "loss")
 
 
@@ -49,18 +49,16 @@ class Task:
     Attributes:
         folder: of its images in DATA.
         arguments: of `vip_core.train`, on the data.
-        method: of `vip_core.train`, how to train; chosen on validation images (docs/figures.md).
         altered: alterations after which an image is foreign to the task.
     """
 
     folder: str
     arguments: tuple[str, ...]
-    method: tuple[str, ...] = ADAPTER
     altered: tuple[str, ...] = (*MISHANDLED, *TURNED)
 
 
 TASKS = {
-    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia"), PAPER),
+    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia")),
     "chest_adult": Task(
         "chest_adult",
         (
@@ -110,7 +108,7 @@ def make(
                 *("--root", str(root / task.folder), "--out", str(folder), "--hold-out-reference"),
                 *("--symptoms", str(PROJECT / "assets" / "symptoms" / f"{name}.json")),
                 *("--near-misses", str(table), "--altered", *task.altered),
-                *task.method,
+                *ADAPTER,
                 *(["--no-test"] if no_test else []),
                 *(["--resume"] if folder.is_dir() else []),
             ]

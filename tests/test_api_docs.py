@@ -61,7 +61,7 @@ def outputs(address):
 def test_the_python_examples_print_a_diagnosis_and_a_sentence(outputs):
     whole, refused = (text for (language, _), text in zip(BLOCKS, outputs, strict=True) if language == "python")
     assert "pneumonia {'normal lung': 0." in whole
-    assert re.search(r"^pneumonia: hazy lungs: [+-]\d", whole, flags=re.MULTILINE)
+    assert re.search(r"^pneumonia: hazy opacity in one lung: [+-]\d", whole, flags=re.MULTILINE)
     assert "README.md is not a PNG" in refused and refused.count("\n") == 1
 
 

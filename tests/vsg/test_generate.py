@@ -113,12 +113,14 @@ def test_generate_needs_no_server_for_kinds_without_a_model(tmp_path, capsys):
 
 
 def test_generate_reports_grounded_lines_and_keeps_the_best(llm, to_server, tmp_path, capsys):
-    llm.says({"normal lung": ["clear lungs", "white opacity"], "pneumonia": ["haze in both lungs", "dark clear lungs"]})
+    llm.says(
+        {"normal lung": ["clear lungs", "white opacity"], "pneumonia": ["dark clear lungs", "white patch in one lobe"]}
+    )
     out = tmp_path / "x.json"
     words = [*XRAY, *to_server, "--ground", "pneumonia", "--keep", 1, "--out", out]
     status, _, said = leaves_with(generate, words, capsys)
     assert status == 0
-    assert SymptomSet.load(out).symptoms == (("clear lungs",), ("haze in both lungs",))
+    assert SymptomSet.load(out).symptoms == (("clear lungs",), ("white patch in one lobe",))
     assert "normal lung: “white opacity”" in said and "Favours the other classes" in said
 
 

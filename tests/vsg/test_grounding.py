@@ -67,15 +67,17 @@ def test_ground_auroc_ranks_the_reference_images_of_the_class(grounded, pneumoni
     assert low < grounded[3].auroc < high
 
 
-def test_ground_interval_shrinks_with_the_number_of_images(pneumonia, lines):
+def test_ground_interval_shrinks_with_the_number_of_images(pneumonia):
+    lines = SymptomSet.from_dict({"normal lung": ["clear lungs"], "pneumonia": ["enlarged heart shadow"]})  # not near 1
     whole = pneumonia.reference
     rows = torch.arange(len(whole.labels))[::10]
     pneumonia.reference = replace(whole, features=whole.features[rows], labels=whole.labels[rows])
     try:
-        few = ground(lines, pneumonia)[3]
+        few = ground(lines, pneumonia)[1]
     finally:
         pneumonia.reference = whole
-    many = ground(lines, pneumonia)[3]
+    many = ground(lines, pneumonia)[1]
+    assert few.interval is not None and many.interval is not None
     assert few.interval[1] - few.interval[0] > 2 * (many.interval[1] - many.interval[0])
 
 
