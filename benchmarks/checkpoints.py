@@ -22,7 +22,7 @@ from PIL import ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "checkpoints"))
 from learning import unrelated
-from make import TASKS, rows_of, values_of
+from make import TASKS, rows_of
 
 from vip_core.data.dataset import Row, evenly_spaced
 from vip_core.data.features import encode_images
@@ -78,7 +78,7 @@ def main() -> None:
         predictor = Predictor.from_pretrained(str(arguments.checkpoints / task) if arguments.checkpoints else task)
         rows = rows_of(task, arguments.root, arguments.split, predictor.symptoms.classes)
         rows = evenly_spaced(rows, arguments.images)
-        finding = next(iter(values_of(TASKS[task], "--positive")), None)
+        finding = TASKS[task].positive
         shown = [row for row in rows if finding in (None, predictor.symptoms.classes[row.label])]
         low, median, high, area = inside(predictor, task, shown)
         features = encode_images(predictor.vip.backbone, (read_image(row.path) for row in rows))

@@ -7,7 +7,7 @@ DATA has the folders of `vip_core.pretraining.sets`. What was trained is not tra
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -48,44 +48,47 @@ class Task:
 
     Attributes:
         folder: of its images in DATA.
-        arguments: of `vip_core.train`, on the data.
+        data: the layout of the folder.
+        options: how its labels are read.
+        positive: the class to detect.
+        arguments: further ones of `vip_core.train`.
         altered: alterations after which an image is foreign to the task.
     """
 
     folder: str
-    arguments: tuple[str, ...]
+    data: str = "csv"
+    options: DataOptions = field(default_factory=DataOptions)
+    positive: str | None = None
+    arguments: tuple[str, ...] = ()
     altered: tuple[str, ...] = (*MISHANDLED, *TURNED)
 
 
 TASKS = {
-    "pneumonia": Task("pneumonia", ("--data", "pneumonia", "--positive", "pneumonia")),
+    "pneumonia": Task("pneumonia", "pneumonia", positive="pneumonia"),
     "chest_adult": Task(
         "chest_adult",
-        (
-            *("--data", "csv", "--data-name", "ChestX-ray14, a part of the adults' films"),
-            *("--leave-out", "other finding", "--positive", "airspace opacity"),
-        ),
+        options=DataOptions(leave_out=["other finding"], data_name="ChestX-ray14, a part of the adults' films"),
+        positive="airspace opacity",
     ),
-    "melanoma": Task("isic2017", ("--data", "isic2017", "--positive", "melanoma"), altered=(*MISHANDLED, "from-afar")),
+    "melanoma": Task("isic2017", "isic2017", positive="melanoma", altered=(*MISHANDLED, "from-afar")),
     "knee_osteoarthritis": Task(
         "knee",
-        (
-            *("--data", "csv", "--data-name", "knee X-rays of the Osteoarthritis Initiative (Chen 2018), a part"),
-            *("--positive", "knee osteoarthritis", "--equalised"),
-            *("--merge", "no osteoarthritis=KL 0,KL 1", "knee osteoarthritis=KL 2,KL 3,KL 4"),
+        options=DataOptions(
+            merge=["no osteoarthritis=KL 0,KL 1", "knee osteoarthritis=KL 2,KL 3,KL 4"],
+            data_name="knee X-rays of the Osteoarthritis Initiative (Chen 2018), a part",
         ),
+        positive="knee osteoarthritis",
+        arguments=("--equalised",),
     ),
     "blood_cells": Task(
         "blood_cells",
-        ("--data", "csv", "--data-name", "blood cells of Acevedo 2020, a part", "--patient-pattern", ""),
+        options=DataOptions(patient_pattern="", data_name="blood cells of Acevedo 2020, a part"),
         altered=MISHANDLED,
     ),
-    "breast_ultrasound": Task(
-        "breast_ultrasound", ("--data", "csv", "--data-name", "BUSI", "--patient-column", "group")
-    ),
+    "breast_ultrasound": Task("breast_ultrasound", options=DataOptions(patient_column="group", data_name="BUSI")),
     "brain_tumor": Task(
         "brain_mri",
-        ("--data", "csv", "--data-name", "brain tumors of figshare 1512427 and others", "--patient-pattern", ""),
+        options=DataOptions(patient_pattern="", data_name="brain tumors of figshare 1512427 and others"),
     ),
 }
 
@@ -104,7 +107,8 @@ def make(
         table = write_near_misses(root, task.folder, out / "near-misses" / f"{name}.csv")
         train(
             [
-                *task.arguments,
+                *("--data", task.data, *words(task.options), *task.arguments),
+                *(["--positive", task.positive] if task.positive else []),
                 *("--root", str(root / task.folder), "--out", str(folder), "--hold-out-reference"),
                 *("--symptoms", str(PROJECT / "assets" / "symptoms" / f"{name}.json")),
                 *("--near-misses", str(table), "--altered", *task.altered),
@@ -129,24 +133,20 @@ def add_referral(root: Path, name: str, folder: Path) -> None:
         vip.save_pretrained(folder)
 
 
+def words(options: DataOptions) -> list[str]:
+    """The options that are set, as on a command line."""
+    found: list[str] = []
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if value != getattr(DataOptions(), each.name):
+            found += [f"--{each.name.replace('_', '-')}", *(value if isinstance(value, list) else [value])]
+    return found
+
+
 def rows_of(name: str, root: Path, split: str, classes: Sequence[str]) -> list[Row]:
     """The images of a task's split."""
     task = TASKS[name]
-    options = DataOptions(
-        merge=values_of(task, "--merge"),
-        leave_out=values_of(task, "--leave-out"),
-        patient_column=next(iter(values_of(task, "--patient-column")), None),
-        patient_pattern=next(iter(values_of(task, "--patient-pattern")), None),
-    )
-    return load_dataset(values_of(task, "--data")[0], root / task.folder, classes, options).split(split)
-
-
-def values_of(task: Task, flag: str) -> list[str]:
-    """The values of one of the task's arguments; none where it has not got it."""
-    if flag not in task.arguments:
-        return []
-    rest = task.arguments[task.arguments.index(flag) + 1 :]
-    return list(rest[: next((i for i, value in enumerate(rest) if value.startswith("--")), len(rest))])
+    return load_dataset(task.data, root / task.folder, classes, task.options).split(split)
 
 
 def write_near_misses(root: Path, folder: str, path: Path) -> Path:

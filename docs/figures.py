@@ -1,18 +1,27 @@
-"""Write the tables of README.md and of docs/ from the metrics stored in checkpoints/.
+"""Write the tables of README.md and of docs/ from the metrics stored in checkpoints/ and results/.
 
 `python docs/figures.py` writes them; with `--check` it only compares, and exits with status 1 if one is out of date.
 """
 
+import csv
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vip_core.baselines.registry import METHODS
+from vip_core.experiments.knowledge import LABELS
+
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
-DOCUMENTS = [ROOT / name for name in ("README.md", "docs/vip-mini.md", "docs/ablations.md", "docs/figures.md")]
+RESULTS = ROOT / "results"
+DOCUMENTS = [
+    ROOT / name
+    for name in ("README.md", "docs/vip-mini.md", "docs/ablations.md", "docs/figures.md", "docs/experiments.md")
+]
 TASKS = {  # the included checkpoints, as README's table names them
     "pneumonia": "pneumonia vs normal lung, children (official test split of Kermany et al.)",
     "chest_adult": "airspace opacity vs no finding, adults (own split of ChestX-ray14 images)",
@@ -200,6 +209,47 @@ def domain() -> str:
     return table(("images", *TASKS), [(name, *cells) for name, cells in rows.items()])
 
 
+def experiment(backbone: str, name: str) -> str:
+    """A table of results/BACKBONE by method: learning rate, AUROC and accuracy on test images of both data sets."""
+    found = {data: runs_by_method(RESULTS / backbone / data / f"{name}.csv") for data in ("isic2017", "pneumonia")}
+    rows = [
+        (labelled(method), *(cell for runs in found.values() for cell in summarised(runs.get(method, []))))
+        for method in dict.fromkeys(method for runs in found.values() for method in runs)
+    ]
+    head = [f"{column}, {data}" for data in found for column in ("rate", "AUROC", "accuracy")]
+    return table(("method", *head), rows)
+
+
+def runs_by_method(path: Path) -> dict[str, list[dict[str, str]]]:
+    """The rows of a table of results by method, in its order; none where it has not been made."""
+    if not path.is_file():
+        return {}
+    found: dict[str, list[dict[str, str]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["method"], []).append(row)
+    return found
+
+
+def labelled(method: str) -> str:
+    """The name of a row of an experiment, for people: that of the method, and of the knowledge if it has any."""
+    if method in METHODS:
+        return METHODS[method].label
+    name, _, kind = method.rpartition("-")
+    return f"{METHODS[name].label}, {LABELS[kind].lower()}"
+
+
+def summarised(runs: list[dict[str, str]]) -> tuple[str, str, str]:
+    """Learning rate, AUROC and accuracy of a method's runs: mean and standard deviation over seeds."""
+    if not runs:
+        return "", "", ""
+    columns = [[float(run[name]) for run in runs] for name in ("auroc", "accuracy")]
+    spread = [f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}" for values in columns]
+    if runs[0]["rate"] == "" and all(len(set(values)) == 1 for values in columns):  # nothing random
+        spread = [f"{values[0]:.3f}" for values in columns]
+    return runs[0]["rate"], spread[0], spread[1]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "checkpoints": tests,
     "details": details,
@@ -210,6 +260,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "agreement": lambda: agreement(load("vip-mini/figures.json")),
     "placement": lambda: placement(load("vip-mini/figures.json")),
     "test": lambda: rankings(load("vip-mini/figures-test.json")["rankings"]),
+    **{
+        f"{backbone.partition('-')[0]}_{name}": lambda backbone=backbone, name=name: experiment(backbone, name)
+        for backbone in ("devise-mini", "vip-mini")
+        for name in ("table1", "table2", "figure5")
+    },
     "folds": lambda: rankings(load("vip-mini/folds.json")),
 }
 PLACE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
