@@ -31,6 +31,14 @@ def test_summary_gives_mean_and_sample_standard_deviation():
     assert text.startswith("# Title\n") and "A note." in text
 
 
+def test_summary_names_the_methods_that_end_below_the_zero_shot_row_they_start_from():
+    symptoms, names = made("zero-shot-symptoms", 2.0), made("zero-shot-names", 0.1)
+    text = summary([made("vip", 0.2), symptoms, names, made("coop", 3.0)], "Title", [])
+    (sentence,) = (line for line in text.splitlines() if line.startswith("Below"))
+    assert sentence.endswith("validation images: VIP.")
+    assert "Below" not in summary([made("vip", 4.0), symptoms, names, made("coop", 3.0)], "Title", [])
+
+
 def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_the_table():
     entries = [made("vip", 0.4), made("coop", 1.5), made("probe-x", 0.5), Entry("maple", "MaPLe", (), note="no")]
     found = against_first(entries)

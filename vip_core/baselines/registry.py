@@ -34,6 +34,7 @@ class Method:
         label: for people.
         build: makes the learner; random starts come from torch's global generator.
         rate: the published learning rate; None where no gradient step is made.
+        start: the zero-shot method whose text it starts from, and which training should not fall below.
         settings: fields of TrainConfig in which its training differs from the others'.
     """
 
@@ -41,7 +42,11 @@ class Method:
     label: str
     build: Callable[[Backbone, SymptomSet], PromptLearner]
     rate: float | None = None
+    start: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+NAMES, ENSEMBLE, SYMPTOMS = "zero-shot-names", "zero-shot-ensemble", "zero-shot-symptoms"
 
 
 def _adapter(backbone: Backbone, symptoms: SymptomSet) -> ViP:
@@ -49,28 +54,30 @@ def _adapter(backbone: Backbone, symptoms: SymptomSet) -> ViP:
 
 
 _ALL = (
-    Method("vip", "ViP", ViP, 2e-3),
-    Method("zero-shot-names", "Zero-shot, class names", NameZeroShot.one_template),
-    Method("zero-shot-ensemble", "Zero-shot, template ensemble", NameZeroShot.ensemble),
-    Method("zero-shot-symptoms", "Zero-shot, symptoms averaged", SymptomZeroShot),
+    Method("vip", "ViP", ViP, 2e-3, SYMPTOMS),
+    Method(NAMES, "Zero-shot, class names", NameZeroShot.one_template),
+    Method(ENSEMBLE, "Zero-shot, template ensemble", NameZeroShot.ensemble),
+    Method(SYMPTOMS, "Zero-shot, symptoms averaged", SymptomZeroShot),
     Method("linear-probe", "Linear probe", LinearProbe),
-    Method("coop", "CoOp, shared context", CoOp, 2e-3),
-    Method("coop-csc", "CoOp, class-specific context", CoOp.per_class, 2e-3),
-    Method("cocoop", "CoCoOp", CoCoOp, 2e-3),
-    Method("bayesian", "Bayesian prompts, unconditional", BayesianPrompts, 2e-3),
-    Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3),
-    Method("maple", "MaPLe", MaPLe, 3.5e-3),
+    Method("coop", "CoOp, shared context", CoOp, 2e-3, NAMES),
+    Method("coop-csc", "CoOp, class-specific context", CoOp.per_class, 2e-3, NAMES),
+    Method("cocoop", "CoCoOp", CoCoOp, 2e-3, NAMES),
+    Method("bayesian", "Bayesian prompts, unconditional", BayesianPrompts, 2e-3, NAMES),
+    Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3, NAMES),
+    Method("maple", "MaPLe", MaPLe, 3.5e-3, NAMES),
     Method("tip-adapter", "Tip-Adapter", TipAdapter),
-    Method("tip-adapter-f", "Tip-Adapter-F", TipAdapterF, 1e-3),
-    Method("clip-adapter", "CLIP-Adapter", ClipAdapter, 2e-3),
-    Method("kgcoop", "KgCoOp", KgCoOp, 2e-3),
-    Method("biomedcoop", "BiomedCoOp", BiomedCoOp, 2.5e-3),
+    Method("tip-adapter-f", "Tip-Adapter-F", TipAdapterF, 1e-3, ENSEMBLE),
+    Method("clip-adapter", "CLIP-Adapter", ClipAdapter, 2e-3, NAMES),
+    Method("kgcoop", "KgCoOp", KgCoOp, 2e-3, NAMES),
+    Method("biomedcoop", "BiomedCoOp", BiomedCoOp, 2.5e-3, SYMPTOMS),
     Method("fine-tuned", "Image tower fine-tuned from ImageNet", FineTunedTower.from_imagenet, 1e-3),
-    Method("context-only", "ViP without merge prompt", ContextOnly, 2e-3),
-    Method("merge-only", "ViP without context prompt", MergeOnly, 2e-3),
+    Method("context-only", "ViP without merge prompt", ContextOnly, 2e-3, SYMPTOMS),
+    Method("merge-only", "ViP without context prompt", MergeOnly, 2e-3, SYMPTOMS),
     Method("tokens-only", "Merge tokens without symptoms", TokensOnly, 2e-3),
-    Method("vip-swap", "ViP, lists exchanged in training", ViP, 2e-3, {"swap": 0.5}),
-    Method("vip-adapter", "ViP with image adapter", _adapter, 2e-3, ADAPTER),
-    Method("vip-adapter-no-swap", "ViP with image adapter, no exchange", _adapter, 2e-3, {**ADAPTER, "swap": 0.0}),
+    Method("vip-swap", "ViP, lists exchanged in training", ViP, 2e-3, SYMPTOMS, {"swap": 0.5}),
+    Method("vip-adapter", "ViP with image adapter", _adapter, 2e-3, SYMPTOMS, ADAPTER),
+    Method(
+        "vip-adapter-no-swap", "ViP with image adapter, no exchange", _adapter, 2e-3, SYMPTOMS, {**ADAPTER, "swap": 0.0}
+    ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from vip_core.baselines.registry import METHODS
 from vip_core.evaluation.comparison import delong, holm, mcnemar
 from vip_core.experiments.plan import Entry
 from vip_core.experiments.runs import RunResult, mean_auroc
@@ -64,13 +65,13 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
     lines = [
         f"# {title}",
         "",
-        "| method | rate | parameters | accuracy | macro F1 | AUROC | AUROC minus ViP's | p, DeLong | p, McNemar | "
-        "predictions that follow swapped symptoms | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| method | rate | parameters | AUROC, validation | AUROC | accuracy | macro F1 | AUROC minus ViP's | "
+        "p, DeLong | p, McNemar | predictions that follow swapped symptoms | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in entries:
         if not each.runs:
-            lines.append(f"| {each.label} | not run: {each.note} |" + " |" * 9)
+            lines.append(f"| {each.label} | not run: {each.note} |" + " |" * 10)
             continue
         rows = [row(each.name, result) for result in each.runs]
         difference, p_auroc, p_accuracy = tests.get(each.name, ("", "", ""))
@@ -78,7 +79,8 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
             each.label,
             str(rows[0]["rate"]),
             f"{rows[0]['parameters']:,}",
-            *(_spread([found[name] for found in rows]) for name in ("accuracy", "f1_macro", "auroc")),
+            _spread([result.val_auroc for result in each.runs]),
+            *(_spread([found[name] for found in rows]) for name in ("auroc", "accuracy", "f1_macro")),
             difference,
             p_auroc,
             p_accuracy,
@@ -86,7 +88,20 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
             f"{np.mean([found['seconds'] for found in rows]):.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *notes, "", *_tried_lines(entries)]) + "\n"
+    return "\n".join([*lines, "", *notes, *_below_start(entries), "", *_tried_lines(entries)]) + "\n"
+
+
+def _below_start(entries: Sequence[Entry]) -> list[str]:
+    """A sentence that names the trained methods which are below the zero-shot classifier that they start from."""
+    validated = {each.name: np.mean([result.val_auroc for result in each.runs]) for each in entries if each.runs}
+    below = []
+    for each in entries:
+        start = METHODS[each.name].start if each.name in METHODS else None
+        if start in validated and each.name in validated and validated[each.name] < validated[start]:
+            below.append(each.label)
+    if not below:
+        return []
+    return [f"Below the zero-shot row that it starts from, in AUROC on validation images: {', '.join(below)}."]
 
 
 def against_first(entries: Sequence[Entry]) -> dict[str, tuple[str, str, str]]:
