@@ -68,15 +68,17 @@ def test_ground_auroc_ranks_the_reference_images_of_the_class(grounded, pneumoni
 
 
 def test_ground_interval_shrinks_with_the_number_of_images(pneumonia):
-    lines = SymptomSet.from_dict({"normal lung": ["clear lungs"], "pneumonia": ["enlarged heart shadow"]})  # not near 1
+    unclear = ["fluid along the fissure", "enlarged heart shadow", "ribs", "lungs", "a chest X-ray", "tilted chest"]
+    lines = SymptomSet.from_dict({"normal lung": ["clear lungs"], "pneumonia": unclear})
     whole = pneumonia.reference
     rows = torch.arange(len(whole.labels))[::10]
     pneumonia.reference = replace(whole, features=whole.features[rows], labels=whole.labels[rows])
     try:
-        few = ground(lines, pneumonia)[1]
+        fewer = ground(lines, pneumonia)
     finally:
         pneumonia.reference = whole
-    many = ground(lines, pneumonia)[1]
+    # An interval is narrow where the AUROC is near 0 or 1, however few the images.
+    few, many = min(zip(fewer, ground(lines, pneumonia), strict=True), key=lambda pair: abs(pair[0].auroc - 0.5))
     assert few.interval is not None and many.interval is not None
     assert few.interval[1] - few.interval[0] > 2 * (many.interval[1] - many.interval[0])
 
