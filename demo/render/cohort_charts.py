@@ -2,8 +2,6 @@
 
 from html import escape
 
-from sklearn.metrics import roc_curve
-
 from vip_core.evaluation.positive_class import PositiveClass
 
 from ..state.cohort import CohortRow, Results
@@ -61,6 +59,8 @@ def roc_plot(results: Results, positive: int) -> str:
 
 def points(rows: list[CohortRow], c: int) -> tuple[list[float], list[float]]:
     """False-positive rate and sensitivity along the ROC curve of class `c`."""
+    from sklearn.metrics import roc_curve  # not needed before a cohort is evaluated
+
     alarms, found, _ = roc_curve([row.label == c for row in rows], [row.probabilities[c] for row in rows])
     return alarms.tolist(), found.tolist()
 

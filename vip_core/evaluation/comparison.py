@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
+from scipy.special import bdtr, ndtr
 
 from vip_core.evaluation.bootstrap import RESAMPLES, bootstrap, units
 from vip_core.evaluation.intervals import Estimate, estimate, percentile_interval
@@ -56,7 +56,7 @@ def delong(first: NDArray, second: NDArray, positive: NDArray) -> tuple[float, f
     covariance = own / positive.sum() + other / (~positive).sum()
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     difference, error = float(values[0] - values[1]), float(np.sqrt(max(variance, 0.0)))
-    return difference, error, float(2 * norm.sf(abs(difference) / error)) if error > 1e-12 else None
+    return difference, error, float(2 * ndtr(-abs(difference) / error)) if error > 1e-12 else None
 
 
 def _placements(scores: NDArray, positive: NDArray) -> tuple[NDArray, NDArray]:
@@ -73,7 +73,7 @@ def mcnemar(first: NDArray, second: NDArray) -> float:
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     if only_first + only_second == 0:
         return 1.0
-    return float(binomtest(only_first, only_first + only_second).pvalue)
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
