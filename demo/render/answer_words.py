@@ -4,7 +4,8 @@ from vip_core.scoring.uncertainty import Uncertainty
 
 from ..state.diagnosis import DiagnosisView
 from ..state.finding import FindingAnswer
-from ..state.task_view import Json, finding_of, mix, referral_of, task_descriptions
+from ..state.task_view import Json, finding_of, mix, referral_of
+from ..state.tasks import task_descriptions
 from .numbers import per_cent
 
 SURE = 0.8  # below this a class is often wrong, however stable it is

@@ -19,8 +19,8 @@ from .decode import DECODER
 from .dicom_check import mismatch
 from .request import Json, read_request
 from .rows import score_rows
-from .task_view import aurocs, axis_of, referral_of, task_descriptions
-from .tasks import Task
+from .task_view import aurocs, axis_of, referral_of
+from .tasks import Task, task_descriptions
 from .visit import Second, Visit
 
 PREVIEW = 768  # pixels of the picture's longer side on the page; the model reads its own size

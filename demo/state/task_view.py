@@ -1,7 +1,6 @@
 """What the page receives once per task: its classes, scale, cut-offs, examples and libraries, as JSON."""
 
 import base64
-import json
 from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
@@ -14,7 +13,7 @@ from vip_core.models.card import Card
 from vip_core.symptoms import MAX_SYMPTOMS, SymptomSet
 from vip_core.utils.paths import PROJECT
 
-from .tasks import MODES, Task
+from .tasks import MODES, Task, task_descriptions
 
 FINDING, OTHER = "#c2500a", "#0b6cab"  # orange is the finding, in every task; blue is its absence
 PALETTE = ("#0b6cab", "#c2500a", "#00795a", "#a33f80", "#1f6f8b", "#8a6100", "#6a4fb3", "#b3423f")
@@ -36,7 +35,7 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
     colours = colours_of(task)
     return {
         "key": task.key,
-        "label": about.get("label", task.label),
+        "label": task.label,
         "modality": symptoms.modality,
         "source": dict(symptoms.source),
         "classes": list(task.classes),
@@ -62,12 +61,6 @@ def task_config(task: Task, tasks: Mapping[str, Task]) -> Json:
         "examples": [{"src": thumbnail(str(path)), "diagnosis": diagnosis} for path, diagnosis in task.examples],
         "library": library(task, tasks),
     }
-
-
-@cache
-def task_descriptions() -> dict[str, Json]:
-    """What the page states about the shipped tasks, by checkpoint."""
-    return json.loads((PROJECT / "assets" / "tasks.json").read_text(encoding="utf-8"))
 
 
 def scope_of(task: Task) -> str:

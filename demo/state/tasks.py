@@ -4,8 +4,9 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,9 +99,17 @@ def load_tasks(names: Iterable[str] = SHIPPED) -> dict[str, Task]:
         key = Path(name).name or Path(name).resolve().name  # of a folder or a hub id; its rest is nothing for visitors
         if key in tasks:
             raise UsageError(f"Two tasks are called “{key}”; give one of the folders another name.")
-        label = f"{key[0].upper()}{key[1:]} ({modality})" if modality else key
+        plain = key.replace("_", " ")
+        label = f"{plain[0].upper()}{plain[1:]} ({modality})" if modality else plain
+        label = task_descriptions().get(key, {}).get("label", label)
         tasks[key] = Task(key, label, Predictor(vip), bar_axis(vip), _examples(key))
     return tasks
+
+
+@cache
+def task_descriptions() -> dict[str, dict[str, Any]]:
+    """What the page states about the shipped tasks, by checkpoint."""
+    return json.loads((PROJECT / "assets" / "tasks.json").read_text(encoding="utf-8"))
 
 
 def bar_axis(vip: ViP) -> tuple[float, float]:
