@@ -93,6 +93,22 @@ def test_train_prompts_ends_with_the_prompts_of_the_kept_epoch(backbone, symptom
     assert any(not torch.equal(value, last[key]) for key, value in vip.state_dict().items())
 
 
+def test_without_training_the_context_every_text_keeps_its_features(backbone, symptoms, tmp_path):
+    torch.manual_seed(0)
+    vip = ViP(backbone, symptoms)
+    before = {key: value.clone() for key, value in vip.state_dict().items()}
+    other = symptoms.edited(symptoms.classes[0], ["a text that is in no list"])
+    text = vip.encode_symptoms(other)
+    features, labels = torch.randn(8, 1, 8), torch.arange(8) % 3
+    config = replace(CONFIG, epochs=3, train_context=False, select="last")
+    train_prompts(
+        vip, lambda epoch: features, labels, FeatureSplit(features[:, 0], labels), config, tmp_path / "last.pt"
+    )
+    moved = {key for key, value in vip.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved == {key for key in before if key.startswith("merge_prompt.")}
+    torch.testing.assert_close(vip.encode_symptoms(other), text, atol=1e-6, rtol=1e-6)
+
+
 def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tiny_native, tmp_path):
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--rate", "0.05"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())

@@ -163,6 +163,13 @@ class TrainConfig:
             show_default="yes for vip; vip-adapter keeps them as initialised",
         ),
     ] = BY_METHOD
+    train_context: Annotated[
+        bool,
+        Option(
+            "--train-context/--no-train-context",
+            help="train the context prompt too; without it, texts that are not in the lists keep their meaning",
+        ),
+    ] = True
     select: Annotated[
         Select,
         Option(
@@ -256,7 +263,12 @@ class TrainConfig:
     @property
     def varies(self) -> bool:
         """Whether a training step may use other texts than the model's own symptoms, or exchange them."""
-        return bool(self.swap or self.unrelated or self.wordings or not self.train_prompts)
+        return bool(self.swap or self.unrelated or self.wordings or not self.trains_text)
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether training changes the features of a text."""
+        return self.train_prompts and self.train_context
 
     @property
     def default_out(self) -> Path:

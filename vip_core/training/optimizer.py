@@ -14,12 +14,13 @@ ADAPTER_RATES = {"context_prompt": 1.0, "merge_prompt": 0.5, "image_adapter": 5.
 def make_optimizer(learner: PromptLearner, config: TrainConfig) -> Optimizer:
     """The method's own optimizer; for ViP with an image adapter, AdamW with a rate per part.
 
-    Without `train_prompts` the prompts stay as initialised.
+    Without `train_prompts` the prompts stay as initialised, without `train_context` the context prompt does.
     """
+    if isinstance(learner, ViP):
+        learner.context_prompt.requires_grad_(config.trains_text)
+        learner.merge_prompt.requires_grad_(config.train_prompts)
     if not isinstance(learner, ViP) or learner.image_adapter is None:
         return learner.make_optimizer(config.warmup_rate, config.momentum, config.weight_decay)
-    for prompt in (learner.context_prompt, learner.merge_prompt):
-        prompt.requires_grad_(config.train_prompts)
     groups = [
         {"params": list(getattr(learner, part).parameters()), "multiple": multiple}
         for part, multiple in ADAPTER_RATES.items()

@@ -60,7 +60,7 @@ class StepLoss:
     def __init__(self, vip: ViP, config: TrainConfig, generator: Generator):
         self.vip = vip
         self.variation = Variation(vip.symptoms, config)
-        self.text = vip.encode_symptoms if config.train_prompts else FixedText(vip)
+        self.text = vip.encode_symptoms if config.trains_text else FixedText(vip)
         self.generator = generator
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
