@@ -51,7 +51,8 @@ class Entry:
         name: of the method, and the kind of knowledge where it is not the visual symptoms.
         label: for people.
         runs: one per seed; none where the method cannot run.
-        tried: runs of the first seed, one per learning rate.
+        tried: runs of the first seed with all images and the visual symptoms, one per learning rate; none in a row that
+            takes over the rate of another.
         note: why the method cannot run, or empty.
     """
 
@@ -103,7 +104,7 @@ def entries(requests: Sequence[Request], material: Material) -> list[Entry]:
             request.method if request.knowledge == "visual" else f"{request.method}-{request.knowledge}",
             _label(request),
             tuple(results[spec] for spec in specs.get(request, ())),
-            tuple(tried[request.method]),
+            tuple(tried[request.method]) if request == Request(request.method) else (),
             reasons[request.method] or "",
         )
         for request in requests
