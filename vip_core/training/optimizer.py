@@ -17,8 +17,10 @@ def make_optimizer(learner: PromptLearner, config: TrainConfig) -> Optimizer:
     Without `train_prompts` the prompts stay as initialised, without `train_context` the context prompt does.
     """
     if isinstance(learner, ViP):
-        learner.context_prompt.requires_grad_(config.trains_text)
-        learner.merge_prompt.requires_grad_(config.train_prompts)
+        if not config.trains_text:
+            learner.context_prompt.requires_grad_(False)
+        if not config.train_prompts:
+            learner.merge_prompt.requires_grad_(False)
     if not isinstance(learner, ViP) or learner.image_adapter is None:
         return learner.make_optimizer(config.warmup_rate, config.momentum, config.weight_decay)
     groups = [
