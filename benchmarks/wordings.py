@@ -51,6 +51,8 @@ def main() -> None:
     )
     parser.add_argument("--show", type=int, default=0, help="print as many of the reversed sentences")
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.checkpoints if Path(name).name not in SHIPPED]:
+        parser.error(f"{unknown[0]} is not named as a shipped checkpoint: {', '.join(SHIPPED)}")
     bank = load_phrases()
     print("| checkpoint | method | ranked clearly | reversed by training |\n|---|---|---|---|")
     for name in arguments.checkpoints:
