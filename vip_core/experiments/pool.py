@@ -36,7 +36,7 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
             for spec in specs:
                 yield trained[spec].result() if spec in trained else run_method(spec, material)
         finally:
-            pool.shutdown(cancel_futures=True)  # after an error, not the runs that have not begun
+            pool.shutdown(cancel_futures=True)  # after an error, runs that have not begun are dropped
 
 
 def _start(config: ExperimentConfig) -> None:
