@@ -8,9 +8,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.experiments.conftest import files
+from vip_core.baselines import registry
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.experiments import runs
-from vip_core.experiments.config import ExperimentConfig
+from vip_core.experiments.config import ExperimentConfig, RunSpec
 from vip_core.experiments.targets import experiment
 
 METHODS = ("zero-shot-names", "linear-probe", "coop", "bayesian", "tip-adapter-f", "maple")
@@ -119,6 +120,19 @@ def test_experiment_config_refuses_unknown_methods(config):
 
 def test_rates_of_vip_mini_go_on_to_two(config):
     made: ExperimentConfig = config()
-    assert made.rates(2e-3) == (2e-3, 1e-3)
+    assert made.rates(registry.METHODS["vip"]) == (2e-3, 1e-3)
+    assert made.rates(registry.METHODS["linear-probe"]) == ()
     mini = replace(made, train=replace(made.train, backbone="vip-mini"))
-    assert mini.rates(2.5e-3) == (2.5e-3, 1e-3, 2e-3, 2e-2, 2e-1, 2.0)
+    assert mini.rates(registry.METHODS["biomedcoop"]) == (2.5e-3, 1e-3, 2e-3, 2e-2, 2e-1, 2.0)
+
+
+def test_fine_tuned_tower_has_rates_and_epochs_of_its_own_on_any_backbone(config):
+    made: ExperimentConfig = config()
+    method = registry.METHODS["fine-tuned"]
+    for backbone in (made.train.backbone, "vip-mini"):
+        train = replace(made.train, backbone=backbone, epochs=50)
+        assert replace(made, train=train).rates(method) == (1e-3, 2e-3, 1e-2)
+        assert RunSpec("fine-tuned", 1, 1e-2).train_config(train).epochs == 10
+        assert RunSpec("coop", 1, 1e-2).train_config(train).epochs == 50
+    shortest = replace(made.train, epochs=1)
+    assert RunSpec("fine-tuned", 1, 1e-2).train_config(shortest).epochs == 1

@@ -3,8 +3,9 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from vip_core.baselines.registry import METHODS
+from vip_core.baselines.registry import METHODS, Method
 from vip_core.errors import UsageError
 from vip_core.training.config import TrainConfig
 
@@ -50,9 +51,11 @@ class ExperimentConfig:
         name = self.train.backbone.removeprefix("local-dir:").removeprefix("hf-hub:").rstrip("/")
         return self.out / Path(name).name / self.train.data
 
-    def rates(self, published: float) -> tuple[float, ...]:
-        """The learning rates of which validation images choose one."""
-        return tuple(dict.fromkeys((published, *RATES, *MORE_RATES.get(self.train.backbone, ()))))
+    def rates(self, method: Method) -> tuple[float, ...]:
+        """The learning rates of which validation images choose one; none where no gradient step is made."""
+        if method.rate is None or method.rates:
+            return method.rates
+        return tuple(dict.fromkeys((method.rate, *RATES, *MORE_RATES.get(self.train.backbone, ()))))
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,15 @@ class RunSpec:
             parts.append(f"rate{self.rate:g}")
         return "-".join([*parts, f"seed{self.seed}"])
 
+    def own_settings(self, shared: TrainConfig) -> dict[str, Any]:
+        """The settings in which the method's training differs from the shared ones."""
+        method = METHODS[self.method]
+        if method.epoch_share == 1:
+            return dict(method.settings)
+        return {**method.settings, "epochs": max(1, round(method.epoch_share * shared.epochs))}
+
     def train_config(self, shared: TrainConfig) -> TrainConfig:
         """The training configuration of the run."""
         rate = shared.rate if self.rate is None else self.rate
-        changes = {**METHODS[self.method].settings, "seed": self.seed, "rate": rate, "shots": self.shots}
+        changes = {**self.own_settings(shared), "seed": self.seed, "rate": rate, "shots": self.shots}
         return dataclasses.replace(shared, **changes)

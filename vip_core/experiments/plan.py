@@ -122,10 +122,7 @@ def _validated(result: RunResult) -> tuple[float, float]:
 
 
 def _rate_specs(method: str, material: Material) -> list[RunSpec]:
-    published = METHODS[method].rate
-    if published is None:
-        return []
-    return [RunSpec(method, material.config.seeds[0], rate) for rate in material.config.rates(published)]
+    return [RunSpec(method, material.config.seeds[0], rate) for rate in material.config.rates(METHODS[method])]
 
 
 def _run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]:

@@ -98,6 +98,7 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     info = {
         "spec": asdict(spec),
         "shared": shared,
+        "own": spec.own_settings(material.config.train),
         "seconds": round(time.monotonic() - started, 2),
         "parameters": learner.parameter_count,
         "kept_epoch": kept_epoch,

@@ -20,6 +20,7 @@ SENTENCES_NOTE = (
     "BiomedCoOp calls for 50 sentences per class; here it uses the symptoms, with the shorter list repeated."
 )
 BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
+FINE_TUNED_NOTE = "The fine-tuned image tower trained for a fifth of the epochs."
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
     "both tests of all rows. ± is the standard deviation over seeds (n - 1). Predictions that "
@@ -28,7 +29,7 @@ TESTS_NOTE = (
 
 
 def _notes(material: Material) -> list[str]:
-    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE]
+    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE, FINE_TUNED_NOTE]
     if material.config.split_file is not None:
         shared = patients_on_both_sides(material.data)
         notes.append(f"Splits of {material.config.split_file.name}: {shared} patients have images in two of them.")
