@@ -15,6 +15,10 @@ class ImageError(ViPError):
     """An image cannot be read, or should not be."""
 
 
+class ImageMemoryError(ImageError):
+    """An image takes more memory to decode than there is."""
+
+
 class SymptomError(ViPError):
     """A symptom set is invalid: a class listed twice, an empty list, too many symptoms."""
 

@@ -59,6 +59,8 @@ class DecodeProcess:
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
         if "error" in answer:
+            if answer["out_of_memory"]:  # not all of it may come back: the next image gets a process of its own
+                self.close()
             raise ImageError(answer["error"])
         width, height = answer["size"]
         image = Image.new("RGB", (width, height))

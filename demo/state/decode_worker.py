@@ -15,7 +15,7 @@ from PIL import Image
 
 from vip_core.data.images import decode_image, read_image
 from vip_core.data.viewing import dicom_facts, grey_values
-from vip_core.errors import ImageError
+from vip_core.errors import ImageError, ImageMemoryError
 
 try:
     import resource
@@ -54,9 +54,10 @@ def answer(job: dict[str, object], jobs: BinaryIO, answers: BinaryIO) -> None:
             facts, values = dicom_facts(Path(str(job["path"]))), grey_values(Path(str(job["path"])))
             head |= {"facts": facts and asdict(facts), "raw": values and values.to_dict()}
     except ImageError as error:
-        image, head = None, {"error": str(error)}
+        image, head = None, {"error": str(error), "out_of_memory": isinstance(error, ImageMemoryError)}
     except MemoryError:
-        image, head = None, {"error": f"{name} takes more memory to decode than this server allows. Export it smaller."}
+        sentence = f"{name} takes more memory to decode than this server allows. Export it smaller."
+        image, head = None, {"error": sentence, "out_of_memory": True}
     answers.write(json.dumps(head).encode() + b"\n")
     if image is not None:
         for top in range(0, image.height, rows):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
-from vip_core.errors import ImageError
+from vip_core.errors import ImageError, ImageMemoryError
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 64_000_000
@@ -47,7 +47,7 @@ def decoding(name: str, found: str = "is damaged, cut short or unusual", export:
         raise
     except MemoryError:
         about = f" has {' and '.join(size)} and" if size else ""
-        raise ImageError(f"{name}{about} takes more memory to decode than there is; export it smaller.") from None
+        raise ImageMemoryError(f"{name}{about} takes more memory to decode than there is; export it smaller.") from None
     except Exception:  # on damaged files Pillow and pydicom raise nearly every built-in error, and some of their own
         raise ImageError(f"{name} {found}; export it again as {export}.") from None
 

@@ -139,3 +139,4 @@ def test_decode_process_says_that_it_took_too_long(hurried, what):
 def test_decode_process_says_that_it_took_too_much_memory(hurried):
     with pytest.raises(ImageError, match="memory"):
         hurried.decode({"name": "x"}, bombs.tiff_tags(9_000, 2 * 2**20))
+    assert hurried._process is None  # ended: not all memory comes back
