@@ -114,6 +114,7 @@ def test_labels_0_and_1_are_asked_for_once(bench, xrays, tmp_path):
         page.locator(f"#vip-cohort-meaning-{c} input").click()
         page.get_by_role("option", name=label, exact=True).click()
         page.keyboard.press("Escape")
+        expect(page.get_by_role("option")).to_have_count(0)
     expect(page.locator("#vip-cohort-summary")).to_contain_text(
         f"n = {len(names)} labelled images (3 normal lung, 3 pneumonia)"
     )
