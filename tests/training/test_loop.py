@@ -109,6 +109,46 @@ def test_without_training_the_context_every_text_keeps_its_features(backbone, sy
     torch.testing.assert_close(vip.encode_symptoms(other), text, atol=1e-6, rtol=1e-6)
 
 
+def test_an_anchor_keeps_other_texts_near_what_they_meant(backbone, symptoms, tmp_path):
+    features, labels = torch.randn(24, 1, 8), torch.arange(24) % 3
+    other = symptoms.edited(symptoms.classes[0], ["a text that is in no list"])
+    moved = {}
+    for anchor in (0.0, 20.0):
+        torch.manual_seed(0)
+        vip = ViP(backbone, symptoms)
+        before = vip.encode_symptoms(other).detach()
+        config = replace(CONFIG, epochs=6, rate=0.05, anchor=anchor, select="last")
+        split, path = FeatureSplit(features[:, 0], labels), tmp_path / f"{anchor}.pt"
+        train_prompts(vip, lambda epoch: features, labels, split, config, path)
+        after = vip.encode_symptoms(other).detach()
+        moved[anchor] = (1 - torch.cosine_similarity(before, after)).mean().item()
+    assert moved[20.0] < 0.5 * moved[0.0]
+
+
+@pytest.mark.parametrize("changes", [{"anchor": 20.0}, {"train_context": False}], ids=["anchor", "fixed"])
+def test_a_resumed_run_knows_the_text_of_the_beginning(backbone, symptoms, tmp_path, changes):
+    features, labels = torch.randn(24, 1, 8), torch.arange(24) % 3
+    val = FeatureSplit(features[:, 0], labels)
+    config = replace(CONFIG, epochs=4, rate=0.05, unrelated=0.5, select="last", **changes)
+
+    def run(path, views):
+        torch.manual_seed(0)
+        vip = ViP(backbone, symptoms)
+        train_prompts(vip, views, labels, val, config, path)
+        return vip.state_dict()
+
+    def killed(epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return features
+
+    whole = run(tmp_path / "whole.pt", lambda epoch: features)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "part.pt", killed)
+    resumed = run(tmp_path / "part.pt", lambda epoch: features)
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
 def test_train_lowers_the_loss_and_writes_a_card(image_folder, symptom_file, tiny_native, tmp_path):
     main(arguments(image_folder, symptom_file, tiny_native, tmp_path / "run", "--rate", "0.05"))
     card = json.loads((tmp_path / "run" / "card.json").read_text())

@@ -170,6 +170,14 @@ class TrainConfig:
             help="train the context prompt too; without it, texts that are not in the lists keep their meaning",
         ),
     ] = True
+    anchor: Annotated[
+        float,
+        Option(
+            parser=not_negative,
+            metavar="NUMBER",
+            help="weight of a penalty that keeps other texts near what they meant before training",
+        ),
+    ] = 0.0
     select: Annotated[
         Select,
         Option(
@@ -257,13 +265,15 @@ class TrainConfig:
             raise UsageError(f"The method {self.method} cannot have an adapter of rank {self.rank}; leave --rank out.")
         if self.method == "vip" and not self.train_prompts:
             raise UsageError("The method vip trains only the prompts; leave --no-train-prompts out.")
+        if self.anchor and not self.trains_text:
+            raise UsageError("Without a trained context no text changes its meaning; leave --anchor out.")
         if self.positive is None and self.sensitivity != TrainConfig.sensitivity:
             raise UsageError("--sensitivity needs --positive with the class to detect.")
 
     @property
     def varies(self) -> bool:
-        """Whether a training step may use other texts than the model's own symptoms, or exchange them."""
-        return bool(self.swap or self.unrelated or self.wordings or not self.trains_text)
+        """Whether a training step does more than encode the model's own symptoms and compare."""
+        return bool(self.swap or self.unrelated or self.wordings or self.anchor or not self.trains_text)
 
     @property
     def trains_text(self) -> bool:

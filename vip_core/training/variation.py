@@ -1,8 +1,9 @@
-"""The input of a training step: the symptom lists, exchanged lists, other wordings, unrelated sentences."""
+"""The loss of a training step: symptom lists, exchanged lists, other wordings, unrelated sentences; a penalty."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -11,6 +12,10 @@ from torch.nn import functional as F
 from vip_core.models.vip import ViP
 from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
+
+ANCHORED = 4  # symptoms per step that are held in place, and as many everyday sentences
+
+_Item = TypeVar("_Item")
 
 
 class Variation:
@@ -49,10 +54,10 @@ class Variation:
 
 
 class StepLoss:
-    """The loss of a training step of ViP under what `Variation` draws.
+    """The loss of a training step of ViP under what `Variation` draws, and the penalty of `Anchor` where it is used.
 
     Args:
-        vip: the model.
+        vip: the model as initialised.
         config: of the run.
         generator: of the draws; that of the batches, so that a resumed run continues it.
     """
@@ -60,13 +65,25 @@ class StepLoss:
     def __init__(self, vip: ViP, config: TrainConfig, generator: Generator):
         self.vip = vip
         self.variation = Variation(vip.symptoms, config)
-        self.text = vip.encode_symptoms if config.trains_text else FixedText(vip)
+        # A copy: a resumed run, too, is held to the text of the beginning.
+        self.initial = FixedText(vip, vip.context_prompt.vectors.detach().clone())
+        self.trains_text = config.trains_text
+        self.anchor = Anchor(vip, self.initial, config.anchor, generator) if config.anchor else None
         self.generator = generator
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of image features (B, D) with labels (B,)."""
+        """Cross-entropy of image features (B, D) with labels (B,), and the penalty."""
+        loss = self._cross_entropy(images, labels)
+        return loss if self.anchor is None else loss + self.anchor()
+
+    def _initial(self, symptoms: SymptomSet) -> Tensor:
+        return self.initial(symptoms.texts, symptoms.labels)
+
+    def _cross_entropy(self, images: Tensor, labels: Tensor) -> Tensor:
         symptoms, targets = self.variation.draw(labels.cpu(), self.generator)
-        logits = self.vip(images, self.text(symptoms), symptoms.counts)  # (B, C)
+        own = self.vip.encode_symptoms if self.trains_text else self._initial
+        text = own(symptoms)  # (n, D)
+        logits = self.vip(images, text, symptoms.counts)  # (B, C)
         losses = F.cross_entropy(logits, targets.to(images.device), reduction="none")  # (B,)
         if self.vip.class_weights is None:
             return losses.mean()
@@ -75,23 +92,63 @@ class StepLoss:
 
 
 class FixedText:
-    """Text features under a context prompt that is not trained: each text is encoded once, and no gradient is kept."""
+    """Text features under one context: each text is encoded once, and no gradient is kept.
 
-    def __init__(self, vip: ViP):
-        self.vip = vip
+    Args:
+        vip: whose backbone encodes.
+        vectors: (M, W) for all texts, or (C, M, W), one context per class.
+    """
+
+    def __init__(self, vip: ViP, vectors: Tensor):
+        self.vip, self.vectors = vip, vectors
         self.known: dict[tuple[int, str], Tensor] = {}  # (context, text) -> (D,)
 
     @torch.no_grad()
-    def __call__(self, symptoms: SymptomSet) -> Tensor:
-        """Text features (n, D), class after class."""
-        vectors = self.vip.context_prompt.vectors
-        own = vectors.ndim == 3  # one context per class
-        keys = [(label if own else 0, text) for label, text in zip(symptoms.labels, symptoms.texts, strict=True)]
-        if new := [key for key in dict.fromkeys(keys) if key not in self.known]:
-            context = vectors[[label for label, _ in new]] if own else vectors
-            encoded = self.vip.backbone.encode_prompts([text for _, text in new], context)
-            self.known.update(zip(new, encoded, strict=True))
+    def __call__(self, texts: Sequence[str], labels: Sequence[int]) -> Tensor:
+        """Features (n, D) of n texts, each under the context of its class."""
+        own = self.vectors.ndim == 3
+        keys = [(label if own else 0, text) for label, text in zip(labels, texts, strict=True)]
+        for label, text in keys:
+            if (label, text) not in self.known:  # one at a time: in a batch, the last digits depend on the other texts
+                context = context_of(self.vectors, [label])
+                self.known[label, text] = self.vip.backbone.encode_prompts([text], context)[0]
         return torch.stack([self.known[key] for key in keys])
+
+
+class Anchor:
+    """A penalty that keeps texts near what they meant before training: weight * mean_s (1 - cos(t_s, t0_s)).
+
+    t_s is the feature of a text s under the context prompt, t0_s that under the context prompt as initialised. In each
+    step half of the texts are symptoms or other wordings of them, and half are everyday sentences: a context that
+    is fitted to a dozen lines may change what all other texts mean. KgCoOp (Yao et al., CVPR 2023) holds
+    class names so.
+
+    Args:
+        vip: the model as initialised.
+        initial: its texts.
+        weight: of the penalty.
+        generator: of the draws.
+    """
+
+    def __init__(self, vip: ViP, initial: FixedText, weight: float, generator: Generator):
+        self.vip, self.initial, self.weight, self.generator = vip, initial, weight, generator
+        symptoms = vip.symptoms
+        pairs = zip(symptoms.texts, symptoms.labels, strict=True)
+        self.lines = [(each, label) for text, label in pairs for each in (text, *symptoms.wordings.get(text, ()))]
+        self.everyday = unrelated_sentences()
+
+    def __call__(self) -> Tensor:
+        """The penalty of a step."""
+        drawn = [_pick(self.lines, self.generator) for _ in range(ANCHORED)]
+        drawn += [(_pick(self.everyday, self.generator), label) for _, label in drawn]
+        texts, labels = [text for text, _ in drawn], [label for _, label in drawn]
+        text = self.vip.encode_prompts(texts, context_of(self.vip.context_prompt.vectors, labels))
+        return self.weight * (1 - F.cosine_similarity(text, self.initial(texts, labels))).mean()
+
+
+def context_of(vectors: Tensor, labels: Sequence[int]) -> Tensor:
+    """Context vectors for texts of classes: (M, W) where all share them, or (n, M, W)."""
+    return vectors if vectors.ndim == 2 else vectors[list(labels)]
 
 
 def unrelated_sentences() -> list[str]:
@@ -103,5 +160,5 @@ def _happens(share: float, generator: Generator) -> bool:
     return bool(torch.rand((), generator=generator) < share)
 
 
-def _pick(texts: Sequence[str], generator: Generator) -> str:
-    return texts[int(torch.randint(len(texts), (), generator=generator))]
+def _pick(items: Sequence[_Item], generator: Generator) -> _Item:
+    return items[int(torch.randint(len(items), (), generator=generator))]
