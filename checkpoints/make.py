@@ -39,9 +39,11 @@ KINDS = {
 MISHANDLED = ("inverted", "half-black", "screenshot")
 TURNED = ("upside-down", "sideways")
 # Chosen on validation images (docs/figures.md): the extension with more weight decay, and the paper's prompts with the
-# extension's inputs.
+# extension's inputs and an anchor, without which they reverse texts.
 ADAPTER = ("--method", "vip-adapter", "--weight-decay", "10", "--select", "loss")
-VARIED = ("--method", "vip", "--swap", "0.5", "--unrelated", "0.25", "--wordings", "--select", "loss")
+VARIED = ("--swap", "0.5", "--unrelated", "0.25", "--wordings")
+ANCHORED = ("--method", "vip", *VARIED, "--anchor", "0.3", "--select", "loss")
+FEW_STEPS = (*ANCHORED, "--rate", "0.01")  # 15 steps per epoch or fewer
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ class Task:
 
 
 TASKS = {
-    "pneumonia": Task("pneumonia", "pneumonia", positive="pneumonia", method=VARIED),
+    "pneumonia": Task("pneumonia", "pneumonia", positive="pneumonia", method=ANCHORED),
     "chest_adult": Task(
         "chest_adult",
         options=DataOptions(leave_out=["other finding"], data_name="ChestX-ray14, a part of the adults' films"),
         positive="airspace opacity",
+        method=FEW_STEPS,
     ),
     "melanoma": Task("isic2017", "isic2017", positive="melanoma", altered=(*MISHANDLED, "from-afar")),
     "knee_osteoarthritis": Task(
@@ -89,10 +92,13 @@ TASKS = {
         options=DataOptions(patient_pattern="", data_name="blood cells of Acevedo 2020, a part"),
         altered=MISHANDLED,
     ),
-    "breast_ultrasound": Task("breast_ultrasound", options=DataOptions(patient_column="group", data_name="BUSI")),
+    "breast_ultrasound": Task(
+        "breast_ultrasound", options=DataOptions(patient_column="group", data_name="BUSI"), method=FEW_STEPS
+    ),
     "brain_tumor": Task(
         "brain_mri",
         options=DataOptions(patient_pattern="", data_name="brain tumors of figshare 1512427 and others"),
+        method=ANCHORED,
     ),
 }
 
