@@ -1,7 +1,7 @@
 /** The answer: the finding and its side of the screening point, or the class, with its probability, scale and scope. */
 
 import { attribute, make, say } from "./dom.js";
-import { perCent, share } from "./format.js";
+import { PER_CENT, perCent, share } from "./format.js";
 import { calibrationWords, cutoffWords, nearestWords, refusalWords, stabilityWords } from "./meaning.js";
 import { predictiveValues, shifted } from "./prior.js";
 
@@ -12,6 +12,7 @@ const STEPS = [
 ];
 const SHOWN = 4; // classes of a task with more than two
 const APART = 0.3; // of the scale: marks that are closer share a label
+const NEAR = 0.12; // the same of the shorter ones without a prevalence
 
 export class Answer {
   constructor(root, { onprevalence, first = false }) {
@@ -107,7 +108,7 @@ export class Answer {
       return { at: this.probability(at), label: given ? `${name} → ${number(this.probability(at))}` : name };
     });
     const [low, high] = [...marks].sort((a, b) => a.at - b.at);
-    if (high && high.at - low.at < APART && given) [low.label, high.label] = [`${low.label} · ${high.label}`, ""];
+    if (high && high.at - low.at < (given ? APART : NEAR)) [low.label, high.label] = [`${low.label} · ${high.label}`, ""];
     const edge = ({ at, label }) => (at < 0.2 || (label.includes("·") && at < 0.5) ? " vip-from" : at > 0.8 || label.includes("·") ? " vip-to" : "");
     this.parts.ticks.replaceChildren(
       ...marks.map(mark => make("span", { class: `vip-tick-mark${edge(mark)}`, style: `left:${100 * mark.at}%` }, make("small", {}, mark.label))),
@@ -203,7 +204,7 @@ export class Answer {
 
   /** A cut-off in per cent, with a decimal where it is small. */
   #point(value) {
-    return `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
+    return `${(100 * value).toFixed(value < 0.1 ? 1 : 0)}${PER_CENT}`;
   }
 
   /** The probability at the clinic's prevalence, and the predictive values of the cut-offs there. */

@@ -7,11 +7,14 @@ export function signed(value, digits = 2, plus = "+") {
   return sign + Math.abs(rounded).toFixed(digits);
 }
 
+/** The sign of per cent after a number, on the same line. */
+export const PER_CENT = "\u00a0%";
+
 /** A probability in per cent; never a certainty that the model does not have. */
 export function perCent(probability) {
-  if (probability >= 0.995) return "over 99 %";
-  if (probability <= 0.005) return "under 1 %";
-  return `${Math.round(100 * probability)} %`;
+  if (probability >= 0.995) return `over 99${PER_CENT}`;
+  if (probability <= 0.005) return `under 1${PER_CENT}`;
+  return `${Math.round(100 * probability)}${PER_CENT}`;
 }
 
 /** A share without the leading zero, as statistics are printed: .97. */

@@ -1,7 +1,7 @@
 /** The strip of a row: this image's similarity as a bar, over the reference images of each class as distributions. */
 
 import { attribute, make } from "./dom.js";
-import { signed } from "./format.js";
+import { PER_CENT, signed } from "./format.js";
 
 const WIDTH = 200;
 const HEIGHT = 32;
@@ -67,7 +67,7 @@ function description({ similarity, before, percentiles, names }) {
   const parts = [`Similarity ${signed(similarity, 2, "")}`];
   if (before !== null) parts.push(`before the edit ${signed(before, 2, "")}`);
   if (percentiles) {
-    parts.push(`higher than ${percentiles.map((value, i) => `${Math.round(value)} % of ${names[i]}`).join(" and ")}`);
+    parts.push(`higher than ${percentiles.map((value, i) => `${Math.round(value)}${PER_CENT} of ${names[i]}`).join(" and ")}`);
   }
   return `${parts.join(", ")}.`;
 }

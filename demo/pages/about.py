@@ -15,7 +15,7 @@ from vip_core.utils.paths import PROJECT, checkpoint_folder
 
 from .. import DISCLAIMER
 from ..render.key_figures import key_figures
-from ..render.numbers import number as digits
+from ..state.numbers import number as digits
 from ..state.tasks import Task
 
 FIRST = ("What it is for", "Limits", "How to read the page")

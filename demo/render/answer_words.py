@@ -4,9 +4,9 @@ from vip_core.scoring.uncertainty import Uncertainty
 
 from ..state.diagnosis import DiagnosisView
 from ..state.finding import FindingAnswer
+from ..state.numbers import PER_CENT, per_cent
 from ..state.task_view import Json, finding_of, mix, referral_of
 from ..state.tasks import task_descriptions
-from .numbers import per_cent
 
 SURE = 0.8  # below this a class is often wrong, however stable it is
 
@@ -30,8 +30,9 @@ def prevalence_words(answer: FindingAnswer) -> str:
         for kind, pair in sorted(answer.values.items(), reverse=True)
     ]
     carried = f" If sensitivity and specificity are the same there: {'; '.join(worth)}." if worth else ""
+    prevalence = f"{100 * answer.prevalence:g}{PER_CENT}"
     return (
-        f"At the clinic's prevalence of {100 * answer.prevalence:g} %: {answer.name} {per_cent(answer.probability)} "
+        f"At the clinic's prevalence of {prevalence}: {answer.name} {per_cent(answer.probability)} "
         f"(as calibrated: {per_cent(answer.as_calibrated)}).{carried}"
     )
 
@@ -107,7 +108,7 @@ def refusal_words(view: DiagnosisView) -> str:
 
 def point(value: float) -> str:
     """A cut-off in per cent, with a decimal where it is small."""
-    return f"{100 * value:.{1 if value < 0.1 else 0}f} %"
+    return f"{100 * value:.{1 if value < 0.1 else 0}f}{PER_CENT}"
 
 
 def _found(cutoff: Json) -> str:

@@ -21,7 +21,7 @@ from ..render.charts import (
     Words,
     wrap,
 )
-from .numbers import axis_end, number
+from ..state.numbers import PER_CENT, axis_end, number
 
 WEAK_AUROC = (0.4, 0.6)  # AUROC of a symptom that barely discriminates the classes
 MARGIN, BAR = 4, 9  # pixels
@@ -95,7 +95,7 @@ def in_words(score: SymptomScore, before: float | None = None) -> str:
     if score.percentile is None:
         return now + was
     higher = "higher than" if before is None else "above"
-    return f"{now}{was}, {higher} {score.percentile:.0f} % of reference images"
+    return f"{now}{was}, {higher} {score.percentile:.0f}{PER_CENT} of reference images"
 
 
 def separation_in_words(separation: float | None) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 from html import escape
 
 from ..state.diagnosis import DiagnosisView
-from .numbers import per_cent
+from ..state.numbers import PER_CENT, per_cent
 
 OUT_OF_DISTRIBUTION = "Out of distribution. Do not interpret the result."
 
@@ -35,7 +35,7 @@ def how_far_to_trust(view: DiagnosisView) -> str:
         return f"{first}Not calibrated: the lists were edited. Use the probability only for comparison."
     if card is None or not calibrated(view):
         return "Not calibrated: the model card has no validation results."
-    share = per_cent(diagnosis.probabilities[diagnosis.prediction]).removesuffix(" %")
+    share = per_cent(diagnosis.probabilities[diagnosis.prediction]).removesuffix(PER_CENT)
     about = share if share.startswith(("over", "under")) else f"about {share}"
     n = card.figures["val"]["n"]
     sentence = (

@@ -1,5 +1,6 @@
 """Drawing: charts laid out in pixels, matplotlib Figures, both as SVG, and text wrapping."""
 
+import re
 import unicodedata
 import warnings
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # 
 INK, MUTED, TRACK, WARNING = "#1b1f24", "#4b5563", "#d8dce2", "#9f1c12"
 MAX_LINES = 3  # of a symptom; the table has the whole of it
 LEFT_TO_RIGHT = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # characters that would undo it
+
+SPACES = re.compile(r"[^\S\u00a0]+")  # at which a line may end
 
 _DRAWING = Lock()  # matplotlib promises nothing about threads
 # The browser draws the text with its own fonts, so a glyph that matplotlib's font lacks does no harm.
@@ -115,7 +118,7 @@ def wrap(text: str, width: float, size: float, most: int = MAX_LINES) -> list[st
     text = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Cn", "Zl", "Zp") else char for char in text)
     room = width / size  # in ems
     lines, line, used = [], "", 0.0
-    for word in text.translate(LEFT_TO_RIGHT).split():
+    for word in filter(None, SPACES.split(text.translate(LEFT_TO_RIGHT))):
         wide = sum(map(_advance, word))
         if line and used + _advance(" ") + wide > room:
             lines.append(line)

@@ -5,7 +5,7 @@ from html import escape
 from vip_core.evaluation.positive_class import PositiveClass
 
 from ..state.cohort import CohortRow, Results
-from .numbers import number
+from ..state.numbers import PER_CENT, number
 from .svg_plot import Plot
 
 SHARES = ((0.0, "0"), (0.5, ".5"), (1.0, "1"))
@@ -23,7 +23,7 @@ def confusion_table(results: Results) -> str:
         total = sum(row)
         cells = "".join(
             f'<td style="--vip-share:{count / total if total else 0:.2f}"><b>{count}</b> '
-            f"<small>{f'{100 * count / total:.0f} %' if total else ''}</small></td>"
+            f"<small>{f'{100 * count / total:.0f}{PER_CENT}' if total else ''}</small></td>"
             for count in row
         )
         body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -93,7 +93,7 @@ def histogram_plot(found: PositiveClass) -> str:
     counts = found.histogram
     shares = {key: [count / max(sum(values), 1) for count in values] for key, values in counts.items()}
     end = max(max(values) for values in shares.values()) or 1.0
-    ticks = ((-end, f"{100 * end:.0f} %"), (0.0, "0"), (end, f"{100 * end:.0f} %"))
+    ticks = ((-end, f"{100 * end:.0f}{PER_CENT}"), (0.0, "0"), (end, f"{100 * end:.0f}{PER_CENT}"))
     plot = Plot(UNIT, (-1.05 * end, 1.05 * end), f"predicted probability of {found.name}", "images", SHARES, ticks)
     step = 1 / len(counts["positive"])
     for key, kind, sign in (("positive", FINDING, 1), ("negative", REST, -1)):

@@ -8,7 +8,7 @@ from vip_core.evaluation.positive_class import PositiveClass
 from vip_core.evaluation.subgroups import MIN_PER_CLASS, Subgroup
 
 from ..state.cohort_details import Details
-from .numbers import number, per_cent
+from ..state.numbers import number, per_cent
 
 WAITING = '<div class="vip-details"><p>Computing the intervals …</p></div>'
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from vip_core.models.card import Card
 
-from .numbers import number
+from ..state.numbers import number
 
 SPLITS = {"test": "Test", "val": "Validation"}
 FigureRow = tuple[str, tuple[str, ...], str]  # name, path of keys in a split's figures, how to read it

@@ -7,6 +7,7 @@ from itertools import groupby
 from vip_core.scoring.diagnosis import SymptomScore
 
 from .. import DISCLAIMER
+from ..state.numbers import axis_end, number, per_cent
 from ..state.report_data import DiagnosisReport
 from ..state.rows import direction, signs_of
 from ..state.task_view import colours_of, scope_of
@@ -20,7 +21,6 @@ from .answer_words import (
     stability_words,
 )
 from .cards import OUT_OF_DISTRIBUTION, how_far_to_trust
-from .numbers import axis_end, number, per_cent
 from .pdf_page import BOTTOM, LINE, MARGIN, PAGE_HEIGHT, PAGE_INK, PAGE_MUTED, PAGE_WIDTH, ReportPage
 
 PICTURE = 68  # mm, the longer side at most

@@ -12,7 +12,6 @@ from vip_core.errors import DataError, SymptomError, UsageError
 from ..render.cards import message
 from ..render.cohort_cards import INVITATION, charts_card, download_link, invitation, progress_line, said, summary_card
 from ..render.cohort_details import WAITING, details_card
-from ..render.numbers import per_cent
 from ..state.cohort import (
     HALF,
     STEP,
@@ -29,6 +28,7 @@ from ..state.cohort_loader import read_cohort
 from ..state.cohort_table import ALL, UPLOADED
 from ..state.labels import Labels, read_labels, unknown_labels
 from ..state.lists import parse_boxes
+from ..state.numbers import per_cent
 from ..state.tasks import Task
 from .boxes import boxes_of, most_classes
 from .cohort_rows import filtered, kinds, not_chosen, orders

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
+from .numbers import per_cent
 from .request import SEEN, Asked
 from .task_view import finding_of
 from .tasks import Task
@@ -81,9 +82,7 @@ def what_would_change(task: Task, features: Tensor, asked: Asked, diagnosis: Dia
     best = max(singles, key=lambda rows: abs(singles[rows].probabilities[name] - value))
     moved = singles[best].probabilities[name]
     most = diagnosis.symptoms[best[0]].symptom
-    lines = [
-        f"Removing “{most}” changes the probability of {name} most: from {_per_cent(value)} to {_per_cent(moved)}."
-    ]
+    lines = [f"Removing “{most}” changes the probability of {name} most: from {per_cent(value)} to {per_cent(moved)}."]
     flips = [rows for rows, found in singles.items() if found.prediction != diagnosis.prediction]
     if not flips:
         pairs = combinations(range(len(asked.places)), 2)
@@ -109,9 +108,3 @@ def _without(task: Task, features: Tensor, asked: Asked, rows: tuple[int, ...]) 
     symptoms = replace(asked.symptoms, symptoms=tuple(map(tuple, lists.values())))
     findings = tuple(asked.findings[row] for row in kept)
     return diagnose(task, features, Asked(asked.mode, symptoms, tuple(asked.places[row] for row in kept), findings))[0]
-
-
-def _per_cent(probability: float) -> str:
-    if probability > 0.995:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from demo.render.numbers import per_cent
+from demo.state.numbers import per_cent
 from vip_core import Predictor
 from vip_core.models.card import read_card
 from vip_core.utils.paths import PROJECT
@@ -67,12 +67,12 @@ def test_answer_prevalence_shifts_the_odds(bench):
     shifted = odds / (1 + odds)
     person.page.fill(".vip-prevalence", "10")
     shown = person.page.inner_text(".vip-probability")
-    expected = "under 1 %" if shifted < 0.005 else f"{100 * shifted:.0f} %"
+    expected = "under 1\u00a0%" if shifted < 0.005 else f"{100 * shifted:.0f}\u00a0%"
     assert expected in shown
     recall = card.figures["test"]["recall"]
     found, false = recall["pneumonia"], 1 - recall["normal lung"]
     ppv = found * q / (found * q + false * (1 - q))
-    assert f"PPV {100 * ppv:.0f} %" in person.page.inner_text(".vip-clinic-result")
+    assert f"PPV {100 * ppv:.0f}\u00a0%" in person.page.inner_text(".vip-clinic-result")
     person.page.fill(".vip-prevalence", "")
     assert person.page.inner_text(".vip-clinic-result") == ""
 
@@ -143,5 +143,5 @@ def test_answer_never_claims_certainty(bench):
         """(b => { const s = structuredClone(b.latest); s.probabilities = [0.0001, 0.9999]; b.answer.paint(s) })
            (document.querySelector('.vip-bench').bench)"""
     )
-    assert "over 99 %" in person.page.inner_text(".vip-probability")
-    assert "100 %" not in person.page.inner_text(".vip-answer")
+    assert "over 99\u00a0%" in person.page.inner_text(".vip-probability")
+    assert "100\u00a0%" not in person.page.inner_text(".vip-answer")

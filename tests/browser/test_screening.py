@@ -6,8 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from demo.render.numbers import per_cent
 from demo.settings import SHIPPED
+from demo.state.numbers import per_cent
 from vip_core.models.card import read_card
 from vip_core.models.checkpoint import find_checkpoint
 from vip_core.utils.paths import PROJECT
@@ -48,7 +48,7 @@ def melanoma(bench):
 def test_headline_says_the_finding_and_its_side_of_the_screening_point(melanoma, probability, side, called):
     paint(melanoma, [probability, 1 - probability])
     assert melanoma.page.inner_text(".vip-class") == "melanoma"
-    assert melanoma.page.inner_text(".vip-probability") == f"{100 * probability:.0f} %"
+    assert melanoma.page.inner_text(".vip-probability") == f"{100 * probability:.0f}\u00a0%"
     at = per_cent(MELANOMA.threshold_of(0))
     assert melanoma.page.inner_text(".vip-side") == f"{side} the screening point of {at}"
     assert melanoma.page.inner_text(".vip-called") == f"at ½: {called}"
@@ -70,9 +70,8 @@ def test_headline_between_one_half_and_the_screening_point_says_both(bench):
 def test_screening_point_says_what_it_is_for_and_what_it_found(melanoma):
     recall = MELANOMA.figures["test"]["at_threshold"]["recall"]
     words = melanoma.page.inner_text(".vip-meaning")
-    assert (
-        f"set to detect {100 * MELANOMA.training['sensitivity']:.0f} % of the validation images with melanoma" in words
-    )
+    aim = per_cent(MELANOMA.training["sensitivity"])
+    assert f"set to detect {aim} of the validation images with melanoma" in words
     assert f"its sensitivity is {per_cent(recall['melanoma'])}" in words
     assert f"false-positive rate {per_cent(1 - recall['nevus'])}" in words
 
@@ -86,7 +85,7 @@ def test_prevalence_moves_the_marks_with_the_bar(melanoma):
     assert places == pytest.approx([100 * shift(0.5, r, q), 100 * shift(at, r, q)], abs=0.01)
     bar = float(melanoma.page.locator(".vip-scale > .vip-fill").evaluate("node => parseFloat(node.style.width)"))
     assert bar == pytest.approx(100 * shift(0.3, r, q), abs=0.1)
-    assert bar > places[1] and f"above the screening point of {100 * shift(at, r, q):.1f} %" in melanoma.headline
+    assert bar > places[1] and f"above the screening point of {100 * shift(at, r, q):.1f}\u00a0%" in melanoma.headline
     assert "do not depend on the prevalence" in melanoma.page.inner_text(".vip-meaning")
     labels = melanoma.page.locator(".vip-tick-mark small, .vip-ends span").evaluate_all(
         "all => all.filter(each => each.textContent).map(each => { const b = each.getBoundingClientRect(); "

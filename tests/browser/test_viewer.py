@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from demo.state.numbers import per_cent
 from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -179,8 +180,7 @@ def test_viewer_each_of_two_images_has_its_own_answer(bench, xrays):
     assert person.scores["second"]["probabilities"][1] == pytest.approx(alone, abs=1e-4)
     shown = [person.probability, alone]
     for text, value in zip(answers.all_inner_texts(), shown, strict=True):
-        per_cent = "over 99 %" if value > 0.995 else "under 1 %" if value < 0.005 else f"{100 * value:.0f} %"
-        assert text == f"pneumonia {per_cent}"
+        assert text == f"pneumonia {per_cent(value)}"
     expect(person.page.locator(".vip-pane-check")).to_have_text(["Resembles the reference images"] * 2)
     person.page.click(".vip-remove-second")
     expect(person.page.locator(".vip-panes-words")).to_be_hidden()

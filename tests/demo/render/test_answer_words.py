@@ -7,8 +7,8 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
-from demo.render.numbers import per_cent
 from demo.render.report_pdf import report_pdf
+from demo.state import numbers
 from demo.state.diagnosis import view_asked
 from demo.state.finding import finding_answer
 from demo.state.report_data import make_report, report_dict
@@ -43,6 +43,11 @@ def view(melanoma):
 
 def text_of(made):
     return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(report_pdf(made))).pages).split())
+
+
+def per_cent(value):
+    """As a reader of a PDF gives it, with an ordinary space."""
+    return numbers.per_cent(value).replace("\u00a0", " ")
 
 
 def test_report_names_the_finding_and_its_side_of_the_screening_point(view, melanoma):

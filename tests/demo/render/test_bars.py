@@ -7,7 +7,7 @@ import pytest
 
 from demo.render.bars import MARGIN, separation_in_words, symptom_chart
 from demo.render.charts import COLOURS, INK, WARNING, WIDTH, chart_svg, wrap
-from demo.render.numbers import number
+from demo.state.numbers import number
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
 AXIS = (-0.2, 0.6)
@@ -42,8 +42,8 @@ def ghosts(chart):
 
 def test_each_bar_has_its_number_and_percentile_in_words():
     words = texts(symptom_chart(diagnosis(score(), score(-0.054, 3.2)), AXIS))
-    assert "0.31, higher than 87 % of reference images" in words
-    assert "−0.05, higher than 3 % of reference images" in words
+    assert "0.31, higher than 87\u00a0% of reference images" in words
+    assert "−0.05, higher than 3\u00a0% of reference images" in words
 
 
 def test_without_a_reference_bank_a_bar_has_its_number_only():
@@ -81,7 +81,7 @@ def test_an_edit_leaves_the_original_bar_as_an_outline_and_in_words():
     chart = symptom_chart(diagnosis(score(0.31)), AXIS, before=[score(0.11)])
     alone = symptom_chart(diagnosis(score(0.11)), AXIS)
     assert ghosts(chart) == bars(alone)
-    assert "0.31, was 0.11, above 87 % of reference images" in texts(chart)
+    assert "0.31, was 0.11, above 87\u00a0% of reference images" in texts(chart)
 
 
 def test_a_line_that_stays_has_no_outline_and_a_new_one_is_called_new():

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from demo.render.cards import OUT_OF_DISTRIBUTION, calibrated, how_far_to_trust, message
-from demo.render.numbers import axis_end, number, per_cent
 from demo.state.diagnosis import DiagnosisView
+from demo.state.numbers import axis_end, number, per_cent
 from vip_core.models.reference import DomainCheck
 from vip_core.scoring.diagnosis import Diagnosis, SymptomScore
 
@@ -92,14 +92,14 @@ def test_warning_holds_no_probability():
 @pytest.mark.parametrize(
     ("probability", "words"),
     [
-        (1.0, "over 99 %"),
-        (0.995, "over 99 %"),
-        (0.994, "99 %"),
-        (0.925, "93 %"),
-        (0.5, "50 %"),
-        (0.006, "1 %"),
-        (0.005, "under 1 %"),
-        (0.0, "under 1 %"),
+        (1.0, "over 99\u00a0%"),
+        (0.995, "over 99\u00a0%"),
+        (0.994, "99\u00a0%"),
+        (0.925, "93\u00a0%"),
+        (0.5, "50\u00a0%"),
+        (0.006, "1\u00a0%"),
+        (0.005, "under 1\u00a0%"),
+        (0.0, "under 1\u00a0%"),
     ],
 )
 def test_per_cent_is_never_0_or_100(probability, words):

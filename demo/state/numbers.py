@@ -2,6 +2,8 @@
 
 import math
 
+PER_CENT = "\u00a0%"  # after a number, on the same line
+
 
 def number(value: float, digits: int = 2, plus: str = "") -> str:
     """A number with a true minus sign. plus: what precedes a positive one. A value that rounds to zero has no sign."""
@@ -19,5 +21,5 @@ def axis_end(value: float) -> str:
 def per_cent(probability: float) -> str:
     """A probability in per cent; never 0 % or 100 %."""
     if probability <= 0.005 or probability >= 0.995:
-        return "under 1 %" if probability < 0.5 else "over 99 %"
-    return f"{math.floor(100 * probability + 0.5)} %"  # halves go up, as in the browser
+        return f"{'under 1' if probability < 0.5 else 'over 99'}{PER_CENT}"
+    return f"{math.floor(100 * probability + 0.5)}{PER_CENT}"  # halves go up, as in the browser
