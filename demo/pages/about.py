@@ -94,7 +94,7 @@ def model_card(label: str, card: Card) -> str:
     splits = list(dict.fromkeys(splits))
     return (
         f'<section class="vip-model"><h2>{escape(label)}</h2><table><tbody>{rows}</tbody></table>'
-        f"{key_figures(label, card)}<p>In brackets: 95 % intervals.</p>"
+        f"{key_figures(label, card)}<p>In brackets: 95\u00a0% intervals.</p>"
         f"<details><summary>All metrics</summary>{figures_table(label, card, splits)}</details>"
         f"{learning_html(card)}</section>"
     )

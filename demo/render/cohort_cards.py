@@ -116,7 +116,7 @@ def _sentence(results: Results, figures: Metrics, positive: int) -> str:
         else f"The prediction is {escape(figures.classes[positive])} at a probability of {at:.3g} or more."
     )
     unit = "" if figures.unit == "image" else f" of {figures.units} patients"
-    return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95 % intervals."
+    return f"n = {figures.n} labelled images{unit} ({counts}). {decided} In brackets: 95\u00a0% intervals."
 
 
 def _recalls(figures: Metrics, positive: int) -> dict[str, Estimate]:

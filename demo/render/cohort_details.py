@@ -45,7 +45,7 @@ def _belief(found: PositiveClass) -> str:
     reason = f" {found.not_defined}" if found.not_defined else ""
     return (
         f"<h3>Probability of {escape(found.name)}</h3>"
-        f"{_table('Probability figures', body)}<p>{escape(mean + reason)} Intervals: 95 %.</p>"
+        f"{_table('Probability figures', body)}<p>{escape(mean + reason)} Intervals: 95\u00a0%.</p>"
     )
 
 

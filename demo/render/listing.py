@@ -83,7 +83,7 @@ def findings_table(findings: Iterable[GroundedLine], note: str) -> str:
         for each in findings
     ]
     explained = (
-        "How well each symptom alone ranks the images of its class above the others (AUROC, 95 % interval): 1 is "
+        "How well each symptom alone ranks the images of its class above the others (AUROC, 95\u00a0% interval): 1 is "
         "perfect, 0.5 is chance, below 0.5 it favours another class. " + note
     )
     return _table(
