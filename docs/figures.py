@@ -220,6 +220,17 @@ def experiment(backbone: str, name: str) -> str:
     return table(("method", *head), rows)
 
 
+def few_shots(backbone: str) -> str:
+    """Tables of results/BACKBONE by method and data set: AUROC on test images by the images per class to train on."""
+    columns = ("1", "2", "4", "8", "16", "all")
+    rows = []
+    for data in ("isic2017", "pneumonia"):
+        found = [runs_by_method(RESULTS / backbone / data / f"shots-{column}.csv") for column in columns]
+        for method in found[0]:
+            rows.append((data, labelled(method), *(summarised(runs.get(method, []))[1] for runs in found)))
+    return table(("data", "method", *columns), rows)
+
+
 def runs_by_method(path: Path) -> dict[str, list[dict[str, str]]]:
     """The rows of a table of results by method, in its order; none where it has not been made."""
     if not path.is_file():
@@ -265,6 +276,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for backbone in ("devise-mini", "vip-mini")
         for name in ("table1", "table2", "figure5")
     },
+    "devise_shots": lambda: few_shots("devise-mini"),
     "folds": lambda: rankings(load("vip-mini/folds.json")),
 }
 PLACE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
