@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from vip_core.baselines.registry import METHODS
 from vip_core.errors import UsageError
 from vip_core.experiments import figures, plan
 from vip_core.experiments.config import ExperimentConfig
@@ -12,15 +13,14 @@ from vip_core.experiments.tables import write_table
 from vip_core.utils.distributed import joined, world
 
 RATE_NOTE = (
-    "Every method was trained on the same images, random views, epochs, batches and seeds, its best epoch chosen by "
-    "validation accuracy and its learning rate by validation AUROC with the first seed. Nothing "
-    "was chosen on test images."
+    "Every method was trained on the same images, random views, epochs (but see below), batches and seeds, its best "
+    "epoch chosen by validation accuracy and its learning rate by validation AUROC with the first seed. Nothing was "
+    "chosen on test images."
 )
 SENTENCES_NOTE = (
     "BiomedCoOp calls for 50 sentences per class; here it uses the symptoms, with the shorter list repeated."
 )
 BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
-FINE_TUNED_NOTE = "The fine-tuned image tower trained for a fifth of the epochs."
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
     "both tests of all rows. ± is the standard deviation over seeds (n - 1). Predictions that "
@@ -29,7 +29,8 @@ TESTS_NOTE = (
 
 
 def _notes(material: Material) -> list[str]:
-    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE, FINE_TUNED_NOTE]
+    shortened = [f"{m.label}: {m.epoch_share:.0%} of the epochs." for m in METHODS.values() if m.epoch_share < 1]
+    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE, " ".join(shortened)]
     if material.config.split_file is not None:
         shared = patients_on_both_sides(material.data)
         notes.append(f"Splits of {material.config.split_file.name}: {shared} patients have images in two of them.")
