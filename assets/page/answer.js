@@ -85,8 +85,19 @@ export class Answer {
 
   #prevalenceTyped() {
     this.#readPrevalence();
-    this.paint(this.scores, this.parts.message.textContent);
+    this.#again();
     this.onprevalence(this.prevalence);
+  }
+
+  /** Show what small changes of the image or the wording do to the answer; it comes after the scores. */
+  tell(doubt) {
+    this.doubt = doubt;
+    if (this.scores) this.#again();
+  }
+
+  /** Paint what is shown once more, an error with it. */
+  #again() {
+    this.paint(this.scores, this.parts.message.textContent);
   }
 
   #readPrevalence() {

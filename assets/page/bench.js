@@ -32,6 +32,7 @@ export class Bench {
     this.asking = new Asking(backend, this);
     this.image = null;
     this.latest = null; // the scores that are shown
+    this.answered = 0; // number of the newest question that was answered, with scores or an error
     this.#build();
     for (const task of this.tasks.restoreAdded()) this.frame.offer(task);
     const linked = this.frame.attempt(() => linkedLists(config.tasks), "");
@@ -223,8 +224,7 @@ export class Bench {
   /** Whether small changes of the image or the wording change its class; comes after the scores. */
   doubt(doubt) {
     if (!this.asking.isCurrent(doubt)) return;
-    this.answer.doubt = doubt;
-    if (this.latest) this.answer.paint(this.latest);
+    this.answer.tell(doubt);
   }
 
   /** The backend could not do something. choice: of the image that it was for, if it was for one */
@@ -252,7 +252,8 @@ export class Bench {
       this.rows.know(scores.library.class, scores.library.aurocs);
     }
     if (!scores.rows && !scores.error) return;
-    if (!this.asking.isCurrent(scores) || scores.id < (this.latest?.id ?? 0)) return;
+    if (!this.asking.isCurrent(scores) || scores.id < this.answered) return;
+    this.answered = scores.id;
     if (scores.error) return this.results.paintError(this.latest, scores.error);
     if (!this.viewer.second) {
       delete scores.second; // it was asked for before the second image was removed

@@ -12,6 +12,7 @@ from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 PNEUMONIA = 1
+BENCH = "document.querySelector('.vip-bench').bench"
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,22 @@ def test_answer_lists_that_cannot_be_scored_leave_a_marked_older_result(bench):
     assert person.page.locator(".vip-bench.vip-stale").count() == 1
     person.page.click(".vip-reset")
     person.wait(lambda: person.message == "")
+
+
+def test_answer_keeps_an_error_when_what_is_older_comes_late(bench):
+    """The stability of an image takes long, and an edit may come before it."""
+    person = bench()
+    person.choose_example(3)
+    person.wait(lambda: person.page.evaluate(f"{BENCH}.answer.doubt !== null"))
+    for index in range(len(person.texts(PNEUMONIA))):
+        person.row(index, PNEUMONIA).locator("input[type=checkbox]").uncheck()
+    message = person.page.locator(".vip-answer .vip-message")
+    expect(message).to_contain_text("No symptom of “pneumonia” is scored")
+    person.page.evaluate(f"{BENCH}.doubt({{...{BENCH}.answer.doubt, choice: {BENCH}.asking.choice}})")
+    expect(message).to_contain_text("No symptom of “pneumonia” is scored")
+    person.page.evaluate(f"{BENCH}.scores({{...{BENCH}.latest}})")  # of the question before
+    expect(message).to_contain_text("No symptom of “pneumonia” is scored")
+    assert person.page.locator(".vip-bench.vip-stale").count() == 1
 
 
 def test_answer_methods_share_the_rows(bench):
