@@ -139,7 +139,7 @@ def read(task: Task, visit: Visit, request: Json, path: Path | None) -> Json | N
         visit.picture = base64.b64decode(shown["url"].split(",", 1)[1])
         shown |= {"facts": ". ".join(filter(None, (str(facts or ""), remarks))), "raw": raw}
     if request.get("second") is not True and referral_of(task.predictor.vip.card) is not None:
-        visit.undecided = (image, path.name)
+        visit.undecided = (image, path)
     return {"picture": {**shown, "choice": choice}, "scores": answer(task, visit, request)}
 
 
@@ -148,7 +148,12 @@ def doubt(task: Task, visit: Visit, choice: int) -> Json | None:
     undecided, visit.undecided = visit.undecided, None
     if undecided is None:
         return None
-    found = measure_uncertainty(task.predictor, encode_image_views(task.predictor, *undecided))
+    image, path = undecided
+    found = task.uncertainties.get(path)
+    if found is None:
+        found = measure_uncertainty(task.predictor, encode_image_views(task.predictor, image, path.name))
+        if path in dict(task.examples):
+            task.uncertainties[path] = found
     if choice != visit.choice:
         return None
     visit.doubt = found

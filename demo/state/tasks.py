@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vip_core.models.checkpoint import find_checkpoint
 from vip_core.models.reference import ReferenceBank
 from vip_core.models.vip import ViP
 from vip_core.scoring.predictor import Predictor
+from vip_core.scoring.uncertainty import Uncertainty
 from vip_core.scoring.zero_shot import ZeroShot, class_prompts
 from vip_core.symptoms import SymptomSet
 from vip_core.utils.paths import PROJECT
@@ -42,6 +43,7 @@ class Task:
         predictor: shared by all visitors; it keeps no image.
         axis: ends of the bars' axis, the same for all images.
         examples: files, each with its known diagnosis.
+        uncertainties: of the examples that were opened. They are the same for every visitor, and take half a second.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Task:
     predictor: Predictor
     axis: tuple[float, float]
     examples: tuple[tuple[Path, str], ...]
+    uncertainties: dict[Path, Uncertainty] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def classes(self) -> tuple[str, ...]:

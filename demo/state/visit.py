@@ -1,6 +1,7 @@
 """The data that the server holds for a visitor of the Diagnose page."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from PIL.Image import Image
 from torch import Tensor
@@ -35,7 +36,7 @@ class Visit:
         warning: why the image does not fit the task, by its DICOM header; empty where it does.
         date: of the study by its DICOM header, or "undated".
         picture: the JPEG that the page shows, for the report.
-        undecided: the image and its file's name for the moment until its random views are scored, else None.
+        undecided: the image and its file for the moment until its random views are scored, else None.
         doubt: what small changes of the image and of the wording do, once they are scored, else None.
     """
 
@@ -46,5 +47,5 @@ class Visit:
     warning: str = ""
     date: str = "undated"
     picture: bytes = field(default=b"", repr=False)
-    undecided: tuple[Image, str] | None = field(default=None, repr=False)
+    undecided: tuple[Image, Path] | None = field(default=None, repr=False)
     doubt: Uncertainty | None = None

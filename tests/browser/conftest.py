@@ -21,7 +21,7 @@ from tests.processes import Command, start
 from vip_core.utils.paths import PROJECT
 
 EXAMPLES = PROJECT / "assets" / "examples"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -107,9 +107,7 @@ def server(tmp_path_factory):
 def browser():
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
-        found = next(
-            filter(None, (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))), None
-        )
+        found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
         executable = str(own) if own.exists() else found
         if executable is None:
             if os.environ.get("CI"):

@@ -85,9 +85,10 @@ def test_layout_nothing_shifts_while_typing(bench, width, height):
     person.choose_example(3)
     person.wait(lambda: "stable" in person.page.inner_text(".vip-meaning"))
     person.page.evaluate(
-        """() => { window.shift = 0
-                   const add = list => { for (const entry of list.getEntries()) window.shift += entry.value }
-                   new PerformanceObserver(add).observe({type: "layout-shift", buffered: false}) }"""
+        """async () => { await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+                         window.shift = 0
+                         const add = list => { for (const entry of list.getEntries()) window.shift += entry.value }
+                         new PerformanceObserver(add).observe({type: "layout-shift", buffered: false}) }"""
     )
     person.text(1, PNEUMONIA).focus()
     person.page.keyboard.type(" dense" if width > 1000 else " x", delay=50)  # no further line of the row's text

@@ -1,5 +1,9 @@
 """When the page refers an image to a person: as `vip score --uncertainty` says of the same file."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from demo.state.bench import doubt, read
@@ -27,6 +31,22 @@ def test_doubt_is_the_uncertainty_of_the_command(tasks, key):
     assert (found["refer"], found["views"], found["wordings"]) == (expected.refer, expected.views, expected.wordings)
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=0.02)
     assert visit.undecided is None and doubt(task, visit, 1) is None  # nothing of the image is kept
+
+
+def test_doubt_of_an_example_is_measured_once_and_that_of_an_upload_is_kept_nowhere(task, tmp_path):
+    task, encoded = replace(task), []
+    counted = task.predictor.backbone.clip.visual.register_forward_pre_hook(lambda *_: encoded.append(1))
+    example = task.examples[0][0]
+    upload = Path(shutil.copy(example, tmp_path))
+    found = []
+    for path in (example, example, upload, upload):
+        visit = Visit()
+        read(task, visit, request(task), path)
+        found.append(doubt(task, visit, 1))
+    counted.remove()
+    assert len(encoded) == 3  # views: of the example once, of the upload at each visit
+    assert list(task.uncertainties) == [example]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 def test_doubt_of_an_image_that_was_overtaken_is_dropped(task):
