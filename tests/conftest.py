@@ -1,5 +1,6 @@
 """Small real towers, small real images, and the real data where it is present."""
 
+import gc
 import json
 import os
 import shutil
@@ -184,3 +185,9 @@ def llm():
     with llm_server() as server:
         server.says(GOOD)
         yield server
+
+
+def pytest_collection_finish():
+    """Half a million objects are there for good: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
