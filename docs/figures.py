@@ -14,10 +14,12 @@ from typing import Any
 
 from vip_core.baselines.registry import METHODS
 from vip_core.experiments.knowledge import LABELS
+from vip_core.experiments.plan import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
+ROWS = {row.name: row.label for row in (Request(method, knowledge=kind) for method in METHODS for kind in LABELS)}
 DOCUMENTS = [
     ROOT / name
     for name in ("README.md", "docs/vip-mini.md", "docs/ablations.md", "docs/figures.md", "docs/experiments.md")
@@ -213,7 +215,7 @@ def experiment(backbone: str, name: str) -> str:
     """A table of results/BACKBONE by method: learning rate, AUROC and accuracy on test images of both data sets."""
     found = {data: runs_by_method(RESULTS / backbone / data / f"{name}.csv") for data in ("isic2017", "pneumonia")}
     rows = [
-        (labelled(method), *(cell for runs in found.values() for cell in summarised(runs.get(method, []))))
+        (ROWS[method], *(cell for runs in found.values() for cell in summarised(runs.get(method, []))))
         for method in dict.fromkeys(method for runs in found.values() for method in runs)
     ]
     head = [f"{column}, {data}" for data in found for column in ("rate", "AUROC", "accuracy")]
@@ -227,7 +229,7 @@ def few_shots(backbone: str) -> str:
     for data in ("isic2017", "pneumonia"):
         found = [runs_by_method(RESULTS / backbone / data / f"shots-{column}.csv") for column in columns]
         for method in found[0]:
-            rows.append((data, labelled(method), *(summarised(runs.get(method, []))[1] for runs in found)))
+            rows.append((data, ROWS[method], *(summarised(runs.get(method, []))[1] for runs in found)))
     return table(("data", "method", *columns), rows)
 
 
@@ -240,14 +242,6 @@ def runs_by_method(path: Path) -> dict[str, list[dict[str, str]]]:
         for row in csv.DictReader(file):
             found.setdefault(row["method"], []).append(row)
     return found
-
-
-def labelled(method: str) -> str:
-    """The name of a row of an experiment, for people: that of the method, and of the knowledge if it has any."""
-    if method in METHODS:
-        return METHODS[method].label
-    name, _, kind = method.rpartition("-")
-    return f"{METHODS[name].label}, {LABELS[kind].lower()}"
 
 
 def summarised(runs: list[dict[str, str]]) -> tuple[str, str, str]:

@@ -48,8 +48,7 @@ class Entry:
     """A row of a table: a label, the runs of all seeds, and what was tried to choose the learning rate.
 
     Attributes:
-        name: of the method, and the kind of knowledge where it is not the visual symptoms.
-        label: for people.
+        name, label: as those of the request.
         runs: one per seed; none where the method cannot run.
         tried: runs of the first seed with all images and the visual symptoms, one per learning rate; none in a row that
             takes over the rate of another.
@@ -70,6 +69,17 @@ class Request:
     method: str
     shots: int | None = None
     knowledge: str = "visual"
+
+    @property
+    def name(self) -> str:
+        """Of the row: the method's, and the kind of knowledge where it is not the visual symptoms."""
+        return self.method if self.knowledge == "visual" else f"{self.method}-{self.knowledge}"
+
+    @property
+    def label(self) -> str:
+        """The same for people."""
+        label = METHODS[self.method].label
+        return label if self.knowledge == "visual" else f"{label}, {LABELS[self.knowledge].lower()}"
 
 
 def entry(method: str, material: Material, shots: int | None = None, knowledge: str = "visual") -> Entry:
@@ -101,19 +111,14 @@ def entries(requests: Sequence[Request], material: Material) -> list[Entry]:
     results = {result.spec: result for result in _run_all(chain.from_iterable(specs.values()), material)}
     return [
         Entry(
-            request.method if request.knowledge == "visual" else f"{request.method}-{request.knowledge}",
-            _label(request),
+            request.name,
+            request.label,
             tuple(results[spec] for spec in specs.get(request, ())),
             tuple(tried[request.method]) if request == Request(request.method) else (),
             reasons[request.method] or "",
         )
         for request in requests
     ]
-
-
-def _label(request: Request) -> str:
-    label = METHODS[request.method].label
-    return label if request.knowledge == "visual" else f"{label}, {LABELS[request.knowledge].lower()}"
 
 
 def _validated(result: RunResult) -> tuple[float, float]:
