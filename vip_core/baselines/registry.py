@@ -65,8 +65,7 @@ _ALL = (
     Method("linear-probe", "Linear probe", LinearProbe),
     Method("coop", "CoOp, shared context", CoOp, 2e-3, NAMES),
     Method("coop-csc", "CoOp, class-specific context", CoOp.per_class, 2e-3, NAMES),
-    # It was published with 10 epochs, a fifth of CoOp's, since it encodes the text anew for every image.
-    Method("cocoop", "CoCoOp", CoCoOp, 2e-3, NAMES, epoch_share=0.2),
+    Method("cocoop", "CoCoOp", CoCoOp, 2e-3, NAMES),
     Method("bayesian", "Bayesian prompts, unconditional", BayesianPrompts, 2e-3, NAMES),
     Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3, NAMES),
     Method("maple", "MaPLe", MaPLe, 3.5e-3, NAMES),
