@@ -220,6 +220,8 @@ def test_score_tells_what_the_image_reader_remarks(predictor, tmp_path):
     assert len(found.remarks) == 1 and "extreme values" in found.remarks[0]
     assert found.to_dict()["remarks"] == list(found.remarks)
     assert [each.remarks for each in predictor.score_many([EXAMPLE, hot])] == [(), found.remarks]
+    predictor.set_features(predictor.encode(EXAMPLE))
+    assert predictor.score().remarks == ()
     predictor.set_image(EXAMPLE)
     assert "remarks" not in predictor.score().to_dict()
 

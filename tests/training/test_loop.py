@@ -80,6 +80,22 @@ def test_train_prompts_keeps_the_earliest_of_equally_good_epochs(backbone, sympt
     assert done.best_epoch == 0
 
 
+def test_train_prompts_keeps_the_epoch_that_select_names(backbone, symptoms, tmp_path):
+    features, labels = torch.randn(8, 1, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+    val = FeatureSplit(features[:, 0], (labels + 1) % 3)  # learning the training labels makes these worse
+    best = {}
+    for select in ("accuracy", "loss", "last"):
+        torch.manual_seed(0)
+        vip = ViP(backbone, symptoms)
+        config = replace(CONFIG, epochs=4, rate=0.05, select=select)
+        done = train_prompts(vip, lambda epoch: features, labels, val, config, tmp_path / f"{select}.pt")
+        _, accuracies, losses = zip(*done.history, strict=True)
+        best[select] = done.best_epoch
+    assert best["loss"] == losses.index(min(losses)) != losses.index(max(losses))
+    assert best["accuracy"] == accuracies.index(max(accuracies))
+    assert best["last"] == 3 != best["loss"]
+
+
 def test_train_prompts_ends_with_the_prompts_of_the_kept_epoch(backbone, symptoms, tmp_path):
     torch.manual_seed(0)
     vip = ViP(backbone, symptoms)
