@@ -271,6 +271,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for name in ("table1", "table2", "figure5")
     },
     "devise_shots": lambda: few_shots("devise-mini"),
+    "vip_shots": lambda: few_shots("vip-mini"),
     "folds": lambda: rankings(load("vip-mini/folds.json")),
 }
 PLACE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
