@@ -145,10 +145,9 @@ def figure5(kinds: Mapping[str, tuple[Entry, Entry]]) -> Figure:
     for offset, place, label, colour in ((-0.2, 0, "zero-shot", "#9aa5b1"), (0.2, 1, "ViP, trained", "#33658a")):
         values = [[mean_auroc(*r.test) for r in pair[place].runs] for pair in kinds.values()]
         means = [float(np.mean(v)) for v in values]
-        spread = [
-            [m - min(v) for m, v in zip(means, values, strict=True)],
-            [max(v) - m for m, v in zip(means, values, strict=True)],
-        ]
+        below = [m - min(v) for m, v in zip(means, values, strict=True)]
+        above = [max(v) - m for m, v in zip(means, values, strict=True)]
+        spread = np.clip([below, above], 0, None)  # rounding puts the mean of equal values just beside them
         bars = axes.bar(np.arange(len(kinds)) + offset, means, 0.38, yerr=spread, label=label, color=colour)
         axes.bar_label(bars, fmt="%.2f", fontsize=8)
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
