@@ -64,6 +64,7 @@ def test_score_at_a_prevalence_multiplies_the_odds(predictor, image_folder):
     assert "prevalence" not in before.to_dict()
     same = predictor.score(prevalence=dict(zip(("dark", "white"), mix, strict=True)))
     assert same.probabilities == pytest.approx(before.probabilities)
+    assert after.prediction == max(after.probabilities, key=after.probabilities.get)
     other = min(before.probabilities, key=before.probabilities.get)
     index = predictor.symptoms.classes.index(other)
     even = before.probabilities[other] / before.probabilities[before.prediction] * mix[1 - index] / mix[index]
