@@ -8,7 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
-LATEST = "document.querySelector('.vip-bench').bench.latest"
+BENCH = "document.querySelector('.vip-bench').bench"
+LATEST = f"{BENCH}.latest"
 PATIENCE = 20_000  # milliseconds that a test waits for what must come; far more than it takes
 
 
@@ -140,9 +141,7 @@ class Bench:
 
     def settle(self) -> None:
         """Wait until the last request is answered."""
-        self.wait(
-            lambda: self.page.evaluate("(b => b.latest?.id === b.sent)(document.querySelector('.vip-bench').bench)")
-        )
+        self.wait(lambda: self.page.evaluate(f"(b => b.latest?.id === b.sent)({BENCH})"))
 
     # ---- the answer
 
@@ -154,9 +153,7 @@ class Bench:
     @property
     def probability(self) -> float:
         """Probability of the task's finding, in the scores that are painted."""
-        return self.page.evaluate(
-            "(b => b.latest.probabilities[b.task.finding])(document.querySelector('.vip-bench').bench)"
-        )
+        return self.page.evaluate(f"(b => b.latest.probabilities[b.task.finding])({BENCH})")
 
     @property
     def message(self) -> str:

@@ -6,13 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from demo.state.numbers import per_cent
+from tests.browser.bench import BENCH
 from vip_core import Predictor
 from vip_core.models.card import read_card
 from vip_core.utils.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 PNEUMONIA = 1
-BENCH = "document.querySelector('.vip-bench').bench"
 
 
 @pytest.fixture(scope="module")
