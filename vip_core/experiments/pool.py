@@ -11,6 +11,7 @@ import torch
 from vip_core.experiments.config import ExperimentConfig, RunSpec
 from vip_core.experiments.material import Material
 from vip_core.experiments.runs import RunResult, is_complete, run_method
+from vip_core.utils.memory import keep_freed_memory
 
 _material: Material | None = None  # of a worker process
 
@@ -41,6 +42,7 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
 
 def _start(config: ExperimentConfig) -> None:
     global _material
+    keep_freed_memory()  # a worker does not inherit it from the command
     torch.set_num_threads(1)
     _material = Material(config)
 
