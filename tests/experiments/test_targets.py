@@ -1,13 +1,19 @@
 """An experiment from images to tables: complete, repeated in no part, resumed after a kill, alike for a seed."""
 
 import csv
+import signal
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.experiments.conftest import files
+from tests.processes import start
 from vip_core.baselines import registry
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.experiments import runs
@@ -83,6 +89,38 @@ def test_jobs_change_no_figure(config):
     one = files(experiment("table1", made))
     two = files(experiment("table1", replace(made, jobs=2, out=made.out.parent / "two")))
     assert without_seconds(one) == without_seconds(two)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes are looked up in /proc")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_jobs_end_with_their_command(config, number, status):
+    train = config().train
+    out = config().out
+    process = start(
+        *("-m", "vip_core.experiments", "table1", "--methods", "coop", "--jobs", "2", "--out", out),
+        *("--data", "folder", "--root", train.root, "--symptoms", train.symptoms, "--backbone", train.backbone),
+        *("--epochs", "20000"),
+    )
+    wait_until(lambda: len(list(out.rglob("last.pt"))) == 2)
+    jobs = descendants(process.pid)
+    assert len(jobs) >= 2
+    process.send_signal(number)
+    assert process.wait(60) == status
+    wait_until(lambda: not any(Path(f"/proc/{job}").exists() for job in jobs))
+
+
+def descendants(process: str | int) -> set[str]:
+    """The numbers of the processes that a process has started, and of those that they have."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    children = {number for task in tasks for number in task.read_text().split()}
+    return children.union(*map(descendants, children))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image_folder, symptom_file, tmp_path):

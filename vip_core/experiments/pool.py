@@ -1,10 +1,14 @@
 """Several runs at a time, each in one thread of its own process, so that the number of jobs changes no result."""
 
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 
 import torch
 
@@ -31,20 +35,33 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
     # Never forks of this process, which has threads and perhaps a GPU; on Linux, of one that has only imported.
     context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(jobs, context, _start, (material.config,)) as pool:
+    ours, theirs = context.Pipe()
+    with ProcessPoolExecutor(jobs, context, _start, (material.config, theirs)) as pool:
         try:
             trained = {spec: pool.submit(_run, spec) for spec in missing}
             for spec in specs:
                 yield trained[spec].result() if spec in trained else run_method(spec, material)
+        except BaseException:
+            ours.close()  # the runs of the others end; the same command continues them
+            raise
         finally:
-            pool.shutdown(cancel_futures=True)  # after an error, runs that have not begun are dropped
+            pool.shutdown(cancel_futures=True)
 
 
-def _start(config: ExperimentConfig) -> None:
+def _start(config: ExperimentConfig, command: Connection) -> None:
     global _material
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then closes the connection
+    threading.Thread(target=_end_with, args=(command,), daemon=True).start()
     keep_freed_memory()  # a worker does not inherit it from the command
     torch.set_num_threads(1)
     _material = Material(config)
+
+
+def _end_with(command: Connection) -> None:
+    """End this process as soon as the command closes its end or is killed; its runs would go on beside later ones."""
+    with suppress(EOFError):
+        command.recv()
+    os._exit(1)
 
 
 def _run(spec: RunSpec) -> RunResult:
