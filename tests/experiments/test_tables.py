@@ -1,8 +1,11 @@
 """The summary of a table: means, standard deviations, the tests against ViP and their correction."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import binomtest
 
+from vip_core.baselines.registry import METHODS
 from vip_core.evaluation.comparison import delong, holm
 from vip_core.experiments.config import RunSpec
 from vip_core.experiments.plan import Entry
@@ -29,6 +32,26 @@ def test_summary_gives_mean_and_sample_standard_deviation():
     accuracies = [np.mean(r.test[0].argmax(1) == LABELS) for r in entry.runs]
     assert f"{np.mean(accuracies):.3f} ± {np.std(accuracies, ddof=1):.3f}" in text
     assert text.startswith("# Title\n") and "A note." in text
+
+
+def test_summary_rounds_the_mean_of_its_rows_as_the_documents_do():
+    """The mean of .5, .5125 and .525 is .5125, which a sum in floating point exceeds; docs/figures.py writes .512."""
+    labels, runs = np.arange(80) % 2, []
+    for right in (40, 41, 42):
+        second = np.where(np.arange(80) < right, labels, 1 - labels) * 0.8 + 0.1
+        predictions = np.stack([1 - second, second], axis=1), labels
+        runs.append(RunResult(RunSpec("coop", right), predictions, predictions, {"seconds": 1.0, "parameters": 7}))
+    entry = Entry("coop", "CoOp", tuple(runs))
+    text = summary([replace(entry, name="vip"), entry], "Title", [])
+    assert "| 0.512 ± 0.013 |" in text and "0.513" not in text
+
+
+def test_summary_states_what_is_special_about_the_methods_in_it_and_no_others():
+    sentences, shortened = METHODS["biomedcoop"].note, "Image tower fine-tuned from ImageNet: 20% of the epochs."
+    text = summary([made("vip", 1.0), made("biomedcoop", 1.0), made("fine-tuned", 1.0)], "Title", ["A note."])
+    assert text.splitlines()[8:11] == ["A note.", sentences, shortened]
+    plain = summary([made("vip", 1.0), Entry("biomedcoop", "BiomedCoOp", (), note="no")], "Title", [])
+    assert sentences not in plain and shortened not in plain
 
 
 def test_summary_names_the_methods_that_end_below_the_zero_shot_row_they_start_from():

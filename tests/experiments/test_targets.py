@@ -147,7 +147,7 @@ def test_table2_figures_and_shots_write_their_files(config, monkeypatch):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     assert "random words" in (folder / "table2.md").read_text()
-    assert "fine-tuned from ImageNet: 20% of the epochs" in (folder / "table1.md").read_text()
+    assert "of the epochs" not in (folder / "table1.md").read_text()  # no method of it trains for fewer
 
 
 def test_experiment_config_refuses_unknown_methods(config):

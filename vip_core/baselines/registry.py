@@ -38,6 +38,7 @@ class Method:
         settings: fields of TrainConfig in which its training differs from the others'.
         rates: learning rates among which validation chooses; none: those of all methods.
         epoch_share: of the others' epochs, the share that it trains for.
+        note: a sentence below a table that has the method, or empty.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Method:
     settings: Mapping[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] = ()
     epoch_share: float = 1.0
+    note: str = ""
 
 
 NAMES, ENSEMBLE, SYMPTOMS = "zero-shot-names", "zero-shot-ensemble", "zero-shot-symptoms"
@@ -66,14 +68,28 @@ _ALL = (
     Method("coop", "CoOp, shared context", CoOp, 2e-3, NAMES),
     Method("coop-csc", "CoOp, class-specific context", CoOp.per_class, 2e-3, NAMES),
     Method("cocoop", "CoCoOp", CoCoOp, 2e-3, NAMES),
-    Method("bayesian", "Bayesian prompts, unconditional", BayesianPrompts, 2e-3, NAMES),
+    Method(
+        "bayesian",
+        "Bayesian prompts, unconditional",
+        BayesianPrompts,
+        2e-3,
+        NAMES,
+        note="Bayesian prompts ran in the unconditional form: one distribution for all images, batches of any size.",
+    ),
     Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3, NAMES),
     Method("maple", "MaPLe", MaPLe, 3.5e-3, NAMES),
     Method("tip-adapter", "Tip-Adapter", TipAdapter),
     Method("tip-adapter-f", "Tip-Adapter-F", TipAdapterF, 1e-3, ENSEMBLE),
     Method("clip-adapter", "CLIP-Adapter", ClipAdapter, 2e-3, NAMES),
     Method("kgcoop", "KgCoOp", KgCoOp, 2e-3, NAMES),
-    Method("biomedcoop", "BiomedCoOp", BiomedCoOp, 2.5e-3, SYMPTOMS),
+    Method(
+        "biomedcoop",
+        "BiomedCoOp",
+        BiomedCoOp,
+        2.5e-3,
+        SYMPTOMS,
+        note="BiomedCoOp calls for 50 sentences per class; here it uses the symptoms, with the shorter list repeated.",
+    ),
     # One of its epochs takes as long as a whole run of most others, and it starts from trained weights of its own.
     Method(
         "fine-tuned",

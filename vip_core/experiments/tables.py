@@ -2,6 +2,7 @@
 
 import csv
 import io
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,19 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
             f"{np.mean([found['seconds'] for found in rows]):.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *notes, *_below_start(entries), "", *_tried_lines(entries)]) + "\n"
+    return (
+        "\n".join([*lines, "", *notes, *_method_notes(entries), *_below_start(entries), "", *_tried_lines(entries)])
+        + "\n"
+    )
+
+
+def _method_notes(entries: Sequence[Entry]) -> list[str]:
+    """In what the methods that ran differ from their publication, or their training from that of the others."""
+    methods = [METHODS[each.name] for each in entries if each.runs and each.name in METHODS]
+    shortened = [
+        f"{method.label}: {method.epoch_share:.0%} of the epochs." for method in methods if method.epoch_share < 1
+    ]
+    return [method.note for method in methods if method.note] + shortened
 
 
 def _below_start(entries: Sequence[Entry]) -> list[str]:
@@ -137,8 +150,8 @@ def _p(value: float | None) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    mean = f"{np.mean(values):.3f}"
-    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.3f}"
+    mean = f"{statistics.mean(values):.3f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.3f}"
 
 
 def _tried_lines(entries: Sequence[Entry]) -> list[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from vip_core.baselines.registry import METHODS
 from vip_core.errors import UsageError
 from vip_core.experiments import figures, plan
 from vip_core.experiments.config import ExperimentConfig
@@ -13,14 +12,10 @@ from vip_core.experiments.tables import write_table
 from vip_core.utils.distributed import joined, world
 
 RATE_NOTE = (
-    "Every method was trained on the same images, random views, epochs (but see below), batches and seeds, its best "
-    "epoch chosen by validation accuracy and its learning rate by validation AUROC with the first seed. Nothing was "
-    "chosen on test images."
+    "Every method was trained on the same images, random views, batches and seeds, and for the same number of epochs "
+    "unless stated below. The best epoch was chosen by validation accuracy, the learning rate by validation AUROC with "
+    "the first seed. Nothing was chosen on test images."
 )
-SENTENCES_NOTE = (
-    "BiomedCoOp calls for 50 sentences per class; here it uses the symptoms, with the shorter list repeated."
-)
-BAYESIAN_NOTE = "Bayesian prompts ran in the unconditional form (one distribution for all images, any batch size)."
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
     "both tests of all rows. ± is the standard deviation over seeds (n - 1). Predictions that "
@@ -29,8 +24,7 @@ TESTS_NOTE = (
 
 
 def _notes(material: Material) -> list[str]:
-    shortened = [f"{m.label}: {m.epoch_share:.0%} of the epochs." for m in METHODS.values() if m.epoch_share < 1]
-    notes = [RATE_NOTE, TESTS_NOTE, SENTENCES_NOTE, BAYESIAN_NOTE, " ".join(shortened)]
+    notes = [RATE_NOTE, TESTS_NOTE]
     if material.config.split_file is not None:
         shared = patients_on_both_sides(material.data)
         notes.append(f"Splits of {material.config.split_file.name}: {shared} patients have images in two of them.")
