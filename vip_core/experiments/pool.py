@@ -15,6 +15,7 @@ import torch
 from vip_core.experiments.config import ExperimentConfig, RunSpec
 from vip_core.experiments.material import Material
 from vip_core.experiments.runs import RunResult, is_complete, run_method
+from vip_core.utils.console import console, progress
 from vip_core.utils.memory import keep_freed_memory
 
 _material: Material | None = None  # of a worker process
@@ -36,9 +37,12 @@ def run_all(specs: Iterable[RunSpec], material: Material) -> Iterator[RunResult]
     context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()
-    with ProcessPoolExecutor(jobs, context, _start, (material.config, theirs)) as pool:
+    with progress() as bar, ProcessPoolExecutor(jobs, context, _start, (material.config, theirs)) as pool:
+        runs = bar.add_task(f"Runs, {jobs} at a time", total=len(missing))
         try:
             trained = {spec: pool.submit(_run, spec) for spec in missing}
+            for future in trained.values():
+                future.add_done_callback(lambda _: bar.advance(runs))
             for spec in specs:
                 yield trained[spec].result() if spec in trained else run_method(spec, material)
         except BaseException:
@@ -52,6 +56,7 @@ def _start(config: ExperimentConfig, command: Connection) -> None:
     global _material
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then closes the connection
     threading.Thread(target=_end_with, args=(command,), daemon=True).start()
+    console.quiet = True  # the bars of several runs would overwrite one another
     keep_freed_memory()  # a worker does not inherit it from the command
     torch.set_num_threads(1)
     _material = Material(config)
