@@ -58,6 +58,11 @@ class ExperimentConfig:
         return tuple(dict.fromkeys((method.rate, *RATES, *MORE_RATES.get(self.train.backbone, ()))))
 
 
+def row_name(method: str, knowledge: str) -> str:
+    """Of a row of a table: the method, and the kind of knowledge where it is not the visual symptoms."""
+    return method if knowledge == "visual" else f"{method}-{knowledge}"
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """What makes one run.
@@ -79,9 +84,7 @@ class RunSpec:
     @property
     def name(self) -> str:
         """The name of its folder."""
-        parts = [self.method]
-        if self.knowledge != "visual":
-            parts.append(self.knowledge)
+        parts = [row_name(self.method, self.knowledge)]
         if self.shots is not None:
             parts.append(f"{self.shots}shot")
         if self.rate is not None:

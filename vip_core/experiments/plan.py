@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from vip_core.baselines.registry import METHODS
-from vip_core.experiments.config import SHOTS, RunSpec
+from vip_core.experiments.config import SHOTS, RunSpec, row_name
 from vip_core.experiments.knowledge import LABELS, knowledge_sets
 from vip_core.experiments.material import Material
 from vip_core.experiments.pool import run_all
@@ -72,8 +72,8 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Of the row: the method's, and the kind of knowledge where it is not the visual symptoms."""
-        return self.method if self.knowledge == "visual" else f"{self.method}-{self.knowledge}"
+        """Of the row, in tables."""
+        return row_name(self.method, self.knowledge)
 
     @property
     def label(self) -> str:
