@@ -1,12 +1,14 @@
 """The paper's figures 1 to 5 and the few-shot curves, from live objects and from the predictions of runs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from vip_core.data.images import read_image
 from vip_core.experiments.knowledge import LABELS
@@ -18,6 +20,7 @@ from vip_core.scoring.zero_shot import ZeroShot
 from vip_core.symptoms import SymptomSet
 
 FAILURES = 4
+COLOURS = ("#33658a", "#f26419", "#758e4f", "#7b3f61", "#9aa5b1")
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -41,45 +44,45 @@ def figure1(material: Material) -> Figure:
         merged, attention = vip.merge(text, symptoms.counts)
         logits = vip(features)
     height, width = material.backbone.image_size
-    steps = [
-        ("Symptoms", f"{len(symptoms.texts)} texts\nof {len(symptoms.classes)} classes"),
-        ("Context prompt", f"{tuple(vip.context_prompt.vectors.shape)}\ntrained"),
-        ("Text tower", f"{tuple(text.shape)}\nfrozen"),
-        ("Merge prompt", f"tokens {tuple(vip.merge_prompt.tokens.shape)}\nattention {tuple(attention.shape)}\ntrained"),
-        ("Class features", f"{tuple(merged.shape)}"),
-    ]
-    images = [("Image", f"(1, 3, {height}, {width})"), ("Image tower", f"{tuple(features.shape)}\nfrozen")]
-    figure = Figure(figsize=(11, 3.4))
+    tokens, vectors = tuple(vip.merge_prompt.tokens.shape), tuple(vip.context_prompt.vectors.shape)
+    figure = Figure(figsize=(11, 2.8))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
-    axes.set(xlim=(0, 11), ylim=(0, 3.4))
-    for place, (name, shape) in enumerate(steps):
-        _box(axes, 0.2 + 1.85 * place, 2.0, name, shape)
-        if place:
-            _arrow(axes, (0.2 + 1.85 * place - 0.3, 2.55), (0.2 + 1.85 * place, 2.55))
-    for place, (name, shape) in enumerate(images):
-        _box(axes, 3.9 + 1.85 * place, 0.3, name, shape)
-    _arrow(axes, (5.45, 0.85), (5.75, 0.85))
-    _box(axes, 9.35, 1.1, "Cosine × scale", f"logits {tuple(logits.shape)}")
-    _arrow(axes, (9.15, 2.3), (9.6, 2.2))
-    _arrow(axes, (7.3, 0.85), (9.35, 1.5))
+    axes.set(xlim=(0, 11), ylim=(0, 2.8))
+    texts = [
+        _box(axes, (0.9, 2.1), f"Symptoms\n{len(symptoms.texts)} texts\nof {len(symptoms.classes)} classes"),
+        _box(axes, (2.8, 2.1), f"Context prompt\n{vectors}\ntrained", trained=True),
+        _box(axes, (4.6, 2.1), f"Text tower\n{tuple(text.shape)}\nfrozen"),
+        _box(
+            axes,
+            (6.5, 2.1),
+            f"Merge prompt\ntokens {tokens}\nattention {tuple(attention.shape)}\ntrained",
+            trained=True,
+        ),
+        _box(axes, (8.5, 2.1), f"Class features\n{tuple(merged.shape)}"),
+    ]
+    images = [
+        _box(axes, (4.6, 0.6), f"Image\n(1, 3, {height}, {width})"),
+        _box(axes, (6.5, 0.6), f"Image tower\n{tuple(features.shape)}\nfrozen"),
+    ]
+    result = _box(axes, (10.1, 1.35), f"Cosine × scale\nlogits {tuple(logits.shape)}")
+    for row in (texts, images):
+        for start, end in pairwise([*row, result]):
+            _arrow(axes, start, end)
     return figure
 
 
-def _box(axes: Axes, x: float, y: float, name: str, shape: str) -> None:
-    axes.text(
-        x + 0.77,
-        y + 0.55,
-        f"{name}\n{shape}",
-        ha="center",
-        va="center",
-        fontsize=8.5,
-        bbox={"boxstyle": "round,pad=0.5", "facecolor": "#eef3f8", "edgecolor": "#33658a"},
-    )
+def _box(axes: Axes, place: tuple[float, float], text: str, trained: bool = False) -> Text:
+    face, edge = ("#fdebe0", "#f26419") if trained else ("#eef3f8", "#33658a")
+    box = {"boxstyle": "round,pad=0.5", "facecolor": face, "edgecolor": edge}
+    return axes.text(*place, text, ha="center", va="center", fontsize=9, bbox=box)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#33658a"})
+def _arrow(axes: Axes, start: Text, end: Text) -> None:
+    """From the edge of one box to that of another."""
+    patches = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
+    style = {"arrowstyle": "->", "color": "#33658a"}
+    axes.annotate("", end.get_position(), start.get_position(), arrowprops=style | patches)
 
 
 def figure2(symptoms: SymptomSet) -> Figure:
@@ -128,13 +131,17 @@ def _diagnosis(picture: Axes, bars: Axes, material: Material, index: int) -> Non
     picture.imshow(read_image(row.path))
     picture.set_xticks([])
     picture.set_yticks([])
-    picture.set_title(f"true: {symptoms.classes[row.label]}\nzero-shot: {diagnosis.prediction}", fontsize=9)
-    owners = [c for c, count in enumerate(symptoms.counts) for _ in range(count)]
-    colours = ["#33658a", "#f26419", "#758e4f", "#7b3f61", "#9aa5b1"]
-    values = [each.similarity for each in diagnosis.symptoms]
-    bars.barh(range(len(values)), values, color=[colours[c % len(colours)] for c in owners])
-    bars.set_yticks(range(len(values)), [each.symptom for each in diagnosis.symptoms], fontsize=7)
+    predicted, label = diagnosis.prediction, symptoms.classes[row.label]
+    confidence = f"{diagnosis.probabilities[predicted]:.2f}"
+    picture.set_title(f"{row.path.name}\nlabel: {label}\nzero-shot: {predicted}, {confidence}", fontsize=9)
+    place = 0
+    for name, colour in zip(symptoms.classes, cycle(COLOURS)):
+        values = [each.similarity for each in diagnosis.symptoms if each.class_name == name]
+        bars.barh(range(place, place + len(values)), values, color=colour, label=f"symptoms of {name}")
+        place += len(values)
+    bars.set_yticks(range(place), [each.symptom for each in diagnosis.symptoms], fontsize=7)
     bars.invert_yaxis()
+    bars.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=8, frameon=False)
     bars.set_xlabel("cosine of image and symptom")
 
 
@@ -153,7 +160,7 @@ def figure5(kinds: Mapping[str, tuple[Entry, Entry]]) -> Figure:
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
     axes.set_xticks(range(len(kinds)), [LABELS[kind] for kind in kinds], rotation=15, ha="right")
     axes.set(ylim=(0, 1.08), ylabel="AUROC on test images")
-    axes.legend(loc="lower left", fontsize=8)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=8, frameon=False)
     return figure
 
 
