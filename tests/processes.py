@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -96,6 +97,14 @@ def run(*arguments: str | Path, timeout: float = 300, **more) -> subprocess.Comp
         finally:
             command.kill()
         return subprocess.CompletedProcess(command.args, command.returncode, out.read_text(), err.read_text())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return once a condition holds; a failure after a minute."""
+    until = time.monotonic() + 60
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert condition()
 
 
 def _python(arguments: tuple[str, ...], output: tuple[str, str], cwd: str, env: dict[str, str]) -> None:

@@ -3,8 +3,6 @@
 import csv
 import signal
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.experiments.conftest import files
-from tests.processes import start
+from tests.processes import start, wait_until
 from vip_core.baselines import registry
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.experiments import runs
@@ -114,13 +112,6 @@ def descendants(process: str | int) -> set[str]:
     tasks = Path(f"/proc/{process}/task").glob("*/children")
     children = {number for task in tasks for number in task.read_text().split()}
     return children.union(*map(descendants, children))
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image_folder, symptom_file, tmp_path):

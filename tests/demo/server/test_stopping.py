@@ -1,11 +1,10 @@
 """A server that is told to end does so, whatever runs, in a process of its own."""
 
 import signal
-import time
 
 import pytest
 
-from tests.processes import start
+from tests.processes import start, wait_until
 
 SERVER = """
 import re, sys, threading, time
@@ -53,10 +52,3 @@ def test_end_when_told_deletes_the_uploads_of_a_killed_server(tmp_path):
     process.kill()
     process.wait(30)
     wait_until(lambda: not (tmp_path / "uploads").exists())
-
-
-def wait_until(condition):
-    until = time.monotonic() + 60
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert condition()
