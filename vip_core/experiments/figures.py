@@ -20,7 +20,8 @@ from vip_core.scoring.zero_shot import ZeroShot
 from vip_core.symptoms import SymptomSet
 
 FAILURES = 4
-COLOURS = ("#33658a", "#f26419", "#758e4f", "#7b3f61", "#9aa5b1")
+BLUE, ORANGE, GREY = "#33658a", "#f26419", "#9aa5b1"
+COLOURS = (BLUE, ORANGE, "#758e4f", "#7b3f61", GREY)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -73,7 +74,7 @@ def figure1(material: Material) -> Figure:
 
 
 def _box(axes: Axes, place: tuple[float, float], text: str, trained: bool = False) -> Text:
-    face, edge = ("#fdebe0", "#f26419") if trained else ("#eef3f8", "#33658a")
+    face, edge = ("#fdebe0", ORANGE) if trained else ("#eef3f8", BLUE)
     box = {"boxstyle": "round,pad=0.5", "facecolor": face, "edgecolor": edge}
     return axes.text(*place, text, ha="center", va="center", fontsize=9, bbox=box)
 
@@ -81,7 +82,7 @@ def _box(axes: Axes, place: tuple[float, float], text: str, trained: bool = Fals
 def _arrow(axes: Axes, start: Text, end: Text) -> None:
     """From the edge of one box to that of another."""
     patches = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
-    style = {"arrowstyle": "->", "color": "#33658a"}
+    style = {"arrowstyle": "->", "color": BLUE}
     axes.annotate("", end.get_position(), start.get_position(), arrowprops=style | patches)
 
 
@@ -103,7 +104,7 @@ def figure3(names: Entry, symptoms: Entry, material: Material) -> Figure:
     figure = Figure(figsize=(11, 4), layout="constrained")
     axes, picture, bars = figure.subplots(1, 3, width_ratios=(1, 1, 1.6))
     values = [mean_auroc(*entry.runs[0].test) for entry in (names, symptoms)]
-    axes.bar(["class names", "symptoms"], values, color=["#9aa5b1", "#33658a"])
+    axes.bar(["class names", "symptoms"], values, color=[GREY, BLUE])
     axes.bar_label(axes.containers[0], fmt="%.3f")
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
     axes.set(ylim=(0, 1), ylabel="AUROC on test images", title="Zero-shot")
@@ -149,7 +150,7 @@ def figure5(kinds: Mapping[str, tuple[Entry, Entry]]) -> Figure:
     """AUROC by kind of knowledge, zero-shot and trained; bars are means over seeds, lines the range of the seeds."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
-    for offset, place, label, colour in ((-0.2, 0, "zero-shot", "#9aa5b1"), (0.2, 1, "ViP, trained", "#33658a")):
+    for offset, place, label, colour in ((-0.2, 0, "zero-shot", GREY), (0.2, 1, "ViP, trained", BLUE)):
         values = [[mean_auroc(*r.test) for r in pair[place].runs] for pair in kinds.values()]
         means = [float(np.mean(v)) for v in values]
         below = [m - min(v) for m, v in zip(means, values, strict=True)]

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 import torch
@@ -64,9 +64,10 @@ def _start(config: ExperimentConfig, command: Connection) -> None:
 
 def _end_with(command: Connection) -> None:
     """End this process as soon as the command closes its end or is killed; its runs would go on beside later ones."""
-    with suppress(EOFError):
-        command.recv()
-    os._exit(1)
+    try:
+        command.recv()  # nothing is ever sent
+    finally:
+        os._exit(1)
 
 
 def _run(spec: RunSpec) -> RunResult:

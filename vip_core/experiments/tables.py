@@ -89,10 +89,8 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
             f"{np.mean([found['seconds'] for found in rows]):.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return (
-        "\n".join([*lines, "", *notes, *_method_notes(entries), *_below_start(entries), "", *_tried_lines(entries)])
-        + "\n"
-    )
+    below = [*notes, *_method_notes(entries), *_below_start(entries), "", *_tried_lines(entries)]
+    return "\n".join([*lines, "", *below]) + "\n"
 
 
 def _method_notes(entries: Sequence[Entry]) -> list[str]:
