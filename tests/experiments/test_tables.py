@@ -78,3 +78,16 @@ def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_th
     order = [expected[0], expected[2], expected[1], expected[3]]
     assert written == ["< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") for p in order]
     assert found["coop"][0].startswith("+")
+
+
+def test_difference_that_rounds_to_nothing_has_no_sign():
+    vip = made("vip", 1.0)
+    second = 1 / (1 + np.exp(-np.linspace(-3, 3, 60)))  # the order of the images is that of their numbers
+    predictions = np.stack([1 - second, second], axis=1), LABELS
+    runs = tuple(replace(result, test=predictions) for result in vip.runs)
+    swapped = second.copy()
+    swapped[[30, 31]] = second[[31, 30]]  # one pair of 900 changes its order
+    changed = tuple(replace(result, test=(np.stack([1 - swapped, swapped], axis=1), LABELS)) for result in vip.runs)
+    one_pair, same = Entry("coop", "", changed), Entry("kgcoop", "", runs)
+    found = against_first([replace(vip, runs=runs), one_pair, same])
+    assert found["coop"][0] == "-0.001" and found["kgcoop"][0] == "0.000"

@@ -133,7 +133,7 @@ def against_first(entries: Sequence[Entry]) -> dict[str, tuple[str, str, str]]:
         decisions.append(mcnemar(theirs.argmax(1) == labels, ours.argmax(1) == labels))
     corrected = holm([*areas, *decisions])
     return {
-        name: (f"{difference:+.3f}", _p(corrected[i]), _p(corrected[len(names) + i]))
+        name: (_difference(difference), _p(corrected[i]), _p(corrected[len(names) + i]))
         for i, (name, difference) in enumerate(zip(names, differences, strict=True))
     }
 
@@ -141,6 +141,10 @@ def against_first(entries: Sequence[Entry]) -> dict[str, tuple[str, str, str]]:
 def averaged(each: Entry) -> tuple[NDArray, NDArray]:
     """Probabilities (n, C) on test images, the mean over seeds, and labels (n,)."""
     return np.mean([result.test[0] for result in each.runs], axis=0), each.runs[0].test[1]
+
+
+def _difference(value: float) -> str:
+    return f"{value:+.3f}" if round(value, 3) else "0.000"  # a sign would say which is better
 
 
 def _p(value: float | None) -> str:
