@@ -1,6 +1,7 @@
 """An experiment from images to tables: complete, repeated in no part, resumed after a kill, alike for a seed."""
 
 import csv
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from tests.experiments.conftest import files
@@ -16,7 +18,9 @@ from vip_core.baselines import registry
 from vip_core.errors import CheckpointError, UsageError
 from vip_core.experiments import runs
 from vip_core.experiments.config import ExperimentConfig, RunSpec
+from vip_core.experiments.material import Material
 from vip_core.experiments.targets import experiment
+from vip_core.symptoms import SymptomSet
 
 METHODS = ("zero-shot-names", "linear-probe", "coop", "bayesian", "tip-adapter-f", "maple")
 
@@ -124,8 +128,31 @@ def test_method_that_cannot_run_is_a_row_with_the_reason(config, vip_mini, image
 def test_runs_of_other_settings_are_refused(config):
     experiment("figure3", config())
     made = config()
-    with pytest.raises(CheckpointError, match="has another epochs"):
+    with pytest.raises(CheckpointError, match=r"was made with other settings \(epochs\); use the same"):
         experiment("figure3", replace(made, train=replace(made.train, epochs=3)))
+
+
+def test_runs_with_other_symptoms_are_refused_whatever_their_source(config, tmp_path):
+    made = config()
+    experiment("figure3", made)
+    symptoms = SymptomSet.load(made.train.symptoms)
+    changed = replace(made, train=replace(made.train, symptoms=str(tmp_path / "changed.json")))
+    replace(symptoms, source={"origin": "textbook"}).save(changed.train.symptoms)
+    experiment("figure3", changed)
+    symptoms.edited(symptoms.classes[1], ["dense white patch"]).save(changed.train.symptoms)
+    with pytest.raises(CheckpointError, match=r"other settings \(symptoms\)"):
+        experiment("figure3", changed)
+
+
+def test_runs_with_another_test_image_are_refused(config, tmp_path):
+    made = config()
+    root = shutil.copytree(made.train.root, tmp_path / "images")
+    made = replace(made, train=replace(made.train, root=str(root)))
+    experiment("figure3", made)
+    path = Material(made).data.split("test")[0].path
+    Image.new("RGB", (64, 64)).save(path)
+    with pytest.raises(CheckpointError, match=r"other settings \(images\)"):
+        experiment("figure3", made)
 
 
 def test_table2_figures_and_shots_write_their_files(config, monkeypatch):

@@ -1,4 +1,4 @@
-"""The digest of a file's content, which identifies an image wherever it is and whatever its name."""
+"""Digests: of a file's content, which identifies an image whatever its name, and of the images of splits."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from vip_core.data.dataset import Row
 from vip_core.errors import DataError
 
 
@@ -13,6 +14,15 @@ def file_digests(paths: Sequence[Path]) -> list[str]:
     """SHA-256 of each file, in hex. A file is read once per process while it stays as it is. Raises DataError."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(_file_digest, paths))
+
+
+def split_digest(*splits: Sequence[Row]) -> str:
+    """A digest of the images of splits, wherever they are: name, size and label of each file. Raises DataError."""
+    try:
+        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    return hashlib.sha256(repr(marks).encode()).hexdigest()
 
 
 def _file_digest(path: Path) -> str:

@@ -1,6 +1,5 @@
 """What the runs of an experiment work on: images in their splits, and features that are encoded once."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vip_core.data.dataset import Dataset, Row
+from vip_core.data.digests import split_digest
 from vip_core.data.features import FeatureSplit, encode_split, image_features
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
@@ -34,9 +34,8 @@ class TrainingImages:
 
     @property
     def digest(self) -> str:
-        """Of the names and labels of the images."""
-        names = [[(row.path.name, row.label) for row in rows] for rows in (self.train, self.val_rows)]
-        return hashlib.sha256(repr(names).encode()).hexdigest()
+        """Of the images, which a resumed run must share. Raises DataError."""
+        return split_digest(self.train, self.val_rows)
 
 
 class Material:
@@ -75,6 +74,11 @@ class Material:
     def test(self) -> FeatureSplit:
         """The test images, which choose nothing."""
         return encode_split(self.backbone, self.data.split("test"), "Test images")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the images of all splits, which the runs of a folder share. Raises DataError."""
+        return split_digest(*(self.data.split(name) for name in ("train", "val", "test")))
 
     def images(self, shots: int | None, seed: int) -> TrainingImages:
         """All training images, or `shots` per class of them and at most 4 per class to validate on, under the seed."""

@@ -1,5 +1,6 @@
 """One run: train a method, choose on validation images, predict; a folder with configuration and predictions."""
 
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -167,10 +168,12 @@ def _details(learner: PromptLearner, material: Material) -> dict[str, Any]:
 def shared_settings(material: Material) -> dict[str, Any]:
     """What all runs of an experiment share, so that a folder of other settings is not taken for one of them."""
     train = material.config.train
+    texts = {**material.symptoms.to_dict(), "source": None}  # where they come from changes no result
     return {
         "backbone": material.backbone.fingerprint,
         "data": material.data.name,
-        "images": material.full.digest,
+        "images": material.digest,
+        "symptoms": hashlib.sha256(json.dumps(texts).encode()).hexdigest(),
         "epochs": train.epochs,
         "batch_size": train.batch_size,
         "views": train.views,
@@ -192,7 +195,7 @@ def read_run(folder: Path, spec: RunSpec, shared: dict[str, Any]) -> RunResult:
     if before != shared:
         changed = ", ".join(name for name in shared if before.get(name) != shared[name])
         raise CheckpointError(
-            f"The run {folder} has another {changed}; use the same settings, another --out, or delete it."
+            f"The run {folder} was made with other settings ({changed}); use the same, another --out, or delete it."
         )
     return RunResult(spec, val, test, info)
 

@@ -1,6 +1,5 @@
 """Preparation of a run before any long work: images, symptoms, backbone and model."""
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from vip_core.data.dataset import Dataset, Row, evenly_spaced
+from vip_core.data.digests import split_digest
 from vip_core.data.features import readable_rows
 from vip_core.data.images import read_image
 from vip_core.data.near_duplicates import Pair, describe_pairs, near_duplicates
@@ -115,7 +115,7 @@ def prepare(
         pairs = near_duplicates({"train": train_rows, "val": val_rows, "test": data.test})
         for line in describe_pairs(pairs):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    digest = _digest(train_rows, val_rows, *([reference_rows] if reference_rows else []))
+    digest = split_digest(train_rows, val_rows, *([reference_rows] if reference_rows else []))
     return Run(config, out, vip, data, train_rows, val_rows, ood, positive, digest, pairs, reference_rows, missed)
 
 
@@ -150,15 +150,6 @@ def _readable(backbone: Backbone, rows: Sequence[Row], what: str, *views: float,
     for error in errors.values():
         console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
     return rows
-
-
-def _digest(*splits: Sequence[Row]) -> str:
-    """A digest of the images of splits, wherever they are: name, size and label of each file. Raises DataError."""
-    try:
-        marks = [[(row.path.name, row.path.stat().st_size, row.label) for row in rows] for rows in splits]
-    except OSError as error:
-        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    return hashlib.sha256(repr(marks).encode()).hexdigest()
 
 
 def _positive(config: TrainConfig, classes: Sequence[str]) -> int | None:
