@@ -62,6 +62,18 @@ def test_summary_names_the_methods_that_end_below_the_zero_shot_row_they_start_f
     assert "Below" not in summary([made("vip", 4.0), symptoms, names, made("coop", 3.0)], "Title", [])
 
 
+def test_summary_compares_a_row_with_the_zero_shot_row_of_the_same_kind_of_knowledge():
+    def clinical(entry: Entry) -> Entry:
+        runs = tuple(replace(result, spec=replace(result.spec, knowledge="clinical")) for result in entry.runs)
+        return Entry(f"{entry.name}-clinical", f"{entry.label}, clinical", runs)
+
+    visual = [made("vip", 2.0), made("zero-shot-symptoms", 0.2)]
+    low, high = clinical(made("vip", 0.2)), clinical(made("zero-shot-symptoms", 2.0))
+    (sentence,) = (line for line in summary([*visual, low, high], "Title", []).splitlines() if line.startswith("Below"))
+    assert sentence.endswith("validation images: VIP, clinical.")
+    assert "Below" not in summary([*visual, clinical(made("vip", 2.0)), high], "Title", [])
+
+
 def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_the_table():
     entries = [made("vip", 0.4), made("coop", 1.5), made("probe-x", 0.5), Entry("maple", "MaPLe", (), note="no")]
     found = against_first(entries)
@@ -74,10 +86,13 @@ def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_th
         only, less = int((other & ~right[0]).sum()), int((right[0] & ~other).sum())
         decisions.append(binomtest(only, only + less).pvalue if only + less else 1.0)
     expected = holm([*areas, *decisions])
+    for name, other in zip(found, mean[1:], strict=True):
+        difference, error, _ = delong(other[:, 1], mean[0][:, 1], LABELS == 1)
+        low, high = difference - 1.96 * error, difference + 1.96 * error
+        assert found[name][0] == f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
     written = [p for values in found.values() for p in values[1:]]
     order = [expected[0], expected[2], expected[1], expected[3]]
     assert written == ["< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") for p in order]
-    assert found["coop"][0].startswith("+")
 
 
 def test_difference_that_rounds_to_nothing_has_no_sign():
@@ -90,4 +105,4 @@ def test_difference_that_rounds_to_nothing_has_no_sign():
     changed = tuple(replace(result, test=(np.stack([1 - swapped, swapped], axis=1), LABELS)) for result in vip.runs)
     one_pair, same = Entry("coop", "", changed), Entry("kgcoop", "", runs)
     found = against_first([replace(vip, runs=runs), one_pair, same])
-    assert found["coop"][0] == "-0.001" and found["kgcoop"][0] == "0.000"
+    assert found["coop"][0].startswith("-0.001 (-0.00") and found["kgcoop"][0] == "0.000 (0.000 to 0.000)"

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from vip_core.baselines.registry import METHODS
 from vip_core.evaluation.comparison import delong, holm, mcnemar
+from vip_core.experiments.config import row_name
 from vip_core.experiments.plan import Entry
 from vip_core.experiments.runs import RunResult, mean_auroc
 from vip_core.utils.files import atomic_together
@@ -66,7 +67,7 @@ def summary(entries: Sequence[Entry], title: str, notes: Sequence[str]) -> str:
     lines = [
         f"# {title}",
         "",
-        "| method | rate | parameters | AUROC, validation | AUROC | accuracy | macro F1 | AUROC minus ViP's | "
+        "| method | rate | parameters | AUROC, validation | AUROC | accuracy | macro F1 | AUROC minus ViP's (95 %) | "
         "p, DeLong | p, McNemar | predictions that follow swapped symptoms | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -107,8 +108,10 @@ def _below_start(entries: Sequence[Entry]) -> list[str]:
     validated = {each.name: np.mean([result.val_auroc for result in each.runs]) for each in entries if each.runs}
     below = []
     for each in entries:
-        start = METHODS[each.name].start if each.name in METHODS else None
-        if start in validated and each.name in validated and validated[each.name] < validated[start]:
+        if not each.runs or (start := METHODS[each.runs[0].spec.method].start) is None:
+            continue
+        start_row = row_name(start, each.runs[0].spec.knowledge)
+        if start_row in validated and validated[each.name] < validated[start_row]:
             below.append(each.label)
     if not below:
         return []
@@ -118,7 +121,8 @@ def _below_start(entries: Sequence[Entry]) -> list[str]:
 def against_first(entries: Sequence[Entry]) -> dict[str, tuple[str, str, str]]:
     """Difference of AUROC, and p-values of DeLong's and McNemar's test with Holm's correction over the table.
 
-    The probabilities of a method are the mean over its seeds, for ViP and the others alike.
+    The probabilities of a method are the mean over its seeds, for ViP and the others alike. Of two classes, the
+    difference has DeLong's 95 % interval, which has no correction.
     """
     first, *others = [each for each in entries if each.runs]
     ours, labels = averaged(first)
@@ -128,12 +132,18 @@ def against_first(entries: Sequence[Entry]) -> dict[str, tuple[str, str, str]]:
         if not np.array_equal(labels, same):
             raise ValueError("the runs of a table have different test images")
         names.append(each.name)
-        differences.append(mean_auroc(theirs, labels) - mean_auroc(ours, labels))
-        areas.append(delong(theirs[:, 1], ours[:, 1], labels == 1)[2] if ours.shape[1] == 2 else None)
+        if ours.shape[1] == 2:
+            difference, error, p = delong(theirs[:, 1], ours[:, 1], labels == 1)
+            low, high = (_difference(difference + side * 1.96 * error) for side in (-1, 1))
+            interval = f" ({low} to {high})"
+        else:
+            difference, interval, p = mean_auroc(theirs, labels) - mean_auroc(ours, labels), "", None
+        differences.append(_difference(difference) + interval)
+        areas.append(p)
         decisions.append(mcnemar(theirs.argmax(1) == labels, ours.argmax(1) == labels))
     corrected = holm([*areas, *decisions])
     return {
-        name: (_difference(difference), _p(corrected[i]), _p(corrected[len(names) + i]))
+        name: (difference, _p(corrected[i]), _p(corrected[len(names) + i]))
         for i, (name, difference) in enumerate(zip(names, differences, strict=True))
     }
 

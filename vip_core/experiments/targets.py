@@ -18,8 +18,9 @@ RATE_NOTE = (
 )
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
-    "both tests of all rows. ± is the standard deviation over seeds (n - 1). Predictions that "
-    "follow swapped symptoms are counted for ViP only."
+    "both tests of all rows, the interval of the difference (DeLong) has none. Images count as independent, also those "
+    "of one patient. ± is the standard deviation over seeds (n - 1). Predictions that follow swapped symptoms are "
+    "counted for ViP only."
 )
 
 
