@@ -11,7 +11,7 @@ from vip_core.training.config import TrainConfig
 
 SHOTS = (1, 2, 4, 8, 16)
 RATES = (1e-3, 2e-3)  # beside the published one: the paper's for the others, and for itself
-# vip-mini's magnitudes make such rates about 28 times weaker (docs/vip-mini.md), so the grid of every method continues.
+# vip-mini's magnitudes make such rates about 28 times weaker (docs/method.md), so the grid of every method continues.
 MORE_RATES = {"vip-mini": (2e-2, 2e-1, 2.0)}
 
 
