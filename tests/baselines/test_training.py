@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
+from tests.conftest import PROJECT
 from vip_core.baselines.linear_probe import LinearProbe
 from vip_core.baselines.registry import METHODS
 from vip_core.data.features import FeatureSplit
 from vip_core.models.vip import predict
+from vip_core.symptoms import SymptomSet
 from vip_core.training.config import TrainConfig
 from vip_core.training.loop import train_prompts
 
@@ -116,3 +119,16 @@ def test_linear_probe_is_scikit_learns_regression_of_the_chosen_c(backbone, symp
         LogisticRegression(C=c, max_iter=1000).fit(x[:60, 0].numpy(), y[:60].numpy()).score(x[60:, 0], y[60:])
         for c in (1e-4, 1e-2, 1.0, 1e2)
     )
+
+
+def test_fine_tuned_tower_has_its_own_dimension_and_preprocessing(backbone, vip_mini, monkeypatch):
+    """On a backbone with other features; vip-mini's weights stand in for those of ImageNet."""
+    monkeypatch.setattr("vip_core.pretraining.architecture.new_vip_mini", lambda seed: vip_mini)
+    symptoms = SymptomSet.load(PROJECT / "assets" / "symptoms" / "pneumonia.json")
+    learner = METHODS["fine-tuned"].build(backbone, symptoms).eval()
+    assert backbone.embed_dim != vip_mini.embed_dim and learner.backbone is vip_mini
+    pixels = learner.backbone.preprocess(Image.new("RGB", (300, 200), "grey"))
+    assert pixels.shape == (3, 224, 224)
+    with torch.no_grad():
+        expected = learner.head(vip_mini.encode_images(pixels[None]))
+        torch.testing.assert_close(learner(pixels[None]), expected)

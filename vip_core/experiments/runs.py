@@ -91,7 +91,7 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     val: FeatureSplit | PixelSplit = images.val
     test: FeatureSplit | PixelSplit = test_features
     if learner.reads_pixels:
-        val, test = (PixelSplit(material.backbone, rows) for rows in (images.val_rows, material.data.split("test")))
+        val, test = (PixelSplit(learner.backbone, rows) for rows in (images.val_rows, material.data.split("test")))
     if spec.rate is not None:
         kept_epoch = _train(learner, images, val, spec, material, folder)
     learner.finish(val.features, val.labels)
@@ -141,7 +141,7 @@ def _train(
         paths = [row.path for row in images.train]
 
         def views(epoch: int) -> Any:  # noqa: ANN401 - stands in for a tensor of features
-            return PixelViews(material.backbone, paths, config.crop, config.seed, epoch)
+            return PixelViews(learner.backbone, paths, config.crop, config.seed, epoch)
     else:
         random_views = images.views[:, 1:] if images.views.shape[1] > 1 else images.views
 
