@@ -24,7 +24,7 @@ from vip_core.models.learner import PromptLearner
 from vip_core.models.vip import ViP
 from vip_core.training.loop import train_prompts
 from vip_core.training.parallel import predict_together
-from vip_core.training.state import STATE
+from vip_core.training.state import STATE, TrainingState
 from vip_core.utils.device import fast_bf16
 from vip_core.utils.distributed import agreed, is_main, wait_for_all
 from vip_core.utils.files import atomic, write_json
@@ -76,13 +76,12 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     shared = shared_settings(material)
     if agreed(is_complete(spec, material)):
         return read_run(folder, spec, shared)
-    started = time.monotonic()
-    images = material.images(spec.shots, spec.seed)
+    images, test_features = material.images(spec.shots, spec.seed), material.test
+    started, earlier = time.monotonic(), 0.0
     torch.manual_seed(spec.seed)
     symptoms = knowledge_sets(material.symptoms, material.config.train.data, spec.seed)[spec.knowledge]
     learner = METHODS[spec.method].build(material.backbone, symptoms)
     learner.fast_training = fast_bf16(material.backbone.device)  # as `vip_core.train` has it
-    test_features = material.test
     if not is_main() and not learner.reads_pixels:  # one process is enough for cached features
         wait_for_all()
         return read_run(folder, spec, shared)
@@ -93,14 +92,16 @@ def run_method(spec: RunSpec, material: Material) -> RunResult:
     if learner.reads_pixels:
         val, test = (PixelSplit(learner.backbone, rows) for rows in (images.val_rows, material.data.split("test")))
     if spec.rate is not None:
-        kept_epoch = _train(learner, images, val, spec, material, folder)
+        begun = time.monotonic()
+        state = _train(learner, images, val, spec, material, folder)
+        kept_epoch, earlier = state.best_epoch, max(0.0, state.seconds - (time.monotonic() - begun))
     learner.finish(val.features, val.labels)
     probabilities = {name: _probabilities(learner, split) for name, split in (("val", val), ("test", test))}
     info = {
         "spec": asdict(spec),
         "shared": shared,
         "own": spec.own_settings(material.config.train),
-        "seconds": round(time.monotonic() - started, 2),
+        "seconds": round(earlier + time.monotonic() - started, 2),  # of a resumed run: of all its processes
         "parameters": learner.parameter_count,
         "kept_epoch": kept_epoch,
         **_details(learner, material),
@@ -134,7 +135,7 @@ def _train(
     spec: RunSpec,
     material: Material,
     folder: Path,
-) -> int:
+) -> TrainingState:
     config = spec.train_config(material.config.train)
     folder.mkdir(parents=True, exist_ok=True)
     if learner.reads_pixels:
@@ -148,8 +149,7 @@ def _train(
         def views(epoch: int) -> Any:  # noqa: ANN401
             return random_views
 
-    state = train_prompts(learner, views, images.labels, val, config, folder / STATE, images.digest)  # type: ignore[arg-type]
-    return state.best_epoch
+    return train_prompts(learner, views, images.labels, val, config, folder / STATE, images.digest)  # type: ignore[arg-type]
 
 
 def _probabilities(learner: PromptLearner, split: FeatureSplit | PixelSplit) -> NDArray:

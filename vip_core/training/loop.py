@@ -1,6 +1,7 @@
 """Training of the prompts over image features: one straight loop, resumable after every epoch."""
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def train_prompts(
     with progress() as bar, training_step(vip, step_loss, batch_size) as step:
         task = bar.add_task("Training", total=config.epochs, completed=state.epoch)
         for epoch in range(state.epoch, config.epochs):
+            begun = time.monotonic()
             set_rates(optimizer, epoch, config)
             features = views(epoch)  # (n, V, D)
             order = torch.randperm(len(labels), generator=generator)
@@ -90,6 +92,7 @@ def train_prompts(
             if score > state.best_score or not select:  # not >=: the earliest wins a tie
                 state.best_epoch, state.best_score = epoch, score
                 state.best_state = {key: value.detach().cpu().clone() for key, value in vip.state_dict().items()}
+            state.seconds += time.monotonic() - begun
             if is_main():
                 save_state(state_path, state, vip, optimizer, generator, config, images)
             bar.update(task, advance=1, description=f"Training, validation accuracy {accuracy:.3f}")

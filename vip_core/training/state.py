@@ -29,6 +29,7 @@ class TrainingState:
         best_state: its prompts, by state key.
         diverged: whether training stopped because its loss was no longer finite.
         history: mean training loss, validation accuracy and validation loss of each epoch done.
+        seconds: that the epochs done took, in all processes of the run.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class TrainingState:
     best_state: dict[str, Tensor] = field(default_factory=dict)
     diverged: bool = False
     history: list[tuple[float, float, float]] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def save_state(
