@@ -143,17 +143,20 @@ def refuse_shared_patients(splits: Mapping[str, Sequence[Row]]) -> None:
                 )
 
 
-def few_shot(rows: Sequence[Row], shots: int, seed: int, classes: Sequence[str]) -> tuple[Row, ...]:
+def few_shot(
+    rows: Sequence[Row], shots: int, seed: int, classes: Sequence[str], or_all: bool = False
+) -> tuple[Row, ...]:
     """Draw `shots` rows of each label under the seed. The result is sorted by path, whatever the order of `rows`.
 
-    Under one seed a draw of more shots contains the draw of fewer. Raises DataError where a class has fewer rows.
+    Under one seed a draw of more shots contains the draw of fewer. Raises DataError where a class has fewer rows,
+    unless `or_all` takes all of them.
     """
     if shots < 1:
         raise DataError(f"--shots is {shots}; each class needs at least 1 image.")
     chosen: list[Row] = []
     for label in sorted({row.label for row in rows}):
         pool = sorted((row for row in rows if row.label == label), key=_path)
-        if len(pool) < shots:
+        if len(pool) < shots and not or_all:
             images = f"{len(pool)} image{'s' * (len(pool) != 1)}"
             raise DataError(f"Class {classes[label]!r} has {images}; --shots {shots} needs at least {shots}.")
         random.Random(f"{seed}/{label}").shuffle(pool)

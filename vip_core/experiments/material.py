@@ -81,12 +81,15 @@ class Material:
         return split_digest(*(self.data.split(name) for name in ("train", "val", "test")))
 
     def images(self, shots: int | None, seed: int) -> TrainingImages:
-        """All training images, or `shots` per class of them and at most 4 per class to validate on, under the seed."""
+        """All training images, or `shots` per class of them and at most 4 per class to validate on, under the seed.
+
+        All of a class that has fewer.
+        """
         if shots is None:
             return self.full
         full = self.full
-        train = few_shot(full.train, shots, seed, self.symptoms.classes)
-        val = few_shot(full.val_rows, min(shots, VALIDATION_SHOTS), seed, self.symptoms.classes)
+        train = few_shot(full.train, shots, seed, self.symptoms.classes, or_all=True)
+        val = few_shot(full.val_rows, min(shots, VALIDATION_SHOTS), seed, self.symptoms.classes, or_all=True)
         rows, val_rows = (
             [place[row.path] for row in chosen]
             for place, chosen in (

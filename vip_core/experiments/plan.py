@@ -149,8 +149,8 @@ def table2(material: Material) -> list[Entry]:
 
 
 def few_shot_entries(material: Material) -> dict[int | None, list[Entry]]:
-    """The methods of the curves by number of shots; None is all images."""
-    names = material.config.methods or FEW_SHOT
+    """The methods of the curves by number of shots, ViP always; None is all images."""
+    names = tuple(dict.fromkeys(("vip", *(material.config.methods or FEW_SHOT))))
     requests = [Request(name, shots) for shots in (*SHOTS, None) for name in names]
     found = dict(zip(requests, entries(requests, material), strict=True))
     return {shots: [found[Request(name, shots)] for name in names] for shots in (*SHOTS, None)}

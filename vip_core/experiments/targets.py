@@ -23,6 +23,9 @@ TESTS_NOTE = (
     "counted for ViP only."
 )
 
+SHOTS_NOTE = "The learning rate of each method is the one that was chosen with all images."
+WITH_METHODS = ("table1", "shots", "all")  # the other targets have methods of their own
+
 
 def _notes(material: Material) -> list[str]:
     notes = [RATE_NOTE, TESTS_NOTE]
@@ -32,9 +35,10 @@ def _notes(material: Material) -> list[str]:
     return notes
 
 
-def _title(material: Material, name: str) -> str:
+def _title(material: Material, name: str, shots: int | None = None) -> str:
     config = material.config.train
-    images = len(material.full.train), len(material.full.val_rows), len(material.test.labels)
+    used = material.images(shots, material.config.seeds[0])
+    images = len(used.train), len(used.val_rows), len(material.test.labels)
     counts = "{} train, {} val and {} test images".format(*images)
     return f"{name}: {config.data} on {config.backbone} ({counts}; {config.epochs} epochs)"
 
@@ -56,8 +60,9 @@ def shots(material: Material, folder: Path) -> None:
     """Few-shot curves."""
     curves = plan.few_shot_entries(material)
     for number, entries in curves.items():
-        name = f"shots-{number or 'all'}"
-        write_table(folder / name, entries, _title(material, f"{number or 'All'} images per class"), _notes(material))
+        title = _title(material, f"{number or 'All'} images per class", number)
+        notes = _notes(material) if number is None else [*_notes(material), SHOTS_NOTE]
+        write_table(folder / f"shots-{number or 'all'}", entries, title, notes)
     figures.save(figures.shots_figure(curves), folder, "shots")
 
 
