@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import DATA
 from vip_core.data.sources import load_dataset
 from vip_core.errors import DataError
-from vip_core.experiments.split_file import patients_on_both_sides, read_split_file
+from vip_core.experiments.split_file import copies_on_both_sides, patients_on_both_sides, read_split_file
 
 CLASSES = ("normal lung", "pneumonia")
 
@@ -61,6 +61,7 @@ def test_split_file_counts_patients_on_both_sides_in_both_namings(both_namings):
         ("{", "the expected form"),
         ('{"train": []}', "the expected form"),
         ('{"train": [["a.png"]], "val": [], "test": []}', "the expected form"),
+        ("[" * 100_000, "the expected form"),
         ('{"train": [["a.png", 0, "x"]], "val": [], "test": []}', "give a symptom file with the same class names"),
     ],
 )
@@ -74,6 +75,33 @@ def test_split_file_names_an_image_that_is_missing(both_namings):
     (both_namings / "NORMAL" / "NORMAL-4-1.jpeg").unlink()
     with pytest.raises(DataError, match=r"lists NORMAL/NORMAL-4-1\.jpeg, which is not in"):
         read_split_file(both_namings / "split.json", both_namings, "pneumonia", CLASSES)
+
+
+def test_split_file_with_an_empty_list_is_refused(both_namings):
+    content = json.loads((both_namings / "split.json").read_text())
+    (both_namings / "split.json").write_text(json.dumps({**content, "val": []}))
+    with pytest.raises(DataError, match="has no images in val; each of train, val, test needs some"):
+        read_split_file(both_namings / "split.json", both_namings, "pneumonia", CLASSES)
+
+
+@pytest.mark.parametrize("name", ["NORMAL/NORMAL-4-1.jpeg", "PNEUMONIA/../NORMAL/NORMAL-4-1.jpeg"])
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_split_file_that_lists_a_file_twice_is_refused(both_namings, name, split):
+    content = json.loads((both_namings / "split.json").read_text())
+    content[split].append([name, 0, "normal lung"])
+    (both_namings / "split.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"NORMAL-4-1.jpeg twice, in \w+ and in \w+; list each image once"):
+        read_split_file(both_namings / "split.json", both_namings, "pneumonia", CLASSES)
+
+
+def test_copies_on_both_sides_counts_images_by_content(both_namings):
+    data = read_split_file(both_namings / "split.json", both_namings, "pneumonia", CLASSES)
+    for index, row in enumerate([*data.train, *data.val, *data.test]):
+        row.path.write_bytes(b"image %d" % index)
+    assert copies_on_both_sides(data) == 0
+    data.test[0].path.write_bytes(data.train[2].path.read_bytes())
+    data.train[1].path.write_bytes(data.train[0].path.read_bytes())  # in one split
+    assert copies_on_both_sides(data) == 1
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="no real data; set VIP_DATA to its folder")

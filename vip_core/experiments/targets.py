@@ -7,7 +7,7 @@ from vip_core.errors import UsageError
 from vip_core.experiments import figures, plan
 from vip_core.experiments.config import ExperimentConfig
 from vip_core.experiments.material import Material
-from vip_core.experiments.split_file import patients_on_both_sides
+from vip_core.experiments.split_file import copies_on_both_sides, patients_on_both_sides
 from vip_core.experiments.tables import write_table
 from vip_core.utils.distributed import joined, world
 
@@ -30,8 +30,11 @@ WITH_METHODS = ("table1", "shots", "all")  # the other targets have methods of t
 def _notes(material: Material) -> list[str]:
     notes = [RATE_NOTE, TESTS_NOTE]
     if material.config.split_file is not None:
-        shared = patients_on_both_sides(material.data)
-        notes.append(f"Splits of {material.config.split_file.name}: {shared} patients have images in two of them.")
+        patients, copies = patients_on_both_sides(material.data), copies_on_both_sides(material.data)
+        notes.append(
+            f"Splits of {material.config.split_file.name}: {patients} patients have images in two of them, and "
+            f"{copies} images have a copy in another."
+        )
     return notes
 
 
