@@ -47,11 +47,14 @@ def test_summary_rounds_the_mean_of_its_rows_as_the_documents_do():
 
 
 def test_summary_states_what_is_special_about_the_methods_in_it_and_no_others():
-    sentences, shortened = METHODS["biomedcoop"].note, "Image tower fine-tuned from ImageNet: 20% of the epochs."
+    sentences = METHODS["biomedcoop"].note
+    views, shortened = METHODS["fine-tuned"].note, "Image tower fine-tuned from ImageNet: 20% of the epochs."
     text = summary([made("vip", 1.0), made("biomedcoop", 1.0), made("fine-tuned", 1.0)], "Title", ["A note."])
-    assert text.splitlines()[8:11] == ["A note.", sentences, shortened]
+    assert text.splitlines()[8:12] == ["A note.", sentences, views, shortened]
     plain = summary([made("vip", 1.0), Entry("biomedcoop", "BiomedCoOp", (), note="no")], "Title", [])
     assert sentences not in plain and shortened not in plain
+    adapters = summary([made("vip", 1.0), made("vip-adapter", 1.0), made("vip-adapter-no-swap", 1.0)], "Title", [])
+    assert adapters.count("keeps the last epoch") == 1
 
 
 def test_summary_names_the_methods_that_end_below_the_zero_shot_row_they_start_from():

@@ -52,6 +52,7 @@ class Method:
     note: str = ""
 
 
+LAST = "ViP with image adapter has an optimizer of its own, and keeps the last epoch."
 NAMES, ENSEMBLE, SYMPTOMS = "zero-shot-names", "zero-shot-ensemble", "zero-shot-symptoms"
 
 
@@ -77,7 +78,7 @@ _ALL = (
         note="Bayesian prompts ran in the unconditional form: one distribution for all images, batches of any size.",
     ),
     Method("bayesian-conditional", "Bayesian prompts, conditional", ConditionalBayesianPrompts, 2e-3, NAMES),
-    Method("maple", "MaPLe", MaPLe, 3.5e-3, NAMES),
+    Method("maple", "MaPLe", MaPLe, 3.5e-3, NAMES, note="MaPLe draws a new random view of each image in every epoch."),
     Method("tip-adapter", "Tip-Adapter", TipAdapter),
     Method("tip-adapter-f", "Tip-Adapter-F", TipAdapterF, 1e-3, ENSEMBLE),
     Method("clip-adapter", "CLIP-Adapter", ClipAdapter, 2e-3, NAMES),
@@ -98,14 +99,21 @@ _ALL = (
         1e-3,
         rates=(1e-3, 2e-3, 1e-2),
         epoch_share=0.2,
+        note="The fine-tuned tower draws a new random view of each image in every epoch.",
     ),
     Method("context-only", "ViP without merge prompt", ContextOnly, 2e-3, SYMPTOMS),
     Method("merge-only", "ViP without context prompt", MergeOnly, 2e-3, SYMPTOMS),
     Method("tokens-only", "Merge tokens without symptoms", TokensOnly, 2e-3),
     Method("vip-swap", "ViP, lists exchanged in training", ViP, 2e-3, SYMPTOMS, {"swap": 0.5}),
-    Method("vip-adapter", "ViP with image adapter", _adapter, 2e-3, SYMPTOMS, ADAPTER),
+    Method("vip-adapter", "ViP with image adapter", _adapter, 2e-3, SYMPTOMS, ADAPTER, note=LAST),
     Method(
-        "vip-adapter-no-swap", "ViP with image adapter, no exchange", _adapter, 2e-3, SYMPTOMS, {**ADAPTER, "swap": 0.0}
+        "vip-adapter-no-swap",
+        "ViP with image adapter, no exchange",
+        _adapter,
+        2e-3,
+        SYMPTOMS,
+        {**ADAPTER, "swap": 0.0},
+        note=LAST,
     ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

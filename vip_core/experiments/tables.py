@@ -100,7 +100,7 @@ def _method_notes(entries: Sequence[Entry]) -> list[str]:
     shortened = [
         f"{method.label}: {method.epoch_share:.0%} of the epochs." for method in methods if method.epoch_share < 1
     ]
-    return [method.note for method in methods if method.note] + shortened
+    return [*dict.fromkeys(method.note for method in methods if method.note), *shortened]
 
 
 def _below_start(entries: Sequence[Entry]) -> list[str]:

@@ -12,9 +12,9 @@ from vip_core.experiments.tables import write_table
 from vip_core.utils.distributed import joined, world
 
 RATE_NOTE = (
-    "Every method was trained on the same images, random views, batches and seeds, and for the same number of epochs "
-    "unless stated below. The best epoch was chosen by validation accuracy, the learning rate by validation AUROC with "
-    "the first seed. Nothing was chosen on test images."
+    "Every method was trained on the same images, random views, batches and seeds, for the same number of epochs, and "
+    "the best epoch was chosen by validation accuracy, unless stated below. The learning rate was chosen by validation "
+    "AUROC with the first seed. Nothing was chosen on test images."
 )
 TESTS_NOTE = (
     "Tests compare with the first row, on probabilities averaged over the seeds; p-values have Holm's correction over "
