@@ -1,9 +1,11 @@
 """An experiment from images to tables: complete, repeated in no part, resumed after a kill, alike for a seed."""
 
 import csv
+import json
 import shutil
 import signal
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +17,13 @@ from sklearn.metrics import roc_auc_score
 from tests.experiments.conftest import files
 from tests.processes import start, wait_until
 from vip_core.baselines import registry
-from vip_core.errors import CheckpointError, UsageError
+from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.experiments import runs
 from vip_core.experiments.config import ExperimentConfig, RunSpec
 from vip_core.experiments.material import Material
 from vip_core.experiments.targets import experiment
 from vip_core.symptoms import SymptomSet
+from vip_core.training import loop
 
 METHODS = ("zero-shot-names", "linear-probe", "coop", "bayesian", "tip-adapter-f", "maple")
 
@@ -173,6 +176,94 @@ def test_experiment_config_refuses_unknown_methods(config):
         config(methods=("foo",))
     with pytest.raises(UsageError, match="at least one seed"):
         config(seeds=())
+    with pytest.raises(UsageError, match="A seed is given twice"):
+        config(seeds=(1, 2, 1))
+    with pytest.raises(UsageError, match=f"seed is {2**63}; it must be at most"):
+        config(seeds=(1, 2**63))
+
+
+def test_methods_are_refused_where_a_target_has_its_own(config):
+    with pytest.raises(UsageError, match="figure5 has methods of its own; --methods is for table1, shots, all"):
+        experiment("figure5", config(methods=("coop",)))
+
+
+@pytest.mark.parametrize(("split", "least"), [("val", 1), ("test", 2)])
+def test_split_without_one_of_the_classes_is_refused(config, image_folder, tmp_path, split, least):
+    made = config()
+    images = {name: sorted((image_folder / name).iterdir()) for name in ("dark", "white")}
+    lists = {
+        name: [
+            [str(path.relative_to(image_folder)), 0, path.parent.name] for of in images.values() for path in of[part]
+        ]
+        for name, part in (("train", slice(0, 10)), ("val", slice(10, 15)), ("test", slice(15, 20)))
+    }
+    kept = least - 1
+    lists[split] = [each for each in lists[split] if each[2] == "dark"] + lists[split][5 : 5 + kept]
+    (tmp_path / "split.json").write_text(json.dumps(lists))
+    with pytest.raises(DataError, match=rf"has {kept} images of 'white' in {split}; experiments need at least {least}"):
+        Material(replace(made, split_file=tmp_path / "split.json"))
+
+
+def test_classes_with_fewer_images_than_shots_give_all_of_them(config):
+    material = Material(config())
+    full, many = material.full, material.images(100, 1)
+    assert sorted(row.path for row in many.train) == sorted(row.path for row in full.train)
+    counts = Counter(row.label for row in full.val_rows)
+    assert Counter(row.label for row in many.val_rows) == {label: min(4, count) for label, count in counts.items()}
+
+
+def test_few_shot_tables_compare_with_vip_and_count_their_own_images(config, monkeypatch):
+    monkeypatch.setattr("vip_core.experiments.plan.SHOTS", (2,))
+    folder = experiment("shots", config(methods=("coop",), seeds=(1,)))
+    text = (folder / "shots-2.md").read_text()
+    assert "(4 train, 4 val and" in text and "was chosen with all images" in text
+    assert [line.split(" | ")[0] for line in text.splitlines()[4:6]] == ["| ViP", "| CoOp, shared context"]
+    assert "was chosen with all images" not in (folder / "shots-all.md").read_text()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "run"])
+def test_damaged_run_is_named(config, damage):
+    folder = experiment("table1", config(methods=("zero-shot-names",), seeds=(1,))) / "runs" / "zero-shot-names-seed1"
+    path = folder / ("run.json" if damage == "run" else "predictions.npz")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    short = {"truncated": bytes(content[:100]), "empty": b"", "flipped": bytes(content), "run": b"[]"}[damage]
+    path.write_bytes(short)
+    with pytest.raises(CheckpointError, match="zero-shot-names-seed1 is damaged; delete it to run it again"):
+        experiment("table1", config(methods=("zero-shot-names",), seeds=(1,)))
+
+
+@pytest.mark.parametrize("method", ["vip", "vip-swap", "vip-adapter", "coop", "cocoop", "bayesian", "tip-adapter-f"])
+def test_run_that_is_killed_between_epochs_ends_with_the_same_predictions(config, monkeypatch, method):
+    spec = RunSpec(method, 1, 1e-3)
+    whole = runs.run_method(spec, Material(config()))
+    again = Material(config(out=config().out.parent / "again"))
+    save = loop.save_state
+
+    def killed(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runs.run_method(spec, again)
+    monkeypatch.setattr(loop, "save_state", save)
+    resumed = runs.run_method(spec, again)
+    for mine, other in ((resumed.val, whole.val), (resumed.test, whole.test)):
+        np.testing.assert_array_equal(mine[0], other[0])
+
+
+def test_resumed_run_counts_the_seconds_of_all_its_processes(config, monkeypatch):
+    material, spec = Material(config()), RunSpec("coop", 1, 1e-3)
+    load = loop.load_state
+
+    def loaded(*arguments):
+        state = load(*arguments)
+        state.seconds = 1000.0
+        return state
+
+    monkeypatch.setattr(loop, "load_state", loaded)
+    assert 1000 <= runs.run_method(spec, material).info["seconds"] < 1100
 
 
 def test_rates_of_vip_mini_go_on_to_two(config):

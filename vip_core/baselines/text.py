@@ -20,14 +20,19 @@ def class_names(symptoms: SymptomSet) -> list[str]:
 
 def modality_template(symptoms: SymptomSet) -> str:
     """ "a chest X-ray of {}", or "a photo of {}" where the kind of image is not known."""
-    kind = symptoms.modality or "photo"
+    kind = _kind(symptoms)
     return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind} of {{}}"
 
 
 def template_ensemble(symptoms: SymptomSet) -> tuple[str, ...]:
     """Ways to name a class, whose features are averaged."""
-    kind = symptoms.modality or "photo"
+    kind = _kind(symptoms)
     return (TEMPLATE, modality_template(symptoms), f"this {kind} shows {{}}", f"{kind} with {{}}", "{}")
+
+
+def _kind(symptoms: SymptomSet) -> str:
+    """The kind of image, as a part of a format string."""
+    return (symptoms.modality or "photo").replace("{", "{{").replace("}", "}}")
 
 
 @torch.no_grad()

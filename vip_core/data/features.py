@@ -38,7 +38,8 @@ class UnreadableImages(DataError):
         reasons = " ".join(f"{number}. {error}" for number, error in enumerate(list(errors.values())[:named], 1))
         more = f" And {len(errors) - named} more." if len(errors) > named else ""
         super().__init__(
-            f"{len(errors)} of {of} images cannot be read; --skip-unreadable leaves them out. {reasons}{more}"
+            f"{len(errors)} of {of} images cannot be read; repair or remove them, or in train and evaluate, leave them "
+            f"out with --skip-unreadable. {reasons}{more}"
         )
         self.errors = dict(errors)
 

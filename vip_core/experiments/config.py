@@ -28,7 +28,7 @@ class ExperimentConfig:
         jobs: runs that are trained at a time.
 
     Raises:
-        UsageError: an unknown method, or no seed.
+        UsageError: an unknown method, no seed, a seed out of range, or one that is given twice.
     """
 
     train: TrainConfig
@@ -44,6 +44,10 @@ class ExperimentConfig:
                 raise UsageError(f"There is no method {name}; choose from {', '.join(METHODS)}.")
         if not self.seeds:
             raise UsageError("An experiment needs at least one seed; give --seeds 1 2 3.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise UsageError("A seed is given twice, which would count its run twice; give each seed once.")
+        for seed in self.seeds:
+            dataclasses.replace(self.train, seed=seed)  # checks its range
 
     @property
     def folder(self) -> Path:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from vip_core.baselines.text import class_names
+from vip_core.data.tables import class_key
 from vip_core.symptoms import SymptomSet
 from vip_core.vsg.prompts import without_model
 from vip_core.vsg.templates import KINDS
@@ -127,6 +128,9 @@ def knowledge_sets(symptoms: SymptomSet, data: str, seed: int) -> dict[str, Symp
         "random": replace(symptoms, symptoms=words, source={"kind": "random words", "seed": seed}),
     }
     for kind, lists in WRITTEN.get(TASK_OF.get(data, ""), {}).items():
-        lines = tuple(lists[name] for name in symptoms.classes)
+        by_key = {class_key(name): lines for name, lines in lists.items()}
+        if not {class_key(name) for name in symptoms.classes} <= by_key.keys():
+            continue  # a split file may give the images of a data set other classes
+        lines = tuple(by_key[class_key(name)] for name in symptoms.classes)
         found[kind] = replace(symptoms, symptoms=lines, source={"kind": LABELS[kind], "author": "this project"})
     return found

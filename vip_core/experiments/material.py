@@ -1,5 +1,6 @@
 """What the runs of an experiment work on: images in their splits, and features that are encoded once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from vip_core.data.digests import split_digest
 from vip_core.data.features import FeatureSplit, encode_split, image_features
 from vip_core.data.sources import load_dataset
 from vip_core.data.splits import few_shot
+from vip_core.errors import DataError
 from vip_core.experiments.config import ExperimentConfig
 from vip_core.experiments.split_file import read_split_file
 from vip_core.models.backbone import Backbone
@@ -43,6 +45,9 @@ class Material:
 
     Args:
         config: of the experiment.
+
+    Raises:
+        ViPError: symptoms, data or backbone that cannot be read, or too few images to validate or test with.
     """
 
     def __init__(self, config: ExperimentConfig):
@@ -54,6 +59,13 @@ class Material:
             self.data: Dataset = load_dataset(train.data, root, self.symptoms.classes)
         else:
             self.data = read_split_file(config.split_file, root, train.data, self.symptoms.classes)
+        for split, least in (("val", 1), ("test", 2)):  # an AUROC needs both classes, DeLong's test two of each
+            counts = Counter(row.label for row in self.data.split(split))
+            for label, name in enumerate(self.symptoms.classes):
+                if counts[label] < least:
+                    raise DataError(
+                        f"{root} has {counts[label]} images of {name!r} in {split}; experiments need at least {least}."
+                    )
         self.backbone = Backbone.load(train.backbone, train.pretrained).to(best_device())
 
     @cached_property

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ def read_run(folder: Path, spec: RunSpec, shared: dict[str, Any]) -> RunResult:
         with np.load(folder / PREDICTIONS) as arrays:
             val, test = ((arrays[name], arrays[f"{name}_labels"]) for name in ("val", "test"))
         before = info["shared"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"The run {folder} is damaged; delete it to run it again.") from error
     if before != shared:
         changed = ", ".join(name for name in shared if before.get(name) != shared[name])

@@ -118,6 +118,8 @@ def experiment(target: str, config: ExperimentConfig) -> Path:
     Raises:
         ViPError: data, backbone or settings that cannot be used; what was run before is kept.
     """
+    if config.methods and target not in WITH_METHODS:
+        raise UsageError(f"{target} has methods of its own; --methods is for {', '.join(WITH_METHODS)}.")
     with joined():
         if config.jobs > 1 and world() > 1:
             raise UsageError("Under torchrun, leave --jobs out.")

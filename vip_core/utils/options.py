@@ -145,6 +145,8 @@ def check_ranges(values: Any) -> None:  # noqa: ANN401
             continue
         if option.min is not None and value < option.min:
             raise UsageError(f"{name} is {value}; it must be at least {option.min}.")
+        if option.max is not None and value > option.max:
+            raise UsageError(f"{name} is {value}; it must be at most {option.max}.")
         if option.parser is not None:
             try:
                 option.parser(str(value))
