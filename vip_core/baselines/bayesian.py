@@ -23,8 +23,8 @@ class BayesianPrompts(PromptLearner):
     KL(N(mu, exp(rho)) || N(0, I)). V is a point estimate. mu and rho are learned as they are (`coopvpt` in the public
     code, any batch size), or come from the image (`ConditionalBayesianPrompts`, the form that the ViP paper compares).
 
-    Every step of training draws new samples, from a seed and the number of the step, so that a resumed run draws what
-    an uninterrupted one does. Prediction always uses the samples of step 0.
+    Every step of training draws new samples, from the number of the step alone, so that a resumed run draws what an
+    uninterrupted one does; they are the same under every seed. Prediction always uses the samples of step 0.
     """
 
     step: Tensor
