@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from tests.experiments.conftest import files
 from tests.processes import start, wait_until
 from vip_core.baselines import registry
+from vip_core.baselines.fine_tuned import FineTunedTower
 from vip_core.errors import CheckpointError, DataError, UsageError
 from vip_core.experiments import runs
 from vip_core.experiments.config import ExperimentConfig, RunSpec
@@ -284,3 +285,17 @@ def test_fine_tuned_tower_has_rates_and_epochs_of_its_own_on_any_backbone(config
         assert RunSpec("coop", 1, 1e-2).train_config(train).epochs == 50
     shortest = replace(made.train, epochs=1)
     assert RunSpec("fine-tuned", 1, 1e-2).train_config(shortest).epochs == 1
+
+
+def test_fine_tuned_tower_reads_images_as_its_own_preprocessing_has_them(config, vip_mini, monkeypatch):
+    """Beside a backbone of 32 pixels; vip-mini's weights stand in for those of ImageNet."""
+    monkeypatch.setattr("vip_core.pretraining.architecture.new_vip_mini", lambda seed: vip_mini)
+    sizes, forward = set(), FineTunedTower.forward
+
+    def seen(self, images):
+        sizes.add((self.training, images.shape[-1]))
+        return forward(self, images)
+
+    monkeypatch.setattr(FineTunedTower, "forward", seen)
+    result = runs.run_method(RunSpec("fine-tuned", 1, 1e-3), Material(config()))
+    assert sizes == {(True, 224), (False, 224)} and result.test[0].shape[1] == 2
