@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import PROJECT
-from vip_core.baselines.linear_probe import LinearProbe
+from vip_core.baselines.linear_probe import MAX_ITERATIONS, LinearProbe, fit_probe
 from vip_core.baselines.registry import METHODS
 from vip_core.data.features import FeatureSplit
 from vip_core.models.vip import predict
@@ -119,6 +119,14 @@ def test_linear_probe_is_scikit_learns_regression_of_the_chosen_c(backbone, symp
         LogisticRegression(C=c, max_iter=1000).fit(x[:60, 0].numpy(), y[:60].numpy()).score(x[60:, 0], y[60:])
         for c in (1e-4, 1e-2, 1.0, 1e2)
     )
+
+
+@pytest.mark.filterwarnings("error")
+def test_linear_probe_stops_after_1000_iterations_without_a_warning():
+    """Of features whose scales differ by a factor of 10,000, nearly without regularisation."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(400, 30)) * np.logspace(-2, 2, 30), rng.integers(0, 2, 400)
+    assert fit_probe(x, y, 1e6).n_iter_[0] == MAX_ITERATIONS
 
 
 def test_fine_tuned_tower_has_its_own_dimension_and_preprocessing(backbone, vip_mini, monkeypatch):

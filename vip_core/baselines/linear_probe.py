@@ -1,8 +1,11 @@
 """The linear probe: L2 logistic regression on image features, by the protocol of CLIP and CoOp."""
 
+import warnings
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -80,5 +83,7 @@ class LinearProbe(PromptLearner):
 
 
 def fit_probe(x: NDArray, y: NDArray, inverse: float) -> LogisticRegression:
-    """L2 logistic regression by L-BFGS."""
-    return LogisticRegression(C=inverse, max_iter=MAX_ITERATIONS).fit(x, y)
+    """L2 logistic regression by L-BFGS, of at most 1000 iterations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the protocol stops there; validation judges the result
+        return LogisticRegression(C=inverse, max_iter=MAX_ITERATIONS).fit(x, y)
