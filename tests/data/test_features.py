@@ -118,9 +118,8 @@ def test_image_features_count_unreadable_images_and_keep_the_others(backbone, pa
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     passes = count_encoded(backbone)
-    with pytest.raises(
-        DataError, match=r"1 of 41 images cannot be read; .* out with --skip-unreadable\. 1\. bad\.png is not a PNG"
-    ):
+    advice = r"repair or remove them, or in train and evaluate, leave them out with --skip-unreadable\."
+    with pytest.raises(DataError, match=rf"1 of 41 images cannot be read; {advice} 1\. bad\.png is not a PNG"):
         image_features(backbone, [*paths, bad])
     image_features(backbone, paths)
     assert sum(passes) == 40

@@ -96,6 +96,7 @@ def test_against_first_tests_probabilities_averaged_over_seeds_with_holm_over_th
     written = [p for values in found.values() for p in values[1:]]
     order = [expected[0], expected[2], expected[1], expected[3]]
     assert written == ["< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") for p in order]
+    assert found["coop"][0].startswith("+")
 
 
 def test_difference_that_rounds_to_nothing_has_no_sign():
