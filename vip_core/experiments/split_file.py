@@ -1,7 +1,9 @@
 """The split files of the CoOp family: JSON with train, val and test lists of [relative path, label, class name]."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from vip_core.data.dataset import Dataset, Row
@@ -58,7 +60,7 @@ def read_split_file(path: Path, root: Path, data: str, classes: Sequence[str]) -
                 raise DataError(f"{path} lists {name} twice, in {places[file]} and in {split}; list each image once.")
             places[file] = split
             details = {}
-            patient = f"{split}/{file}"
+            patient = f"{split}/{name}"
             if data == "pneumonia":
                 found, number, subtype = patient_of(image)
                 patient, details = f"{split}/{found}", {"subtype": subtype, "number": number}
@@ -68,18 +70,18 @@ def read_split_file(path: Path, root: Path, data: str, classes: Sequence[str]) -
 
 def patients_on_both_sides(data: Dataset) -> int:
     """The number of patients with images in two splits of a split file, by the names of the files."""
-    seen: dict[str, set[str]] = {}
-    for split in SPLITS:
-        for row in getattr(data, split):
-            _, _, patient = row.patient.partition("/")
-            seen.setdefault(patient, set()).add(split)
-    return sum(len(splits) > 1 for splits in seen.values())
+    return _on_both_sides([[row.patient.partition("/")[2] for row in rows] for rows in _splits(data)])
 
 
 def copies_on_both_sides(data: Dataset) -> int:
     """The number of images of which another split has a copy under another name. Raises DataError."""
-    seen: dict[str, set[str]] = {}
-    for split in SPLITS:
-        for digest in file_digests([row.path for row in getattr(data, split)]):
-            seen.setdefault(digest, set()).add(split)
-    return sum(len(splits) > 1 for splits in seen.values())
+    return _on_both_sides([file_digests([row.path for row in rows]) for rows in _splits(data)])
+
+
+def _splits(data: Dataset) -> tuple[Sequence[Row], ...]:
+    return data.train, data.val, data.test
+
+
+def _on_both_sides(marks: Sequence[Sequence[str]]) -> int:
+    """How many marks occur in more than one of the splits."""
+    return sum(splits > 1 for splits in Counter(chain.from_iterable(map(set, marks))).values())
