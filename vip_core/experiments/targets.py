@@ -62,10 +62,11 @@ def table2(material: Material, folder: Path) -> None:
 def shots(material: Material, folder: Path) -> None:
     """Few-shot curves."""
     curves = plan.few_shot_entries(material)
+    notes = _notes(material)
     for number, entries in curves.items():
         title = _title(material, f"{number or 'All'} images per class", number)
-        notes = _notes(material) if number is None else [*_notes(material), SHOTS_NOTE]
-        write_table(folder / f"shots-{number or 'all'}", entries, title, notes)
+        own = [] if number is None else [SHOTS_NOTE]
+        write_table(folder / f"shots-{number or 'all'}", entries, title, [*notes, *own])
     figures.save(figures.shots_figure(curves), folder, "shots")
 
 
