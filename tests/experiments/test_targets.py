@@ -193,9 +193,7 @@ def test_split_without_one_of_the_classes_is_refused(config, image_folder, tmp_p
     made = config()
     images = {name: sorted((image_folder / name).iterdir()) for name in ("dark", "white")}
     lists = {
-        name: [
-            [str(path.relative_to(image_folder)), 0, path.parent.name] for of in images.values() for path in of[part]
-        ]
+        name: [[f"{title}/{path.name}", 0, title] for title, paths in images.items() for path in paths[part]]
         for name, part in (("train", slice(0, 10)), ("val", slice(10, 15)), ("test", slice(15, 20)))
     }
     kept = least - 1
